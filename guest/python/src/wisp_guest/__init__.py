@@ -1,0 +1,1 @@
+"""What runs inside a Python component: nothing but the standard library."""

@@ -1,0 +1,27 @@
+"""wisp builds, composes, runs and orchestrates microservices that are WebAssembly components.
+
+This module is the whole public API.
+"""
+
+from wisp.errors import (
+    ArtifactError,
+    BuildError,
+    ComponentError,
+    HostError,
+    ManifestError,
+    ToolchainError,
+    WispError,
+)
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "ArtifactError",
+    "BuildError",
+    "ComponentError",
+    "HostError",
+    "ManifestError",
+    "ToolchainError",
+    "WispError",
+    "__version__",
+]

@@ -1,0 +1,188 @@
+"""Every exception that wisp raises on purpose.
+
+The tree::
+
+    WispError                  something the user can act upon; the command line prints it without a traceback
+    ├── ManifestError          wisp.toml, or a file that belongs to it, is wrong
+    ├── BuildError             a component's sources do not build
+    │   └── ToolchainError     the tools that would build them are missing or too old
+    ├── ComponentError         a file is not the component that was expected
+    ├── ArtifactError          the cache has not, or must not have, the component or its compiled form
+    └── HostError              the host cannot run or serve: port in use, worker does not start
+
+Each carries its subject as attributes, so that a program need not parse the message. The extension module raises the
+last three with nothing but a message; that is why every subject may be absent.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = [
+    "ArtifactError",
+    "BuildError",
+    "ComponentError",
+    "HostError",
+    "ManifestError",
+    "ToolchainError",
+    "WispError",
+]
+
+
+class WispError(Exception):
+    """The root of the tree.
+
+    Args:
+        message: What is wrong, in the user's words and without a full stop when it is one sentence.
+        hint: How to mend it, when we know.
+    """
+
+    exit_code: int = 1
+    """What a command that ends with this error gives to the shell."""
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class ManifestError(WispError):
+    """The manifest, or a file that belongs to it, is wrong.
+
+    Args:
+        path: The file.
+        line: The line in it, from 1.
+        column: The column in that line, from 1.
+        key: The dotted path of the value, for example ``component.rust.limits.memory``.
+    """
+
+    def __init__(  # noqa: PLR0913 - the place of an error has these parts
+        self,
+        message: str,
+        *,
+        hint: str | None = None,
+        path: Path | None = None,
+        line: int | None = None,
+        column: int | None = None,
+        key: str | None = None,
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.path = path
+        self.line = line
+        self.column = column
+        self.key = key
+
+
+class BuildError(WispError):
+    """A component's sources do not build.
+
+    Args:
+        component: The component's name in the manifest.
+        file: The source file that the tool complained about first.
+        line: The line in it, from 1.
+        output: What the tool printed, for those who want all of it.
+    """
+
+    def __init__(  # noqa: PLR0913 - the place of an error has these parts
+        self,
+        message: str,
+        *,
+        hint: str | None = None,
+        component: str | None = None,
+        file: Path | None = None,
+        line: int | None = None,
+        output: str | None = None,
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.component = component
+        self.file = file
+        self.line = line
+        self.output = output
+
+
+class ToolchainError(BuildError):
+    """A tool that a build needs is missing, or too old.
+
+    Args:
+        tool: The tool's name.
+        install: The command or the page that brings it; it is the hint when there is no other.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str | None = None,
+        component: str | None = None,
+        tool: str | None = None,
+        install: str | None = None,
+    ) -> None:
+        super().__init__(message, hint=hint or install, component=component)
+        self.tool = tool
+        self.install = install
+
+
+class ComponentError(WispError):
+    """A file is not the component that was expected: not wasm, a core module, no HTTP export.
+
+    Args:
+        component: The component's name in the manifest.
+        path: The file.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str | None = None,
+        component: str | None = None,
+        path: Path | None = None,
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.component = component
+        self.path = path
+
+
+class ArtifactError(WispError):
+    """The cache has not, or must not have, a component or its compiled form.
+
+    Args:
+        digest: The component's digest, ``sha256:<64 hex>``.
+        path: The file that could not be read or written.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str | None = None,
+        digest: str | None = None,
+        path: Path | None = None,
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.digest = digest
+        self.path = path
+
+
+class HostError(WispError):
+    """The host cannot run or serve.
+
+    Args:
+        address: The address that could not be listened on.
+        kind: The worker's word for what failed: ``listener``, ``tls``, ``protocol``, ``internal``, ...
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str | None = None,
+        address: str | None = None,
+        kind: str | None = None,
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.address = address
+        self.kind = kind
