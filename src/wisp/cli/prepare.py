@@ -82,5 +82,6 @@ async def prepare(paths: Sequence[Path], options: PrepareOptions, report: Report
 
     Raises:
         WispError: a manifest is wrong, a component does not build, or is not one that serves HTTP.
+
     """
     raise NotImplementedError

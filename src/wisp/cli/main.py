@@ -1,0 +1,208 @@
+"""The program `wisp`: finds the command, hands it its arguments, and answers for what comes out.
+
+It is on the way of every start of `wisp up`, which has to answer its first request a moment later. So it is a small
+frame around argparse that imports one command, the one that was asked for; `--version` needs not even that
+(decision 004 has the measurements). A command is a module below `wisp.cli` with two functions:
+`configure(parser)` adds its arguments, and `run(arguments)` does it and returns the exit code.
+
+Exit codes: 0, 1 for what the user can act upon, 2 for wrong usage, 130 for Ctrl-C, 70 for a fault of our own.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, NamedTuple, Protocol, cast
+
+import wisp
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Sequence
+
+    from wisp.cli.parser import Parser
+
+USAGE = 2
+INTERRUPTED = 130
+
+
+class Command(NamedTuple):
+    """One command: what is known of it without importing it."""
+
+    name: str
+    summary: str
+    examples: tuple[tuple[str, str], ...]
+    """Pairs of a command line and what it does."""
+
+
+COMMANDS = (
+    Command(
+        "new",
+        "Start a new app from a template",
+        (
+            ("wisp new", "ask for what is needed"),
+            ("wisp new hello --template http-python", "make the folder hello with a service in Python"),
+        ),
+    ),
+    Command(
+        "build",
+        "Build the components of an app",
+        (
+            ("wisp build", "build all components of the app in this folder"),
+            ("wisp build examples/polyglot rust go", "build two components of another app"),
+            ("wisp build --json", "print digests and sizes for a program to read"),
+        ),
+    ),
+    Command(
+        "up",
+        "Build and serve apps",
+        (
+            ("wisp up", "serve the app in this folder at http://127.0.0.1:3000"),
+            ("wisp up --watch --dev", "build quickly, and again after each change"),
+            ("wisp up hello.wasm --listen 0.0.0.0:8080 --workers 4", "serve one component at every path"),
+        ),
+    ),
+    Command(
+        "run",
+        "Run a WebAssembly program",
+        (
+            ("wisp run tool.wasm --verbose input.txt", "what follows the file belongs to the program"),
+            ("wisp run --dir .::/data:ro --env LANG=C tool.wasm", "let it read this folder as /data"),
+        ),
+    ),
+    Command(
+        "doctor",
+        "Check this machine: tools, limits, port, cache",
+        (
+            ("wisp doctor", "say what is missing, and how to mend it"),
+            ("wisp doctor --json", "the same for a program"),
+        ),
+    ),
+    Command(
+        "cache",
+        "Show or prune what wisp keeps on disk",
+        (
+            ("wisp cache", "show how much is kept, by kind"),
+            ("wisp cache prune --older-than 30d", "delete what was not used for a month"),
+        ),
+    ),
+    Command(
+        "schema",
+        "Print the JSON Schema of wisp.toml",
+        (("wisp schema --output wisp.schema.json", "write it for an editor to complete by"),),
+    ),
+    Command(
+        "completion",
+        "Print the completion script of a shell",
+        (
+            ("wisp completion bash > ~/.local/share/bash-completion/completions/wisp", "bash"),
+            ('wisp completion zsh > "${fpath[1]}/_wisp"', "zsh"),
+            ("wisp completion fish > ~/.config/fish/completions/wisp.fish", "fish"),
+        ),
+    ),
+)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    try:
+        code = _dispatch(words)
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        _abandon_stdout()
+        return 1
+    except Exception as error:  # noqa: BLE001 - the one place that answers for every error
+        from wisp.cli import errors  # noqa: PLC0415 - only when something went wrong
+
+        return errors.show(error)
+    return code
+
+
+def parser_for(name: str) -> Parser:
+    """Return the parser of one command, with its arguments, its help and its examples."""
+    command = next(command for command in COMMANDS if command.name == name)
+    return _parser(command)[0]
+
+
+def _dispatch(words: list[str]) -> int:
+    if not words or words[0] in {"-h", "--help", "help"}:
+        return _help(words)
+    if words[0] in {"-V", "--version"}:
+        print(f"wisp {wisp.__version__}")
+        return 0
+    for command in COMMANDS:
+        if command.name == words[0]:
+            parser, module = _parser(command)
+            arguments = parser.parse(words[1:])
+            return int(module.run(arguments))
+    return _unknown(words[0])
+
+
+class _Module(Protocol):
+    """What main wants of a command's module."""
+
+    def configure(self, parser: argparse.ArgumentParser) -> None: ...
+
+    def run(self, arguments: argparse.Namespace) -> int: ...
+
+
+def _parser(command: Command) -> tuple[Parser, _Module]:
+    from importlib import import_module  # noqa: PLC0415 - not needed for --version
+
+    from wisp.cli.parser import Parser  # noqa: PLC0415 - not needed for --version
+
+    module = cast("_Module", import_module(f"wisp.cli.{command.name}"))
+    parser = Parser.of(command.name, command.summary, command.examples)
+    module.configure(parser)
+    return parser, module
+
+
+def _help(words: list[str]) -> int:
+    if words[:1] == ["help"] and len(words) > 1:
+        if words[1] not in {command.name for command in COMMANDS}:
+            return _unknown(words[1])
+        parser_for(words[1]).print_help()
+        return 0
+    width = max(len(command.name) for command in COMMANDS)
+    lines = [
+        "usage: wisp COMMAND [...]",
+        "",
+        "Build and serve microservices that are WebAssembly components.",
+        "",
+        "commands:",
+        *(f"  {command.name:{width}}  {command.summary}" for command in COMMANDS),
+        "",
+        "options:",
+        "  -h, --help     Show this help; `wisp COMMAND --help` shows a command's",
+        "  -V, --version  Show the version",
+        "",
+        "examples:",
+        "  wisp new hello --template http-python",
+        "  cd hello && wisp up",
+    ]
+    print("\n".join(lines))
+    return 0
+
+
+def _unknown(word: str) -> int:
+    import difflib  # noqa: PLC0415 - only when something went wrong
+
+    near = difflib.get_close_matches(word, [command.name for command in COMMANDS], n=1)
+    what = "option" if word.startswith("-") else "command"
+    hint = f"did you mean `wisp {near[0]}`?" if near else "`wisp --help` lists the commands"
+    print(f"error: there is no {what} `{word}`\n  hint: {hint}", file=sys.stderr)
+    return USAGE
+
+
+def _abandon_stdout() -> None:
+    """Let the interpreter flush into nothing at exit: whoever read our output went away."""
+    nothing = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nothing, sys.stdout.fileno())
+    os.close(nothing)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

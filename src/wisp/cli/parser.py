@@ -1,0 +1,68 @@
+"""argparse, with our manners: errors in one form, the nearest valid option, examples below the help."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import sys
+from typing import TYPE_CHECKING, NoReturn
+
+from wisp.errors import WispError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+USAGE = 2
+
+
+class UsageError(WispError):
+    """The command was not used as it must be, which its parser could not tell by itself."""
+
+    exit_code = USAGE
+
+
+class Parser(argparse.ArgumentParser):
+    """The parser of one command."""
+
+    @classmethod
+    def of(cls, name: str, summary: str, examples: Sequence[tuple[str, str]]) -> Parser:
+        """Return the parser of a command that has no arguments yet."""
+        return cls(
+            prog=f"wisp {name}",
+            description=f"{summary}.",
+            epilog=_examples(examples),
+            formatter_class=_Help,
+            allow_abbrev=False,
+        )
+
+    def parse(self, words: Sequence[str]) -> argparse.Namespace:
+        """Parse all words, or end the program with a message that names the nearest option."""
+        arguments, rest = self.parse_known_args(words)
+        if rest:
+            self._unexpected(rest[0])
+        return arguments
+
+    def _unexpected(self, text: str) -> NoReturn:
+        word = text.partition("=")[0]
+        known = [option for action in self._actions for option in action.option_strings]
+        near = difflib.get_close_matches(word, known, n=1) if word.startswith("-") else []
+        self.error(f"unexpected `{word}`" + (f", did you mean `{near[0]}`?" if near else ""))
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong with the words, and exit with 2."""
+        print(f"error: {message}\n  hint: `{self.prog} --help` shows how it is used", file=sys.stderr)
+        sys.exit(USAGE)
+
+
+class _Help(argparse.RawDescriptionHelpFormatter):
+    """Keeps the examples as they are, and leaves room for `--long-options VALUE`."""
+
+    def __init__(self, prog: str, **options: object) -> None:
+        super().__init__(prog, max_help_position=32, **options)  # type: ignore[arg-type]
+
+
+def _examples(examples: Sequence[tuple[str, str]]) -> str:
+    lines = ["examples:"]
+    for line, meaning in examples:
+        lines += [f"  {line}", f"      {meaning}"]
+    return "\n".join(lines)
