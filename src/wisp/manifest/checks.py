@@ -1,0 +1,142 @@
+"""What needs two tables of a manifest to judge: references, routes that clash, profiles, files that are not there.
+
+The first three look at the data as it was read and judge those parts that are valid by themselves, so that a typing
+error in one table does not hide a dangling reference in another.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+from wisp.manifest.models import HttpTrigger, RemoteSource
+from wisp.manifest.problems import Problem, nearest
+from wisp.manifest.routes import parse_route
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from wisp.manifest.models import Component, Manifest
+    from wisp.manifest.positions import Path as KeyPath
+    from wisp.manifest.positions import Place
+
+
+def check(data: Mapping[str, Any], places: Mapping[KeyPath, Place]) -> Iterator[Problem]:
+    """Find dangling references and clashing routes."""
+    components = _table(data.get("component"))
+    triggers = list(_triggers(data))
+    yield from _unknown_components(triggers, components)
+    yield from _equal_routes(triggers, places)
+    yield from _unknown_overrides(_table(data.get("profile")), components)
+
+
+def check_sources(manifest: Manifest) -> Iterator[Problem]:
+    """Find components whose source is not there, or whose build cannot be meant."""
+    for name, component in manifest.component.items():
+        complaint = _source_complaint(manifest.local_source(name), component)
+        if complaint is not None:
+            yield Problem(("component", name, "source"), complaint)
+        yield from _build_complaints(name, component)
+
+
+def _source_complaint(source: Path | None, component: Component) -> str | None:
+    if source is None:
+        return None
+    if source.suffix == ".wasm":
+        # The command may be what makes it.
+        is_there = component.build.command is not None or source.is_file()
+        return None if is_there else f'there is no file "{component.source}"'
+    if source.is_dir():
+        return None
+    if source.exists():
+        return f'"{component.source}" is neither a folder nor a `.wasm` file'
+    return f'there is no folder "{component.source}"'
+
+
+def _build_complaints(name: str, component: Component) -> Iterator[Problem]:
+    if isinstance(component.source, RemoteSource):
+        if component.build.model_fields_set:
+            yield Problem(("component", name, "build"), "a component that is fetched is not built")
+    elif component.build.command is None:
+        for key in sorted(component.build.model_fields_set & {"output", "workdir"}):
+            yield Problem(("component", name, "build", key), "says nothing without a `command`", on_key=True)
+
+
+def remote_sources(manifest: Manifest) -> Iterator[RemoteSource]:
+    """Find every component that is fetched, in whatever profile."""
+    for source in _sources(manifest):
+        if isinstance(source, RemoteSource):
+            yield source
+
+
+def local_sources(manifest: Manifest) -> Iterator[str]:
+    """Find every source on this machine as it is written, in whatever profile."""
+    for source in _sources(manifest):
+        if isinstance(source, str):
+            yield source
+
+
+def _sources(manifest: Manifest) -> Iterator[str | RemoteSource | None]:
+    yield from (component.source for component in manifest.component.values())
+    for profile in manifest.profile.values():
+        yield from (override.source for override in profile.component.values())
+
+
+def _triggers(data: Mapping[str, Any]) -> Iterator[tuple[int, HttpTrigger]]:
+    triggers = data.get("http")
+    for index, trigger in enumerate(triggers if isinstance(triggers, list) else []):
+        try:
+            yield index, HttpTrigger.model_validate(trigger)
+        except ValidationError:
+            # Reported where the whole file is validated.
+            continue
+
+
+def _unknown_components(
+    triggers: list[tuple[int, HttpTrigger]], components: Mapping[str, object]
+) -> Iterator[Problem]:
+    for index, trigger in triggers:
+        if trigger.component not in components:
+            advice = nearest(trigger.component, list(components), what="components")
+            yield Problem(
+                ("http", index, "component"), f'there is no component "{trigger.component}"; {advice}'
+            )
+
+
+def _equal_routes(
+    triggers: list[tuple[int, HttpTrigger]], places: Mapping[KeyPath, Place]
+) -> Iterator[Problem]:
+    first: dict[tuple[str, str, str], int] = {}
+    for index, trigger in triggers:
+        clashes = [
+            (other, key) for key in _matches(trigger) if (other := first.setdefault(key, index)) != index
+        ]
+        if clashes:
+            other, (_, method, host) = clashes[0]
+            what = " ".join(filter(None, (method or "any method", f"at {host}" if host else "")))
+            line = places["http", other, "route"].value.line
+            message = f'"{trigger.route}" matches the same requests ({what}) as the route in line {line}'
+            yield Problem(("http", index, "route"), message)
+
+
+def _matches(trigger: HttpTrigger) -> Iterator[tuple[str, str, str]]:
+    """List what a trigger matches; an empty string is any method or any host."""
+    shape = parse_route(trigger.route).shape
+    for method in trigger.method or ("",):
+        for host in trigger.host or ("",):
+            yield shape, method, host
+
+
+def _unknown_overrides(profiles: Mapping[str, Any], components: Mapping[str, object]) -> Iterator[Problem]:
+    for profile, overrides in profiles.items():
+        for name in _table(_table(overrides).get("component")):
+            if name not in components:
+                advice = nearest(name, list(components), what="components")
+                path = ("profile", profile, "component", name)
+                yield Problem(path, f'there is no component "{name}" to change; {advice}', on_key=True)
+
+
+def _table(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}

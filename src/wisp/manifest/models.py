@@ -1,0 +1,451 @@
+"""What may be written into `wisp.toml`.
+
+Each model is one table of the manifest and each field one key. Their descriptions and examples are the manifest's
+reference and its JSON Schema, so they are written for the people who write manifests. Values are parsed here into
+types that cannot be wrong (bytes, `timedelta`, canonical routes); what needs two tables to judge, such as a route
+to a component that does not exist, is in `checks`.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final, TypeAlias, TypeVar
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    PlainSerializer,
+    PrivateAttr,
+    Strict,
+    Tag,
+)
+
+from wisp.manifest.digests import Digest
+from wisp.manifest.hosts import parse_host
+from wisp.manifest.routes import parse_route
+from wisp.manifest.units import (
+    DURATION_PATTERN,
+    SIZE_PATTERN,
+    format_duration,
+    format_size,
+    parse_duration,
+    parse_size,
+)
+from wisp.manifest.urls import parse_url
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+FILE_NAME: Final = "wisp.toml"
+"""The manifest's name in its folder."""
+
+NAME_PATTERN: Final = r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$"
+"""Names of apps, components and profiles."""
+
+_NAME_LENGTH: Final = 64
+_VERSION_PATTERN: Final = (
+    r"^(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?$"
+)
+_METHOD_PATTERN: Final = r"^[A-Z][A-Z0-9!#$%&'*+.^_`|~-]*$"
+_COUNT: Final = 2**32 - 1
+_WASM_PAGE: Final = 64 * 2**10
+_WASM32_MEMORY: Final = 4 * 2**30
+_MOST_TIME: Final = timedelta(days=365)
+
+_Ordered = TypeVar("_Ordered", int, timedelta)
+
+
+def _one_or_many(value: object) -> object:
+    return [value] if isinstance(value, str) else value
+
+
+def _distinct(values: tuple[str, ...]) -> tuple[str, ...]:
+    repeated = next((value for value in values if values.count(value) > 1), None)
+    if repeated is not None:
+        message = f'"{repeated}" appears twice'
+        raise ValueError(message)
+    return values
+
+
+def _between(lowest: _Ordered, highest: _Ordered, show: Callable[[_Ordered], str]) -> AfterValidator:
+    def check(value: _Ordered) -> _Ordered:
+        if lowest <= value <= highest:
+            return value
+        message = f"must lie between {show(lowest)} and {show(highest)}"
+        raise ValueError(message)
+
+    return AfterValidator(check)
+
+
+def parse_name(text: str) -> str:
+    """Return a kebab-case name as it is; a `ValueError` proposes one when it is not."""
+    if len(text) > _NAME_LENGTH:
+        message = f"a name has at most {_NAME_LENGTH} characters"
+        raise ValueError(message)
+    if re.fullmatch(NAME_PATTERN, text):
+        return text
+    message = f'"{text}" is not a name; names are lower-case words joined by "-", starting with a letter'
+    proposal = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
+    if re.fullmatch(NAME_PATTERN, proposal):
+        message += f', such as "{proposal}"'
+    raise ValueError(message)
+
+
+def _parse_version(text: str) -> str:
+    if re.fullmatch(_VERSION_PATTERN, text):
+        return text
+    message = f'expected a semantic version such as "1.0.0", found "{text}"'
+    raise ValueError(message)
+
+
+def _parse_method(text: str) -> str:
+    if text in {"CONNECT", "TRACE"}:
+        message = f"{text} is never given to a component"
+    elif re.fullmatch(_METHOD_PATTERN, text):
+        return text
+    elif re.fullmatch(_METHOD_PATTERN, text.upper()):
+        message = f'methods are written in upper case: "{text.upper()}"'
+    else:
+        message = f'expected an HTTP method such as "POST", found "{text}"'
+    raise ValueError(message)
+
+
+def _parse_path(text: str) -> str:
+    if text == "" or "\0" in text:
+        message = "expected a path, relative to the manifest's folder"
+        raise ValueError(message)
+    if "://" in text:
+        message = f'to fetch it, write {{ url = "{text}", digest = "sha256:..." }}'
+        raise ValueError(message)
+    return text
+
+
+def _parse_variable(text: str) -> str:
+    if text == "" or "=" in text or "\0" in text:
+        message = f'"{text}" cannot name an environment variable'
+        raise ValueError(message)
+    return text
+
+
+def _parse_text(text: str) -> str:
+    if "\0" in text:
+        message = "an environment variable cannot hold a NUL character"
+        raise ValueError(message)
+    return text
+
+
+def _source_kind(value: object) -> str:
+    return "remote" if isinstance(value, dict | RemoteSource) else "path"
+
+
+# A validator hides the serializers before it, so these come last where they are used.
+_AS_SIZE: Final = PlainSerializer(format_size, return_type=str, when_used="json")
+_AS_DURATION: Final = PlainSerializer(format_duration, return_type=str, when_used="json")
+
+Name: TypeAlias = Annotated[
+    str,
+    AfterValidator(parse_name),
+    Field(json_schema_extra={"pattern": NAME_PATTERN, "maxLength": _NAME_LENGTH}),
+]
+Size: TypeAlias = Annotated[
+    int,
+    BeforeValidator(
+        parse_size,
+        json_schema_input_type=Annotated[int, Field(ge=0)] | Annotated[str, Field(pattern=SIZE_PATTERN)],
+    ),
+]
+Duration: TypeAlias = Annotated[
+    timedelta,
+    BeforeValidator(
+        parse_duration,
+        json_schema_input_type=Annotated[int, Field(ge=0)] | Annotated[str, Field(pattern=DURATION_PATTERN)],
+    ),
+]
+Method: TypeAlias = Annotated[
+    str, AfterValidator(_parse_method), Field(json_schema_extra={"pattern": _METHOD_PATTERN})
+]
+Host: TypeAlias = Annotated[str, AfterValidator(parse_host)]
+Methods: TypeAlias = Annotated[
+    tuple[Method, ...],
+    Strict(strict=False),
+    AfterValidator(_distinct),
+    BeforeValidator(_one_or_many, json_schema_input_type=Method | list[Method]),
+]
+Hosts: TypeAlias = Annotated[
+    tuple[Host, ...],
+    Strict(strict=False),
+    AfterValidator(_distinct),
+    BeforeValidator(_one_or_many, json_schema_input_type=Host | list[Host]),
+]
+RoutePattern: TypeAlias = Annotated[
+    str,
+    AfterValidator(lambda text: parse_route(text).text),
+    Field(json_schema_extra={"pattern": "^/"}),
+]
+RelativePath: TypeAlias = Annotated[
+    str, AfterValidator(_parse_path), Field(json_schema_extra={"minLength": 1})
+]
+Environment: TypeAlias = dict[
+    Annotated[str, AfterValidator(_parse_variable)], Annotated[str, AfterValidator(_parse_text)]
+]
+
+
+class Table(BaseModel):
+    """One table of the manifest: unknown keys are errors, values keep their types, nothing changes later."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, hide_input_in_errors=True)
+
+
+class App(Table):
+    """What this app is called. One manifest declares one app."""
+
+    name: Name = Field(
+        description="The app's name, in lower-case words joined by `-`.", examples=["polyglot"]
+    )
+    version: Annotated[
+        str, AfterValidator(_parse_version), Field(json_schema_extra={"pattern": _VERSION_PATTERN})
+    ] = Field("0.0.0", description="The app's semantic version.", examples=["0.1.0"])
+    description: str = Field("", description="One sentence for people.")
+
+
+class HttpTrigger(Table):
+    """Which HTTP requests go to which component.
+
+    The most specific route wins, whatever the order in the file: part by part, a literal is more specific than
+    a `:parameter`, and that more than `/...`. No two routes may match the same paths for the same method and host.
+    """
+
+    route: RoutePattern = Field(
+        description="The path: exact (`/about`), with parameters (`/users/:id`, one part of the path each), or"
+        " everything below (`/files/...`, which matches `/files` too). Parts other than parameters are compared"
+        " with the path as it was sent, percent-encoded, upper and lower case told apart.",
+        examples=["/rust/process", "/users/:id", "/files/..."],
+    )
+    method: Methods = Field(
+        default=(),
+        description="The methods, one or a list, in upper case. Without it, any method."
+        " Where `GET` is allowed, `HEAD` is.",
+        examples=[["POST"]],
+    )
+    host: Hosts = Field(
+        default=(),
+        description="The hosts, one or a list: exact (`api.example.com`) or all below one (`*.example.com`)."
+        " Without it, any host.",
+        examples=[["api.example.com", "*.example.org"]],
+    )
+    component: Name = Field(description="The component that answers.", examples=["rust"])
+
+
+class RemoteSource(Table):
+    """A component that is fetched."""
+
+    url: Annotated[str, AfterValidator(parse_url)] = Field(
+        description="Where it is: `https`, or `http` on this machine's loopback. No user or password.",
+        examples=["https://example.com/auth.wasm"],
+    )
+    digest: Digest = Field(
+        description="What it must be: `sha256:` and the 64 hexadecimal digits that `sha256sum` prints.",
+        examples=["sha256:..."],
+    )
+
+
+class Build(Table):
+    """How the component is built, where it is not as its language's builder does it.
+
+    Paths are relative to the component's folder: its `source` if that is a folder, else the manifest's folder.
+    """
+
+    command: str | None = Field(
+        None,
+        description="A command for the shell that builds the component instead of the language's builder.",
+        examples=["make component"],
+        min_length=1,
+    )
+    output: RelativePath | None = Field(
+        None,
+        description="The `.wasm` file that the command makes. Without it, `source` if that is a `.wasm` file,"
+        " else the newest `.wasm` file in the folder.",
+        examples=["out/component.wasm"],
+    )
+    watch: Annotated[tuple[RelativePath, ...], Strict(strict=False)] = Field(
+        default=(),
+        description="Globs of the files that decide the output: `wisp up --watch` watches them, and while they are"
+        " unchanged the component is not built again. Without it, what the language's builder says.",
+        examples=[["src/**"]],
+    )
+    workdir: RelativePath = Field(".", description="The folder in which the command runs.")
+
+
+class Limits(Table):
+    """What a component may use.
+
+    Limits are per host, that is per machine: with `n` workers, each enforces its share of `concurrency` and
+    `queue`, divided by `n` and rounded up. The other limits are those of one instance or one request.
+    """
+
+    memory: Annotated[Size, _between(_WASM_PAGE, _WASM32_MEMORY, format_size), _AS_SIZE] = Field(
+        256 * 2**20, description="Linear memory of one instance, from `64KiB` to `4GiB`.", examples=["64MiB"]
+    )
+    timeout: Annotated[
+        Duration, _between(timedelta(milliseconds=1), _MOST_TIME, format_duration), _AS_DURATION
+    ] = Field(
+        timedelta(seconds=30),
+        description="Wall-clock time of one request, from its admission until its response has been sent."
+        " Past it the client gets 504, or the response breaks off if it had begun.",
+        examples=["5s"],
+    )
+    concurrency: int = Field(
+        100,
+        description="Requests in progress at once. The default keeps the worst case, every instance at its memory"
+        " limit, within what a machine may have; a component that mostly waits can have far more.",
+        ge=1,
+        le=_COUNT,
+    )
+    queue: int = Field(
+        1_000,
+        description="Requests that may wait for their turn when `concurrency` is reached. Past it the client gets"
+        " 503 with `Retry-After`.",
+        ge=0,
+        le=_COUNT,
+    )
+    queue_timeout: Annotated[Duration, _between(timedelta(0), _MOST_TIME, format_duration), _AS_DURATION] = (
+        Field(
+            timedelta(seconds=5),
+            description="How long a request may wait for its turn; then the client gets 503 with `Retry-After`.",
+            examples=["1s"],
+        )
+    )
+    body: Annotated[Size, _between(0, 2**40, format_size), _AS_SIZE] = Field(
+        16 * 2**20,
+        description="Body of one request, at most `1TiB`. Past it the client gets 413.",
+        examples=["1MiB"],
+    )
+
+
+class Instances(Table):
+    """How instances of a component are reused. By default each request gets a fresh one, and no request can see
+    what another left in memory.
+    """  # noqa: D205 - the sentence belongs together
+
+    reuse: int = Field(
+        1,
+        description="Requests that one instance serves before it is dropped. More than 1 is faster, and means that"
+        " requests share the component's memory.",
+        ge=1,
+        le=_COUNT,
+        examples=[128],
+    )
+    idle: Annotated[Duration, _between(timedelta(0), _MOST_TIME, format_duration), _AS_DURATION] = Field(
+        timedelta(seconds=10),
+        description="How long an unused instance is kept for the next request.",
+        examples=["1m"],
+    )
+    concurrency: int = Field(
+        16,
+        description="Requests at once in one instance, for `wasi:http` 0.3 components with `reuse` above 1;"
+        " others take one at a time.",
+        ge=1,
+        le=_COUNT,
+    )
+
+
+Source: TypeAlias = Annotated[
+    Annotated[RelativePath, Tag("path")] | Annotated[RemoteSource, Tag("remote")], Discriminator(_source_kind)
+]
+
+
+class Component(Table):
+    """One component: where it comes from, and what it may use. It gets nothing that is not written here."""
+
+    description: str = Field("", description="One sentence for people.")
+    source: Source = Field(
+        description="A folder with sources, whose language is found by its files; a `.wasm` file; or"
+        ' `{ url = "...", digest = "sha256:..." }`. Paths are relative to the manifest\'s folder.',
+        examples=["rust", "auth.wasm", {"url": "https://example.com/auth.wasm", "digest": "sha256:..."}],
+    )
+    build: Build = Field(
+        Build(), description="How it is built, where that is not as its language's builder does it."
+    )
+    environment: Environment = Field(
+        default={},
+        description="Environment variables that the component sees; it sees no others.",
+        examples=[{"GREETING": "hi"}],
+    )
+    limits: Limits = Field(Limits(), description="What it may use.")
+    instances: Instances = Field(Instances(), description="How its instances are reused.")
+
+
+class ComponentOverride(Table):
+    """What a profile changes in a component. Keys that are not given stay as they are."""
+
+    description: str = Field("", description="Replaces the description.")
+    source: Source | None = Field(
+        None, description="Replaces the source as a whole.", examples=["auth-debug.wasm"]
+    )
+    build: Build = Field(Build(), description="Replaces the keys that are given.")
+    environment: Environment = Field(
+        default={}, description="Adds variables, or replaces their values.", examples=[{"LOG_LEVEL": "debug"}]
+    )
+    limits: Limits = Field(Limits(), description="Replaces the keys that are given.")
+    instances: Instances = Field(Instances(), description="Replaces the keys that are given.")
+
+
+class Profile(Table):
+    """Values that `--profile NAME` puts in place of others.
+
+    A profile changes components that the manifest declares; it neither adds components nor touches `[app]` and the
+    routes, so that every profile of an app answers the same requests.
+    """
+
+    component: dict[Name, ComponentOverride] = Field(
+        default={},
+        description="The components to change, by name.",
+        examples=[{"rust": {"limits": {"timeout": "1m"}}}],
+    )
+
+
+class Manifest(Table):
+    """The manifest of one app."""
+
+    model_config = ConfigDict(title="wisp.toml")
+
+    app: App = Field(description="What this app is called.", examples=[{"name": "polyglot"}])
+    http: Annotated[tuple[HttpTrigger, ...], Strict(strict=False)] = Field(
+        default=(), description="The HTTP trigger: which requests go where."
+    )
+    component: dict[Name, Component] = Field(description="The components, by name.", min_length=1)
+    profile: dict[Name, Profile] = Field(default={}, description="Values for `--profile NAME`.")
+
+    _path: Path = PrivateAttr(default_factory=lambda: Path.cwd() / FILE_NAME)
+
+    @property
+    def path(self) -> Path:
+        """The file, absolute. Of an app without a manifest: where the file would be."""
+        return self._path
+
+    @property
+    def folder(self) -> Path:
+        """The folder that relative paths start from."""
+        return self._path.parent
+
+    def at(self, path: Path) -> Manifest:
+        """Return the same manifest as read from another file."""
+        moved = self.model_copy()
+        moved._path = path.absolute()  # noqa: SLF001 - our own, and nobody has seen it yet
+        return moved
+
+    def local_source(self, name: str) -> Path | None:
+        """Return the component's folder or `.wasm` file, absolute; None if it is fetched."""
+        source = self.component[name].source
+        return None if isinstance(source, RemoteSource) else self.folder / source
+
+    def component_folder(self, name: str) -> Path:
+        """Return the folder that the paths of `[component.NAME.build]` start from."""
+        source = self.local_source(name)
+        return self.folder if source is None or source.suffix == ".wasm" else source
