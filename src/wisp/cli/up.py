@@ -1,0 +1,253 @@
+"""`wisp up`: builds apps and serves them, until a signal says to stop.
+
+The command puts together what does not know each other: preparing (manifest, builders, cache) and the host. It is
+measured by how soon the first request is answered, so nothing is imported before it is needed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from wisp.cli import errors, output
+from wisp.cli.parser import UsageError
+from wisp.cli.screen import Screen
+from wisp.host import cpus
+from wisp.host.address import Address
+from wisp.host.service import Callbacks, Service
+from wisp.host.settings import HostSettings, HttpSettings, LogSettings, Start, TlsSettings
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Mapping
+
+    from wisp.cli.prepare import PreparedApp, PrepareOptions
+    from wisp.errors import WispError
+
+INTERRUPTED = 130
+MOST_WORKERS = 512
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `wisp up`."""
+    parser.add_argument(
+        "paths",
+        nargs="*",
+        type=Path,
+        metavar="PATH",
+        help="folders with a wisp.toml, folders with one component, or .wasm files (default: this folder)",
+    )
+    _add_serving(parser)
+    _add_preparing(parser)
+    _add_http(parser)
+
+
+def _add_serving(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("serving")
+    group.add_argument(
+        "--listen",
+        default="127.0.0.1:3000",
+        metavar="HOST:PORT",
+        help="where to listen (default: %(default)s)",
+    )
+    group.add_argument(
+        "--workers",
+        type=int,
+        metavar="N",
+        help="worker processes (default: one for each processor we may use)",
+    )
+    group.add_argument(
+        "--admin",
+        default="127.0.0.1:0",
+        metavar="HOST:PORT",
+        help="where health, readiness and metrics are (default: a free port of 127.0.0.1)",
+    )
+    group.add_argument("--no-admin", action="store_true", help="no health, readiness and metrics")
+    group.add_argument(
+        "--drain-timeout",
+        default="10s",
+        metavar="TIME",
+        help="how long accepted requests may take at the end (default: %(default)s)",
+    )
+    group.add_argument("--no-access-log", action="store_true", help="no line for each request")
+    group.add_argument(
+        "--log-format", choices=("text", "json"), help="how log lines look (default: text on a terminal)"
+    )
+
+
+def _add_preparing(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("building")
+    group.add_argument("--watch", action="store_true", help="build and reload when a source changes")
+    group.add_argument("--dev", action="store_true", help="compile quickly instead of for speed")
+    group.add_argument("--profile", metavar="NAME", help="apply [profile.NAME] of the manifest")
+    group.add_argument("--locked", action="store_true", help="fail rather than change wisp.lock")
+
+
+def _add_http(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("HTTP")
+    group.add_argument(
+        "--tls-certificate", type=Path, metavar="FILE", help="serve TLS with this certificate (PEM)"
+    )
+    group.add_argument("--tls-key", type=Path, metavar="FILE", help="the certificate's key (PEM)")
+    group.add_argument(
+        "--trusted-proxy",
+        action="append",
+        default=[],
+        metavar="CIDR",
+        help="a proxy whose forwarding headers are believed, for example 10.0.0.0/8; may be repeated",
+    )
+    group.add_argument(
+        "--max-connections",
+        type=int,
+        default=10_000,
+        metavar="N",
+        help="open connections, all workers together (default: %(default)s)",
+    )
+    group.add_argument(
+        "--header-timeout", default="10s", metavar="TIME", help="for a request's head (default: %(default)s)"
+    )
+    group.add_argument(
+        "--keep-alive", default="75s", metavar="TIME", help="for an idle connection (default: %(default)s)"
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Serve, and return the exit code."""
+    settings = _settings(arguments)
+    admin = None if arguments.no_admin else Address.parse(arguments.admin)
+    command = _Up(arguments, settings)
+    served = asyncio.run(Service(settings, command.callbacks(), admin=admin, watch=arguments.watch).run())
+    return 0 if served else INTERRUPTED
+
+
+class _Up:
+    """One run of the command: what the host calls back for."""
+
+    def __init__(self, arguments: argparse.Namespace, settings: HostSettings) -> None:
+        self._paths: list[Path] = arguments.paths or [Path()]
+        self._arguments = arguments
+        self._strategy = settings.compiler_strategy
+        self._screen = Screen(shown=settings.log.format == "text" or sys.stderr.isatty())
+        self._progress = output.Progress()
+
+    def callbacks(self) -> Callbacks:
+        return Callbacks(
+            prepare=self._prepare,
+            recover=self._recover,
+            listening=self._screen.listening,
+            failed=self._failed,
+        )
+
+    async def _prepare(self) -> Start:
+        from wisp.cli.prepare import prepare  # noqa: PLC0415 - while this loads, the workers start
+
+        try:
+            apps = await prepare(self._paths, self._options(), self._progress.report)
+        finally:
+            self._progress.close()
+        self._screen.prepared(apps)
+        return _start(apps)
+
+    def _options(self) -> PrepareOptions:
+        from wisp.cli.prepare import PrepareOptions  # noqa: PLC0415 - as above
+
+        return PrepareOptions(
+            profile=self._arguments.profile,
+            strategy=self._strategy,
+            release=not self._arguments.dev,
+            locked=self._arguments.locked,
+        )
+
+    async def _recover(self, digest: str) -> Mapping[str, object]:
+        from wisp.cli.prepare import recompile  # noqa: PLC0415 - as above
+
+        return await recompile(digest, self._strategy)
+
+    def _failed(self, error: WispError) -> None:
+        for line in errors.describe(error):
+            self._progress.say(line)
+
+
+def _start(apps: tuple[PreparedApp, ...]) -> Start:
+    if len(apps) > 1:
+        from wisp.host.clashes import refuse_clashes  # noqa: PLC0415 - one app cannot clash
+
+        refuse_clashes([app.locked for app in apps])
+    return Start(
+        apps=tuple(app.locked for app in apps),
+        artifacts={digest: artifact for app in apps for digest, artifact in app.artifacts.items()},
+        watch=tuple(path for app in apps for path in app.watch),
+    )
+
+
+def _settings(arguments: argparse.Namespace) -> HostSettings:
+    workers = cpus.usable() if arguments.workers is None else arguments.workers
+    if not 1 <= workers <= MOST_WORKERS:
+        message = f"--workers must be 1 to {MOST_WORKERS}, not {workers}"
+        raise UsageError(message)
+    terminal = sys.stdout.isatty()
+    return HostSettings(
+        address=Address.parse(arguments.listen),
+        workers=workers,
+        compiler_strategy="winch" if arguments.dev else "cranelift",
+        log=LogSettings(
+            format=arguments.log_format or ("text" if terminal else "json"),
+            access=not arguments.no_access_log,
+            color=output.coloured(sys.stdout),
+        ),
+        http=_http(arguments, workers),
+        drain_timeout=_seconds(arguments.drain_timeout, "--drain-timeout"),
+    )
+
+
+def _http(arguments: argparse.Namespace, workers: int) -> HttpSettings:
+    if arguments.max_connections < 1:
+        raise UsageError("--max-connections must be at least 1")
+    return HttpSettings(
+        tls=_tls(arguments.tls_certificate, arguments.tls_key),
+        header_timeout_ms=_milliseconds(arguments.header_timeout, "--header-timeout"),
+        keep_alive_ms=_milliseconds(arguments.keep_alive, "--keep-alive"),
+        # The limit is the host's; each worker gets its share, rounded up, as with the limits of components.
+        max_connections=-(-arguments.max_connections // workers),
+        trusted_proxies=tuple(_network(text) for text in arguments.trusted_proxy),
+    )
+
+
+def _tls(certificate: Path | None, key: Path | None) -> TlsSettings | None:
+    if certificate is None and key is None:
+        return None
+    if certificate is None or key is None:
+        raise UsageError("--tls-certificate and --tls-key belong together")
+    for path in (certificate, key):
+        if not os.access(path, os.R_OK) or not path.is_file():
+            message = f"cannot read {path}"
+            raise UsageError(message)
+    return TlsSettings(certificate.resolve(), key.resolve())
+
+
+def _network(text: str) -> str:
+    import ipaddress  # noqa: PLC0415 - rarely needed
+
+    try:
+        return str(ipaddress.ip_network(text))
+    except ValueError as error:
+        message = f"--trusted-proxy {text}: {error}"
+        raise UsageError(message, hint="write a network such as 10.0.0.0/8, or one address") from error
+
+
+def _milliseconds(text: str, option: str) -> int:
+    return round(_seconds(text, option) * 1000)
+
+
+def _seconds(text: str, option: str) -> float:
+    """Read "10s", "500ms" or plain seconds."""
+    from wisp.manifest.units import parse_duration  # noqa: PLC0415 - the help does not need it
+
+    try:
+        return parse_duration(int(text) if text.isdecimal() else text).total_seconds()
+    except ValueError as error:
+        message = f"{option} {text}: {error}"
+        raise UsageError(message) from error
