@@ -1,0 +1,71 @@
+"""Reads the pages of the documentation that can be run.
+
+A comment before a fenced block says what the block is, and no reader sees it:
+
+    <!-- run -->         a console session: after `$ ` a command, below it what it prints (`...` stands for anything)
+    <!-- file: app.py --> the content of a file
+    <!-- serve -->       a command that goes on running until the page's end, such as `wisp up`
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[3]
+_BLOCK = re.compile(
+    r"^<!-- (?P<kind>run|serve|file)(?:: (?P<name>[^\n]+?))? -->\n+```[^\n]*\n(?P<text>.*?)^```$",
+    re.MULTILINE | re.DOTALL,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One block to run."""
+
+    kind: str
+    text: str
+    line: int
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One command of a console session, and what it prints."""
+
+    line: str
+    output: str
+
+    def is_answered_by(self, printed: str) -> bool:
+        """Whether what was printed is what the page shows."""
+        pattern = re.escape(self.output.strip()).replace(re.escape("..."), ".*")
+        return re.fullmatch(pattern, printed.strip(), re.DOTALL) is not None
+
+
+def pages() -> list[Path]:
+    """Return the pages that have something to run."""
+    candidates = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+    return [page for page in candidates if steps(page)]
+
+
+def steps(page: Path) -> list[Step]:
+    """Return the blocks of a page that can be run, in their order."""
+    text = page.read_text(encoding="utf-8")
+    return [
+        Step(match["kind"], match["text"], text.count("\n", 0, match.start()) + 1, match["name"] or "")
+        for match in _BLOCK.finditer(text)
+    ]
+
+
+def commands(text: str) -> list[Command]:
+    """Split a console session into commands and what they print."""
+    found: list[Command] = []
+    for line in text.splitlines():
+        if line.startswith("$ "):
+            found.append(Command(line[2:], ""))
+        elif found and found[-1].line.endswith("\\"):
+            found[-1] = Command(f"{found[-1].line}\n{line}", "")
+        elif found:
+            found[-1] = Command(found[-1].line, f"{found[-1].output}{line}\n")
+    return found
