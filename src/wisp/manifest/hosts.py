@@ -29,12 +29,19 @@ def parse_host(text: str) -> str:
     elif host == "*":
         message = '"*" means any host; leave `host` out instead'
     elif not host.isascii():
-        message = f'write "{text}" as it is on the wire, with "xn--" labels'
+        message = f'write "{text}" as it is on the wire{_on_the_wire(host)}'
     elif len(host) > HOST_LENGTH or _HOST.fullmatch(host) is None:
         message = f'expected a host such as "api.example.com" or "*.example.com", found "{text}"'
     else:
         return host
     raise ValueError(message)
+
+
+def _on_the_wire(host: str) -> str:
+    try:
+        return f', "{host.encode("idna").decode("ascii")}"'
+    except UnicodeError:
+        return ', with "xn--" labels'
 
 
 def _address(host: str) -> str:

@@ -52,7 +52,7 @@ def loads(text: str, *, path: Path, profile: str | None = None) -> Manifest:
     manifest = _validated(data, path, places)
     if profile is not None:
         data, places = _with_profile(data, places, manifest, profile)
-        manifest = _validated(data, path, places)
+        manifest = _validated(data, path, places).at(path, written=manifest)
     missing = list(checks.check_sources(manifest))
     if missing:
         raise problems.manifest_error(path, missing, places)

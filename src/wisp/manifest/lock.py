@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import tempfile
 import tomllib
 from pathlib import Path
@@ -23,6 +22,7 @@ from wisp.errors import ManifestError
 from wisp.manifest.checks import local_sources, remote_sources
 from wisp.manifest.digests import Digest
 from wisp.manifest.problems import shown
+from wisp.manifest.toml import write_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -36,7 +36,6 @@ _HEAD: Final = (
     "# What this app takes from outside, pinned by wisp. Keep it in version control; do not edit it.\n"
 )
 _SCHEMA: Final = 1
-_ESCAPED: Final = re.compile(r'["\\\x00-\x1f\x7f]')
 
 
 class PinLike(Protocol):
@@ -119,34 +118,35 @@ def update(lock: Lock, manifest: Manifest, pins: Mapping[str, Iterable[PinLike]]
         manifest: With all its profiles; what it no longer names is dropped.
         pins: By `source` as the manifest names it: the dependencies that were built with. Others stay as they were.
     """
-    named = set(local_sources(manifest))
+    named = set(local_sources(manifest.written))
     kept = [entry for entry in lock.dependency if entry.source in named and entry.source not in pins]
     built = [
         Dependency(source=source, name=pin.name, version=pin.version, hashes=tuple(sorted(set(pin.hashes))))
         for source, found in pins.items()
         for pin in found
     ]
-    fetched = {Fetched(url=source.url, digest=source.digest) for source in remote_sources(manifest)}
+    fetched = {Fetched(url=source.url, digest=source.digest) for source in remote_sources(manifest.written)}
     return Lock(fetched=tuple(fetched), dependency=tuple(kept + built))
 
 
 def write_lock(path: Path, lock: Lock, *, locked: bool = False) -> bool:
     """Write a lock file if its bytes change, whole or not at all, and return whether they did.
 
-    A lock file that would pin nothing is not made.
+    A lock file that would pin nothing is removed, or not made.
 
     Raises:
         ManifestError: It would have to change, and `locked` forbids it; or it cannot be written.
     """
-    before, after = read_lock(path), dumps(lock)
-    if dumps(before) == after:
-        return False
-    if locked:
+    before = read_lock(path)
+    text = dumps(lock) if lock.fetched or lock.dependency else ""
+    if locked and dumps(before) != dumps(lock):
         message = f"{shown(path)} would have to change: {'; '.join(changes(before, lock))}"
         hint = "run it without --locked, look at the change, and keep it in version control"
         raise ManifestError(message, path=path, hint=hint)
+    if locked or (path.read_text(encoding="utf-8") if path.exists() else "") == text:
+        return False
     try:
-        _replace(path, after)
+        _replace(path, text)
     except OSError as error:
         message = f"cannot write {shown(path)}: {error.strerror}"
         raise ManifestError(message, path=path) from error
@@ -155,10 +155,15 @@ def write_lock(path: Path, lock: Lock, *, locked: bool = False) -> bool:
 
 def changes(before: Lock, after: Lock) -> list[str]:
     """Say in words what differs between two lock files."""
-    old, new = _lines(before), _lines(after)
+    old, new = _words(before), _words(after)
     return [
-        *(f"{line} is gone" for line in sorted(old - new)),
-        *(f"{line} is new" for line in sorted(new - old)),
+        *(f"{words} is gone" for words in sorted(old.keys() - new.keys())),
+        *(f"{words} is new" for words in sorted(new.keys() - old.keys())),
+        *(
+            f"{words} has other files"
+            for words in sorted(old.keys() & new.keys())
+            if old[words] != new[words]
+        ),
     ]
 
 
@@ -181,34 +186,29 @@ def loads(text: str) -> Lock:
 
 
 def _fetched_table(entry: Fetched) -> str:
-    return f"[[fetched]]\nurl = {_text(entry.url)}\ndigest = {_text(entry.digest)}\n"
+    return f"[[fetched]]\nurl = {write_text(entry.url)}\ndigest = {write_text(entry.digest)}\n"
 
 
 def _dependency_table(entry: Dependency) -> str:
-    hashes = "".join(f"    {_text(digest)},\n" for digest in entry.hashes)
+    hashes = "".join(f"    {write_text(digest)},\n" for digest in entry.hashes)
     return (
-        f"[[dependency]]\nsource = {_text(entry.source)}\nname = {_text(entry.name)}\n"
-        f"version = {_text(entry.version)}\nhashes = [" + (f"\n{hashes}" if hashes else "") + "]\n"
+        f"[[dependency]]\nsource = {write_text(entry.source)}\nname = {write_text(entry.name)}\n"
+        f"version = {write_text(entry.version)}\nhashes = [" + (f"\n{hashes}" if hashes else "") + "]\n"
     )
 
 
-def _lines(lock: Lock) -> set[str]:
+def _words(lock: Lock) -> dict[str, tuple[str, ...]]:
+    """Name each entry in words, with what of it the words do not say."""
     return {
-        *(f"{entry.url} ({entry.digest})" for entry in lock.fetched),
-        *(f"{entry.name} {entry.version} of {entry.source}" for entry in lock.dependency),
+        **{f"{entry.url} ({entry.digest})": () for entry in lock.fetched},
+        **{f"{entry.name} {entry.version} of {entry.source}": entry.hashes for entry in lock.dependency},
     }
 
 
-def _text(value: str) -> str:
-    """Write a TOML basic string."""
-    return f'"{_ESCAPED.sub(_escape, value)}"'
-
-
-def _escape(match: re.Match[str]) -> str:
-    return f"\\{match[0]}" if match[0] in '"\\' else f"\\u{ord(match[0]):04x}"
-
-
 def _replace(path: Path, text: str) -> None:
+    if not text:
+        path.unlink()
+        return
     descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as file:

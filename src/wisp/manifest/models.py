@@ -423,6 +423,7 @@ class Manifest(Table):
     profile: dict[Name, Profile] = Field(default={}, description="Values for `--profile NAME`.")
 
     _path: Path = PrivateAttr(default_factory=lambda: Path.cwd() / FILE_NAME)
+    _written: Manifest | None = PrivateAttr(default=None)
 
     @property
     def path(self) -> Path:
@@ -434,10 +435,16 @@ class Manifest(Table):
         """The folder that relative paths start from."""
         return self._path.parent
 
-    def at(self, path: Path) -> Manifest:
-        """Return the same manifest as read from another file."""
+    @property
+    def written(self) -> Manifest:
+        """The manifest as it was written, before a profile was applied."""
+        return self._written or self
+
+    def at(self, path: Path, *, written: Manifest | None = None) -> Manifest:
+        """Return the same manifest as read from a file, and from what was written there."""
         moved = self.model_copy()
         moved._path = path.absolute()  # noqa: SLF001 - our own, and nobody has seen it yet
+        moved._written = written  # noqa: SLF001 - the same
         return moved
 
     def local_source(self, name: str) -> Path | None:

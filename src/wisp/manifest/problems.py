@@ -7,8 +7,6 @@ file and a sentence that says what was expected.
 from __future__ import annotations
 
 import difflib
-import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +17,7 @@ from pydantic import BaseModel
 from wisp.errors import ManifestError
 from wisp.manifest.models import Manifest
 from wisp.manifest.positions import Place, Position
+from wisp.manifest.toml import write_key, write_value
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -36,6 +35,9 @@ _TYPES: Final = (
     (list, "an array"),
     (dict, "a table"),
 )
+_TAGS_AFTER_SOURCE: Final = (3, 5)
+"""Where the tag stands in `component.NAME.source.TAG` and `profile.NAME.component.NAME.source.TAG`."""
+
 _EXPECTED: Final = {
     "string_type": "a string",
     "int_type": "an integer",
@@ -97,10 +99,8 @@ def dotted(path: KeyPath) -> str:
     for part in path:
         if isinstance(part, int):
             text += f"[{part}]"
-        elif re.fullmatch(r"[A-Za-z0-9_-]+", part):
-            text += f".{part}"
         else:
-            text += f".{json.dumps(part, ensure_ascii=False)}"
+            text += f".{write_key(part)}"
     return text.removeprefix(".")
 
 
@@ -152,20 +152,21 @@ def _found(value: object) -> str:
 
 def _quoted(kind: str, value: object) -> str:
     """Show a number or truth value as the string that was meant."""
-    return f'; write "{_toml(value)}"' if kind == "string_type" and isinstance(value, int | float) else ""
+    return (
+        f'; write "{write_value(value)}"' if kind == "string_type" and isinstance(value, int | float) else ""
+    )
 
 
 def _path(location: Sequence[str | int], data: object) -> KeyPath:
-    """Drop from pydantic's location what is not in the data: the tags of unions."""
+    """Drop from pydantic's location what is not in the data: tags of unions, the index of what is no array."""
     path: list[str | int] = []
-    for index, part in enumerate(location, start=1):
-        inside = _child(data, part)
-        if inside is None and index < len(location):
+    for index, part in enumerate(location):
+        if not isinstance(data, dict | list):
+            break
+        if index in _TAGS_AFTER_SOURCE and location[index - 1] == "source":
             continue
         path.append(part)
-        data = inside
-    if len(path) > 1 and path[-1] in {"path", "remote"} and path[-2] == "source":
-        path.pop()
+        data = _child(data, part)
     return tuple(path)
 
 
@@ -181,12 +182,8 @@ def _missing(path: KeyPath) -> str:
     model = _table(path[:-1])
     field = model.model_fields.get(str(path[-1])) if model else None
     if field is not None and field.examples:
-        return f"write `{path[-1]} = {_toml(field.examples[0])}`, for example"
+        return f"write `{path[-1]} = {write_value(field.examples[0])}`, for example"
     return f"declare at least one, such as `[{path[-1]}.my-{path[-1]}]`"
-
-
-def _toml(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False)
 
 
 def _keys(path: KeyPath) -> list[str]:

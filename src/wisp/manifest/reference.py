@@ -5,11 +5,11 @@ python -m wisp.manifest.reference > docs/reference/manifest.md
 
 from __future__ import annotations
 
-import json
 import sys
 from typing import TYPE_CHECKING, Any, Final
 
 from wisp.manifest.schema import json_schema
+from wisp.manifest.toml import write_value
 from wisp.manifest.units import DURATION_PATTERN, SIZE_PATTERN
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ def _rows(table: Mapping[str, Any]) -> Iterator[str]:
         default = "required" if key in required else _default(field)
         description = field["description"]
         if "examples" in field:
-            examples = ", ".join(f"`{_toml(example)}`" for example in field["examples"])
+            examples = ", ".join(f"`{write_value(example)}`" for example in field["examples"])
             description += f" Example: {examples}"
         yield f"| `{key}` | {_kind(field)} | {default} | {description.replace('|', chr(92) + '|')} |\n"
 
@@ -131,7 +131,7 @@ def _rows(table: Mapping[str, Any]) -> Iterator[str]:
 def _default(field: Mapping[str, Any]) -> str:
     if "default" not in field or field["default"] in ([], ""):
         return ""
-    return f"`{_toml(field['default'])}`"
+    return f"`{write_value(field['default'])}`"
 
 
 def _kind(field: Mapping[str, Any]) -> str:
@@ -147,15 +147,6 @@ def _kind(field: Mapping[str, Any]) -> str:
     if field["type"] == "array":
         return f"array of {_kind(field['items'])}s"
     return "table" if field["type"] == "object" else str(field["type"])
-
-
-def _toml(value: object) -> str:
-    """Write a value as TOML, tables inline."""
-    if isinstance(value, dict):
-        return "{ " + ", ".join(f"{key} = {_toml(item)}" for key, item in value.items()) + " }"
-    if isinstance(value, list):
-        return "[" + ", ".join(map(_toml, value)) + "]"
-    return json.dumps(value, ensure_ascii=False)
 
 
 if __name__ == "__main__":

@@ -85,14 +85,19 @@ def _literal(part: str) -> str:
     if _LITERAL.fullmatch(part) is None:
         raise ValueError(_complaint(part))
     canonical = _ENCODED.sub(_recode, quote(part, safe="%!$&'()*+,;=:@~"))
-    if canonical in {".", "..", _REST}:
-        message = f'"{part}" is not allowed as a part of a path'
+    if canonical in {".", ".."} or canonical.endswith(_REST):
+        message = f'"{part}" is not allowed as a part of a path{_rest_advice(canonical)}'
         raise ValueError(message)
     # A lone star means nothing here, and in other servers it means what "..." means.
     if canonical == "*":
         message = '"*" matches nothing but itself; write "/..." at the end for everything below'
         raise ValueError(message)
     return canonical
+
+
+def _rest_advice(part: str) -> str:
+    text = part.removesuffix(_REST)
+    return f'; for everything below, write "/{text}/..."' if text not in {part, ""} else ""
 
 
 def _recode(match: re.Match[str]) -> str:
