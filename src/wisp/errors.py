@@ -38,6 +38,7 @@ class WispError(Exception):
     Args:
         message: What is wrong, in the user's words and without a full stop when it is one sentence.
         hint: How to mend it, when we know.
+
     """
 
     exit_code: int = 1
@@ -57,9 +58,10 @@ class ManifestError(WispError):
         line: The line in it, from 1.
         column: The column in that line, from 1.
         key: The dotted path of the value, for example ``component.rust.limits.memory``.
+
     """
 
-    def __init__(  # noqa: PLR0913 - the place of an error has these parts
+    def __init__(
         self,
         message: str,
         *,
@@ -84,9 +86,10 @@ class BuildError(WispError):
         file: The source file that the tool complained about first.
         line: The line in it, from 1.
         output: What the tool printed, for those who want all of it.
+
     """
 
-    def __init__(  # noqa: PLR0913 - the place of an error has these parts
+    def __init__(
         self,
         message: str,
         *,
@@ -109,6 +112,7 @@ class ToolchainError(BuildError):
     Args:
         tool: The tool's name.
         install: The command or the page that brings it; it is the hint when there is no other.
+
     """
 
     def __init__(
@@ -131,6 +135,7 @@ class ComponentError(WispError):
     Args:
         component: The component's name in the manifest.
         path: The file.
+
     """
 
     def __init__(
@@ -152,6 +157,7 @@ class ArtifactError(WispError):
     Args:
         digest: The component's digest, ``sha256:<64 hex>``.
         path: The file that could not be read or written.
+
     """
 
     def __init__(
@@ -173,6 +179,7 @@ class HostError(WispError):
     Args:
         address: The address that could not be listened on.
         kind: The worker's word for what failed: ``listener``, ``tls``, ``protocol``, ``internal``, ...
+
     """
 
     def __init__(

@@ -1,0 +1,39 @@
+"""The extension module: what Python may ask of the core. JSON and bytes in and out; `wisp.native` makes types of it.
+
+Every function releases the interpreter while it works. What it raises are classes of `wisp.errors`.
+"""
+
+__all__ = [
+    "compile",
+    "encode",
+    "engine_key",
+    "inspect",
+    "merge",
+    "preview1_to_component",
+    "run_command",
+    "version",
+]
+
+def version() -> str:
+    """Return the version of the core."""
+
+def engine_key(profile: str, strategy: str) -> str:
+    """Return the name of the engine that compiled files must be for: `sync-cranelift-0123456789abcdef`."""
+
+def inspect(wasm: bytes) -> str:
+    """Return what a file is, as JSON."""
+
+def encode(core: bytes, wit: str, world: str, adapter: str) -> bytes:
+    """Make a component of a core module; `wit` is a path, or empty when the module carries its own description."""
+
+def merge(component: bytes) -> bytes:
+    """Merge the modules of a component of componentize-py into one."""
+
+def preview1_to_component(core: bytes) -> bytes:
+    """Make a command component of a preview-1 program."""
+
+def compile(wasm_path: str, artifact_path: str, strategy: str) -> str:  # noqa: A001 - the core's own word
+    """Compile a component into a file; return JSON about it."""
+
+def run_command(options: str) -> int:
+    """Run a command component; return its exit code."""

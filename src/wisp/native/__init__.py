@@ -1,0 +1,35 @@
+"""The only door to the extension module `wisp._core`: typed data in, typed data out.
+
+The extension is loaded at the first call, not at import: a command that does not need the core does not pay for it.
+What the core raises are the classes of `wisp.errors`.
+"""
+
+from wisp.native.component import ComponentInfo, Producers, Resources
+from wisp.native.core import (
+    Adapter,
+    Profile,
+    Strategy,
+    encode,
+    engine_key,
+    inspect,
+    merge,
+    preview1_to_component,
+    run_command,
+    version,
+)
+
+__all__ = [
+    "Adapter",
+    "ComponentInfo",
+    "Producers",
+    "Profile",
+    "Resources",
+    "Strategy",
+    "encode",
+    "engine_key",
+    "inspect",
+    "merge",
+    "preview1_to_component",
+    "run_command",
+    "version",
+]
