@@ -217,14 +217,15 @@ class App(Table):
 class HttpTrigger(Table):
     """Which HTTP requests go to which component.
 
-    The most specific route wins, whatever the order in the file: part by part, a literal is more specific than
-    a `:parameter`, and that more than `/...`. No two routes may match the same paths for the same method and host.
+    The most specific route wins, whatever the order in the file: first by host (exact, then the longest
+    `*.suffix`, then any), then by path, part by part (text, then `:parameter`, then `/...`), then by method. No two
+    routes may match the same paths for the same method and host.
     """
 
     route: RoutePattern = Field(
         description="The path: exact (`/about`), with parameters (`/users/:id`, one part of the path each), or"
-        " everything below (`/files/...`, which matches `/files` too). Parts other than parameters are compared"
-        " with the path as it was sent, percent-encoded, upper and lower case told apart.",
+        " everything below (`/files/...`, which matches `/files` too). Upper and lower case are told apart, and so"
+        " are `/a` and `/a/`.",
         examples=["/rust/process", "/users/:id", "/files/..."],
     )
     method: Methods = Field(

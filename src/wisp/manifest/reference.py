@@ -73,15 +73,15 @@ number is whole, and the unit is written exactly so: `"64mb"` is an error that p
 
 | route | matches | does not match |
 |---|---|---|
-| `/about` | `/about` | `/about/us`, `/About` |
+| `/about` | `/about` | `/about/`, `/about/us`, `/About` |
 | `/users/:id` | `/users/7` | `/users`, `/users/7/posts` |
 | `/users/:id/posts/:post` | `/users/7/posts/1` | |
 | `/files/...` | `/files`, `/files/`, `/files/a/b` | `/filesystem` |
 | `/...` | everything | |
 
 A parameter's name consists of `a`-`z`, digits, `_` and `-`; it reaches the component as the header
-`wisp-param-<name>`, and what `/...` matched as `wisp-path-info`. Text that is not ASCII may be written as it is: `/käse`
-is `/k%C3%A4se` on the wire and in the locked app. `.` and `..` are not allowed as parts of a route, nor are empty
+`wisp-param-<name>`, and what `/...` matched as `wisp-path-info`. A path is compared part by part, after
+percent-decoding, so text that is not ASCII may be written as it is: `/käse` is `/k%C3%A4se` on the wire. `.` and `..` are not allowed as parts of a route, nor are empty
 parts, nor `...` anywhere but at the end.
 
 Two routes are equal, and an error that names both lines, when they match the same paths for the same method and the

@@ -2,8 +2,8 @@
 
 A pattern is read once, here, into its canonical spelling, which is the one a request's path has on the wire:
 non-ASCII text percent-encoded as UTF-8, hexadecimal digits in upper case, and nothing encoded that need not be.
-So the router compares bytes and never decodes. A `.` or `..` segment has no meaning left in it at that point and is
-refused, encoded or not.
+So equal patterns have equal texts, and what the router decodes cannot surprise: an encoded slash, a control character
+and a `.` or `..` part, encoded or not, are refused.
 
 Two patterns that match exactly the same paths have the same `shape`, whatever their parameters are called.
 """
