@@ -110,7 +110,7 @@ async def exclusive(path: Path) -> AsyncIterator[None]:
     """Hold a lock between processes while the block runs. It ends with the process that holds it, however that ends."""
     with explained(path):
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        while (descriptor := _try_lock(path)) is None:
+        while (descriptor := _try_lock(path)) is None:  # noqa: ASYNC110 - see below
             # The kernel has no way to be told of a lock that can also be cancelled.
             await asyncio.sleep(_LOCK_POLL_SECONDS)
     try:
