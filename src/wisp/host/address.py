@@ -22,6 +22,9 @@ class Address:
     def parse(cls, text: str) -> Self:
         """Read `HOST:PORT`, `[IPv6]:PORT`, `:PORT` (every interface) or `PORT` (loopback)."""
         host, colon, port = text.strip().rpartition(":")
+        if not (port.isascii() and port.isdecimal() and int(port) <= HIGHEST_PORT):
+            message = f"{text!r} is not an address: the part after the last colon must be a port, 0 to 65535"
+            raise HostError(message, hint="write HOST:PORT, for example 127.0.0.1:3000", address=text)
         if not colon:
             host = "127.0.0.1"
         elif host.startswith("[") and host.endswith("]"):
@@ -29,9 +32,6 @@ class Address:
         elif ":" in host:
             message = f"{text!r} is not an address: an IPv6 host goes into brackets"
             raise HostError(message, hint=f"write [{host}]:{port}", address=text)
-        if not (port.isascii() and port.isdecimal() and int(port) <= HIGHEST_PORT):
-            message = f"{text!r} is not an address: the part after the last colon must be a port, 0 to 65535"
-            raise HostError(message, hint="write HOST:PORT, for example 127.0.0.1:3000", address=text)
         return cls(host or "0.0.0.0", int(port))  # noqa: S104 - an empty host is how one asks for every interface
 
     def __str__(self) -> str:

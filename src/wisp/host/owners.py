@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 LISTENING = "0A"
@@ -38,15 +37,17 @@ def _processes(proc: Path) -> list[Path]:
 
 def _holds(process: Path, wanted: set[str]) -> bool:
     try:
-        for descriptor in os.scandir(process / "fd"):
-            try:
-                if str(Path(descriptor.path).readlink()) in wanted:
-                    return True
-            except OSError:
-                continue  # closed since it was listed
+        descriptors = list((process / "fd").iterdir())
     except OSError:
-        pass  # another user's process, or gone
-    return False
+        return False  # another user's process, or gone
+    return any(_target(descriptor) in wanted for descriptor in descriptors)
+
+
+def _target(descriptor: Path) -> str:
+    try:
+        return str(descriptor.readlink())
+    except OSError:
+        return ""  # closed since it was listed
 
 
 def _name(process: Path) -> str:

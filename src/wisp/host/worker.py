@@ -43,6 +43,7 @@ class Worker:
         self._channel = channel
         self._started: asyncio.Future[Ready | Failed] = asyncio.get_running_loop().create_future()
         self._asked: asyncio.Future[Metrics | None] | None = None
+        self._last_words = ""
         self._reading = asyncio.create_task(self._read())
         self._ending = asyncio.create_task(self._end())
 
@@ -113,7 +114,7 @@ class Worker:
             self._reading
         )  # what it had written is still in the channel: a reason why it failed, for example
         self._channel.close()
-        how = _how(code)
+        how = _how(code) + self._last_words
         if not self._started.done():
             self._started.set_result(Failed(DIED, f"it {how} before it was ready"))
         return how
@@ -131,9 +132,12 @@ class Worker:
 
     def _take(self, reply: Reply) -> None:
         match reply:
-            case Ready() | Failed():
-                if not self._started.done():
-                    self._started.set_result(reply)
+            case Ready() | Failed() if not self._started.done():
+                self._started.set_result(reply)
+            case Failed():
+                self._last_words = f": {reply.message}"
+            case Ready():
+                pass  # said twice
             case Metrics():
                 self._answer(reply)
             case Drained():

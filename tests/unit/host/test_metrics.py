@@ -1,0 +1,29 @@
+from __future__ import annotations
+
+from wisp.host.metrics import combined
+
+
+def test_numbers_of_workers_are_added_and_objects_are_merged() -> None:
+    workers = [
+        {"requests": 2, "responses": {"2xx": 2}, "seconds": 0.5},
+        {"requests": 3, "responses": {"2xx": 1, "5xx": 2}, "seconds": 0.25},
+    ]
+
+    assert combined(workers) == {
+        "workers": 2,
+        "requests": 5,
+        "responses": {"2xx": 3, "5xx": 2},
+        "seconds": 0.75,
+    }
+
+
+def test_what_cannot_be_added_is_kept_from_the_first_worker() -> None:
+    assert combined([{"version": "a", "on": True}, {"version": "b", "on": True}]) == {
+        "workers": 2,
+        "version": "a",
+        "on": True,
+    }
+
+
+def test_a_host_without_workers_has_counted_nothing() -> None:
+    assert combined([]) == {"workers": 0}
