@@ -7,7 +7,6 @@ import json
 import re
 import sys
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from wisp.cli import output
@@ -16,6 +15,7 @@ from wisp.registry.cache import Cache
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from wisp.registry.cache import Usage
 
