@@ -6,6 +6,7 @@ Hosts are compared without case and without port, so a pattern is kept in lower 
 
 from __future__ import annotations
 
+import contextlib
 import re
 from ipaddress import AddressValueError, IPv6Address
 from typing import Final
@@ -45,8 +46,8 @@ def _on_the_wire(host: str) -> str:
 
 
 def _address(host: str) -> str:
-    try:
-        return f"[{IPv6Address(host.removeprefix('[').removesuffix(']')).compressed}]"
-    except AddressValueError:
-        message = f'"{host}" is not an IPv6 address in brackets'
-        raise ValueError(message) from None
+    with contextlib.suppress(AddressValueError):
+        if host.endswith("]") and "%" not in host:
+            return f"[{IPv6Address(host[1:-1]).compressed}]"
+    message = f'"{host}" is not an IPv6 address in brackets'
+    raise ValueError(message)

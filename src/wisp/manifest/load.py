@@ -36,6 +36,7 @@ def load(path: Path, *, profile: str | None = None) -> Manifest | None:
 
     Raises:
         ManifestError: All that is wrong with the file, in the order of the lines.
+
     """
     file = path.absolute()
     if file.is_dir():

@@ -117,6 +117,7 @@ def update(lock: Lock, manifest: Manifest, pins: Mapping[str, Iterable[PinLike]]
         lock: What was pinned before.
         manifest: With all its profiles; what it no longer names is dropped.
         pins: By `source` as the manifest names it: the dependencies that were built with. Others stay as they were.
+
     """
     named = set(local_sources(manifest.written))
     kept = [entry for entry in lock.dependency if entry.source in named and entry.source not in pins]
@@ -136,6 +137,7 @@ def write_lock(path: Path, lock: Lock, *, locked: bool = False) -> bool:
 
     Raises:
         ManifestError: It would have to change, and `locked` forbids it; or it cannot be written.
+
     """
     before = read_lock(path)
     text = dumps(lock) if lock.fetched or lock.dependency else ""

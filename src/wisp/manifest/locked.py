@@ -84,6 +84,7 @@ def lock_app(manifest: Manifest, digests: Mapping[str, Digest]) -> LockedApp:
     Args:
         manifest: The manifest, with its profile applied.
         digests: By component, of every component that the manifest declares.
+
     """
     return LockedApp(
         name=manifest.app.name,

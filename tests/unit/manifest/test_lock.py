@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import resource
 import tomllib
 from typing import TYPE_CHECKING
 
@@ -15,6 +17,7 @@ from wisp.manifest.load import loads
 from wisp.manifest.lock import Dependency, Fetched, Lock
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
     from random import Random
 
@@ -56,6 +59,17 @@ def manifest(tmp_path: Path) -> Manifest:
     for folder in ("python", "python-debug"):
         (tmp_path / folder).mkdir()
     return loads(MANIFEST, path=tmp_path / "wisp.toml")
+
+
+@contextlib.contextmanager
+def no_file_longer_than(size: int) -> Iterator[None]:
+    """Let writes beyond a size fail, as on a full disk."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def dependency(source: str, name: str, version: str = "1.0") -> Dependency:
@@ -168,6 +182,18 @@ def test_changed_hashes_are_a_change_with_words(manifest: Manifest) -> None:
     after = Lock(dependency=(Dependency(source="python", name="a", version="1", hashes=(B,)),))
 
     assert lock.changes(before, after) == ["a 1 of python has other files"]
+
+
+def test_a_lock_file_is_replaced_whole_or_stays_as_it_was(manifest: Manifest) -> None:
+    path = lock.lock_path(manifest)
+    lock.write_lock(path, Lock(fetched=(Fetched(url="a", digest=A),)))
+    before = path.read_bytes()
+
+    with no_file_longer_than(100), pytest.raises(ManifestError, match=r"cannot write .*: File too large"):
+        lock.write_lock(path, lock.update(Lock(), manifest, {}))
+
+    assert path.read_bytes() == before
+    assert [file.name for file in path.parent.glob("*lock*")] == ["wisp.lock"]
 
 
 @pytest.mark.parametrize(

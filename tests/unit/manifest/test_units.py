@@ -57,6 +57,10 @@ def test_other_types_are_neither_sizes_nor_durations(value: object) -> None:
         units.parse_duration(value)
 
 
+def test_a_duration_stays_one() -> None:
+    assert units.parse_duration(timedelta(minutes=1)) == timedelta(minutes=1)
+
+
 def test_a_unit_in_the_wrong_case_is_corrected() -> None:
     with pytest.raises(ValueError, match='write "64MiB"'):
         units.parse_size("64mib")
