@@ -1,0 +1,88 @@
+# The tasks of this repository. `make` alone lists them. CONTRIBUTING.md says how long each takes.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+.PHONY: help demo test check build audit bench coverage fmt clean
+
+CACHE := $(or $(WISP_CACHE_DIR),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/wisp)
+
+# One folder for all of cargo's work, whatever starts it: Wasmtime is compiled once, and survives `git clone`.
+export CARGO_TARGET_DIR ?= $(CACHE)/target
+# Pythons of the machine are used; none is downloaded.
+export UV_PYTHON_DOWNLOADS := never
+# A cache that is made here belongs to one user, as wisp wants it.
+$(shell mkdir -p -m 700 "$(CACHE)")
+
+comma := ,
+PYTHON := .venv/bin/python
+
+# The shell's PATH with a Rust that can compile for WASI first, for what builds guests.
+RUST_WASI = guests="$$(scripts/rust-wasi.sh | tail -n 1)"; [ -z "$$guests" ] || export PATH="$$guests:$$PATH"
+
+say = @printf '\n\033[1m== %s\033[0m\n' "$(1)"
+
+help: ## Show this
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: build ## Build the example in five languages, serve it, send it requests
+	$(call say,The example: five languages behind one manifest)
+	@$(RUST_WASI); $(PYTHON) -m examples.polyglot.demo
+
+test: build ## Run all tests: of the core, and of everything on it
+	$(call say,Tests of the core)
+	cargo test --release --locked -p wisp-host -p wisp-worker
+	$(call say,Tests of wisp)
+	@$(RUST_WASI); set -x; $(PYTHON) -m pytest
+
+check: build ## Check formatting, types, layers, lints and locks
+	$(call say,Formatting and lints of Python)
+	"$$(scripts/bootstrap.sh)" lock --check
+	$(PYTHON) -m ruff format --check
+	$(PYTHON) -m ruff check
+	$(call say,Types and layers)
+	$(PYTHON) -m mypy
+	$(PYTHON) -m mypy.stubtest --mypy-config-file pyproject.toml wisp._core
+	.venv/bin/lint-imports --no-cache
+	$(PYTHON) scripts/house.py
+	$(call say,Formatting and lints of Rust)
+	cargo fmt --all --check
+	cargo clippy --release --locked --workspace --all-targets -- -D warnings
+
+build: ## Build wisp and its worker into .venv
+	$(call say,Building wisp: minutes on a new machine$(comma) seconds after that)
+	@uv="$$(scripts/bootstrap.sh)"; set -x; \
+	cargo build --release --locked -p wisp-worker; \
+	"$$uv" sync --locked
+
+audit: ## Look for known faults and forbidden licences in what we depend on
+	$(call say,Dependencies of Python)
+	uv="$$(scripts/bootstrap.sh)"; list="$$(mktemp)"; trap 'rm -f "$$list"' EXIT; \
+	"$$uv" export --locked --quiet --no-emit-workspace --format requirements-txt --output-file "$$list" >/dev/null; \
+	"$$uv" tool run pip-audit==2.10.1 --strict --disable-pip --requirement "$$list"
+	$(call say,Dependencies of Rust$(comma) with cargo-deny: compiling it takes minutes the first time)
+	test -x "$(CACHE)/toolchains/cargo-deny/bin/cargo-deny" || \
+	cargo install --quiet --locked --root "$(CACHE)/toolchains/cargo-deny" cargo-deny
+	"$(CACHE)/toolchains/cargo-deny/bin/cargo-deny" --locked check
+
+bench: build ## Measure, side by side with `wasmtime serve`
+	$(call say,Measuring)
+	@uv="$$(scripts/bootstrap.sh)"; set -x; "$$uv" sync --locked --group bench
+	@$(RUST_WASI); $(PYTHON) benches/run.py
+
+coverage: build ## Measure which lines and branches of the Python the tests reach
+	@$(RUST_WASI); $(PYTHON) -m coverage run -m pytest
+	$(PYTHON) -m coverage combine --quiet
+	$(PYTHON) -m coverage report
+
+fmt: build ## Format everything
+	$(PYTHON) -m ruff check --fix --exit-zero --quiet
+	$(PYTHON) -m ruff format
+	cargo fmt --all
+
+clean: ## Remove what was made in this folder; the cache stays (see `wisp cache`)
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage* htmlcov dist src/wisp/_core*.so
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+
