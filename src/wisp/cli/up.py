@@ -7,6 +7,7 @@ measured by how soon the first request is answered, so nothing is imported befor
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import os
 import sys
 from pathlib import Path
@@ -17,7 +18,8 @@ from wisp.cli.parser import UsageError
 from wisp.cli.screen import Screen
 from wisp.host import cpus
 from wisp.host.address import Address
-from wisp.host.service import Callbacks, Service
+from wisp.host.log import Log
+from wisp.host.service import Service, Surroundings
 from wisp.host.settings import HostSettings, HttpSettings, LogSettings, Start, TlsSettings
 
 if TYPE_CHECKING:
@@ -119,7 +121,7 @@ def run(arguments: argparse.Namespace) -> int:
     settings = _settings(arguments)
     admin = None if arguments.no_admin else Address.parse(arguments.admin)
     command = _Up(arguments, settings)
-    served = asyncio.run(Service(settings, command.callbacks(), admin=admin, watch=arguments.watch).run())
+    served = asyncio.run(Service(settings, command.around(), admin=admin, watch=arguments.watch).run())
     return 0 if served else INTERRUPTED
 
 
@@ -130,15 +132,17 @@ class _Up:
         self._paths: list[Path] = arguments.paths or [Path()]
         self._arguments = arguments
         self._strategy = settings.compiler_strategy
+        self._log = Log(settings.log)
         self._screen = Screen(shown=settings.log.format == "text" or sys.stderr.isatty())
         self._progress = output.Progress()
 
-    def callbacks(self) -> Callbacks:
-        return Callbacks(
+    def around(self) -> Surroundings:
+        return Surroundings(
             prepare=self._prepare,
             recover=self._recover,
             listening=self._screen.listening,
             failed=self._failed,
+            log=self._log,
         )
 
     async def _prepare(self) -> Start:
@@ -162,9 +166,18 @@ class _Up:
         )
 
     async def _recover(self, digest: str) -> Mapping[str, object]:
-        from wisp.cli.prepare import recompile  # noqa: PLC0415 - as above
+        from wisp.registry import artifacts  # noqa: PLC0415 - rarely needed
+        from wisp.registry.cache import Cache  # noqa: PLC0415 - as above
 
-        return await recompile(digest, self._strategy)
+        cache = Cache.open()
+        artifacts.forget(cache, digest, self._strategy)
+        found = await artifacts.artifact(cache, digest, self._strategy, report=self._progress.report)
+        return {
+            "path": str(found.path),
+            "size": found.size,
+            "profile": found.profile,
+            "resources": dataclasses.asdict(found.resources),
+        }
 
     def _failed(self, error: WispError) -> None:
         for line in errors.describe(error):

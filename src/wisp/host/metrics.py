@@ -11,7 +11,11 @@ if TYPE_CHECKING:
 
 
 def combined(workers: Iterable[JsonObject]) -> JsonObject:
-    """Return the sums over all workers: numbers are added, objects are merged, of anything else the first is kept."""
+    """Return the sums over all workers.
+
+    Numbers are added, objects are merged, lists are put together by the component that their elements are about; of
+    anything else the first is kept.
+    """
     total: dict[str, object] = {}
     count = 0
     for values in workers:
@@ -22,16 +26,45 @@ def combined(workers: Iterable[JsonObject]) -> JsonObject:
 
 def _add(total: dict[str, object], values: JsonObject) -> None:
     for key, value in values.items():
-        present = total.get(key)
-        if isinstance(value, dict):
-            inner = present if isinstance(present, dict) else {}
-            _add(inner, value)
-            total[key] = inner
-        elif _is_number(value) and _is_number(present):
-            total[key] = present + value  # type: ignore[operator]
+        total[key] = _sum(total[key], value) if key in total else _sum(_nothing_like(value), value)
+
+
+def _sum(present: object, value: object) -> object:
+    match present, value:
+        case dict(), dict():
+            _add(present, value)
+        case list(), list():
+            _extend(present, value)
+        case bool(), _:
+            pass
+        case int() | float(), int() | float():
+            return present + value
+    return present
+
+
+def _nothing_like(value: object) -> object:
+    """Return what adding to gives the value itself, in a copy of our own where it can be changed."""
+    match value:
+        case dict():
+            return {}
+        case list():
+            return []
+        case bool():
+            return value
+        case int() | float():
+            return 0
+    return value
+
+
+def _extend(present: list[object], values: list[object]) -> None:
+    known = {_subject(element): element for element in present}
+    for value in values:
+        element = known.get(_subject(value))
+        if isinstance(element, dict) and isinstance(value, dict):
+            _add(element, value)
         else:
-            total.setdefault(key, value)
+            present.append(_sum(_nothing_like(value), value))
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+def _subject(element: object) -> tuple[object, object] | None:
+    return (element.get("app"), element.get("component")) if isinstance(element, dict) else None

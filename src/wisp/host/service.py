@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 
 from wisp.errors import HostError, WispError
 from wisp.host.admin import Admin
-from wisp.host.log import Log
 from wisp.host.signals import Signals
 from wisp.host.supervisor import Recover, Supervisor
 
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
 
     from wisp.host.address import Address
+    from wisp.host.log import Log
     from wisp.host.settings import HostSettings, Start
 
 Outcome = TypeVar("Outcome")
@@ -36,7 +36,7 @@ class Listening:
 
 
 @dataclass(frozen=True, slots=True)
-class Callbacks:
+class Surroundings:
     """What the host asks of whoever starts it, because it does not know manifests and builders."""
 
     prepare: Callable[[], Awaitable[Start]]
@@ -51,6 +51,9 @@ class Callbacks:
     failed: Callable[[WispError], None]
     """Told why a reload failed, so that a person can read all of it; the log has one line."""
 
+    log: Log
+    """Where the host's events are written."""
+
 
 class _Stopped(Exception):  # noqa: N818 - not an error: a person asked for it
     """A signal came before the host was up."""
@@ -60,20 +63,20 @@ class Service:
     """One run of a host. Made and awaited once, with `run`."""
 
     def __init__(
-        self, settings: HostSettings, callbacks: Callbacks, *, admin: Address | None, watch: bool
+        self, settings: HostSettings, around: Surroundings, *, admin: Address | None, watch: bool
     ) -> None:
         self._settings = settings
-        self._callbacks = callbacks
+        self._around = around
         self._admin_address = admin
         self._watch = watch
-        self._log = Log(settings.log)
+        self._log = around.log
 
     async def run(self) -> bool:
         """Serve until a signal says to stop. Returns False when it came before anything was served.
 
         Raises WispError when serving is not possible, or not any more.
         """
-        supervisor = Supervisor(self._settings, self._log, self._callbacks.recover)
+        supervisor = Supervisor(self._settings, self._log, self._around.recover)
         admin = Admin(supervisor)
         with Signals() as signals:
             try:
@@ -88,7 +91,7 @@ class Service:
     async def _up(self, supervisor: Supervisor, admin: Admin, signals: Signals) -> Start:
         await _unless_stopped(supervisor.open(), signals)
         admin_at = await admin.open(self._admin_address) if self._admin_address else None
-        start = await _unless_stopped(_prepared(self._callbacks), signals)
+        start = await _unless_stopped(_prepared(self._around), signals)
         await _unless_stopped(supervisor.serve(start), signals)
         scheme = "https" if self._settings.http.tls else "http"
         listening = Listening(
@@ -96,7 +99,7 @@ class Service:
             admin=f"http://{admin_at.reachable}" if admin_at else None,
             workers=self._settings.workers,
         )
-        self._callbacks.listening(listening)
+        self._around.listening(listening)
         if self._settings.log.format == "json":
             self._log.event(
                 "listening", f"listening on {listening.url}", url=listening.url, admin=listening.admin
@@ -146,7 +149,7 @@ class Service:
         """Prepare and serve the apps anew; on any error of the user's the old ones stay, and the log says why."""
         began = time.monotonic()
         try:
-            new = await self._callbacks.prepare()
+            new = await self._around.prepare()
             if new == old and not forced:
                 return old
             await supervisor.serve(new)
@@ -154,7 +157,7 @@ class Service:
             self._log.event(
                 "reload-failed", f"reload failed, the old apps go on: {error.message}", level="error"
             )
-            self._callbacks.failed(error)
+            self._around.failed(error)
             return old
         milliseconds = round((time.monotonic() - began) * 1000)
         self._log.event("reloaded", f"reloaded in {milliseconds} ms", milliseconds=milliseconds)
@@ -169,8 +172,8 @@ class Service:
             self._log.event("stopped", "stopped")
 
 
-async def _prepared(callbacks: Callbacks) -> Start:
-    return await callbacks.prepare()
+async def _prepared(around: Surroundings) -> Start:
+    return await around.prepare()
 
 
 async def _unless_stopped(work: Coroutine[None, None, Outcome], signals: Signals) -> Outcome:

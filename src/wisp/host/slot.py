@@ -32,7 +32,7 @@ Launch = Callable[["Slot"], Awaitable["Worker | Failed"]]
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
+class Shared:
     """What the slots of one supervisor share."""
 
     listeners: Listeners
@@ -45,11 +45,11 @@ class Surroundings:
 class Slot:
     """The place of one worker."""
 
-    def __init__(self, number: int, surroundings: Surroundings) -> None:
+    def __init__(self, number: int, shared: Shared) -> None:
         self.number = number
         self.worker: Worker | None = None
         self.restarts = 0
-        self._around = surroundings
+        self._shared = shared
         self._backoff = Backoff()
         self._keeping: asyncio.Task[None] | None = None
 
@@ -81,7 +81,7 @@ class Slot:
             since = loop.time()
             how = await replacement.ended()
             self.worker = None
-            self._around.log.event(
+            self._shared.log.event(
                 "worker-died",
                 f"worker {self.number} {how}",
                 level="error",
@@ -110,7 +110,7 @@ class Slot:
 
     async def _attempt(self) -> Worker | Failed:
         try:
-            return await self._around.launch(self)
+            return await self._shared.launch(self)
         except HostError as error:
             return Failed(DIED, error.message)
 
@@ -120,14 +120,14 @@ class Slot:
         patience = lost + SOCKET_PATIENCE - loop.time()
         if delay >= patience:
             await asyncio.sleep(max(0.0, patience))
-            self._around.listeners.shut(self.number)
+            self._shared.listeners.shut(self.number)
             delay -= max(0.0, patience)
         await asyncio.sleep(delay)
 
     def _restarted(self, worker: Worker, seconds: float) -> None:
         self.worker = worker
         self.restarts += 1
-        self._around.log.event(
+        self._shared.log.event(
             "worker-restarted",
             f"worker {self.number} is back after {seconds * 1000:.0f} ms",
             level="warn",
@@ -137,10 +137,10 @@ class Slot:
         )
 
     def _give_up(self, failed: Failed) -> None:
-        self._around.listeners.shut(self.number)
+        self._shared.listeners.shut(self.number)
         self._keeping = None
         reason = f"worker {self.number} cannot start: {failed.message}"
-        self._around.log.event(
+        self._shared.log.event(
             "worker-failed",
             f"{reason}; it is not tried again before a reload",
             level="error",
@@ -148,10 +148,10 @@ class Slot:
             reason=failed.kind,
             component=failed.component,
         )
-        self._around.gave_up(reason)
+        self._shared.gave_up(reason)
 
     def _complain(self, failed: Failed, seconds: float) -> None:
-        self._around.log.event(
+        self._shared.log.event(
             "worker-failed",
             f"worker {self.number} did not start ({seconds:.1f} s): {failed.message}; trying again",
             level="error",

@@ -21,7 +21,7 @@ from wisp.errors import HostError
 from wisp.host import binary as worker_binary
 from wisp.host.control import Failed, Ready
 from wisp.host.settings import HostSettings, JsonObject, Start
-from wisp.host.slot import Slot, Surroundings
+from wisp.host.slot import Shared, Slot
 from wisp.host.sockets import Listeners
 from wisp.host.worker import Worker
 
@@ -71,8 +71,8 @@ class Supervisor:
         self._generation = 0
         self._exhausted: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self.listeners = Listeners(settings.address, settings.workers)
-        around = Surroundings(self.listeners, self._replace, log, self._gave_up)
-        self._slots = [Slot(number, around) for number in range(settings.workers)]
+        shared = Shared(self.listeners, self._replace, log, self._gave_up)
+        self._slots = [Slot(number, shared) for number in range(settings.workers)]
 
     async def open(self) -> None:
         """Spawn the first generation, which waits for `serve`. Raises HostError."""

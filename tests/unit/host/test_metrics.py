@@ -27,3 +27,19 @@ def test_what_cannot_be_added_is_kept_from_the_first_worker() -> None:
 
 def test_a_host_without_workers_has_counted_nothing() -> None:
     assert combined([]) == {"workers": 0}
+
+
+def test_what_is_known_of_a_component_is_added_over_the_workers() -> None:
+    one = {
+        "pools": [{"app": "a", "component": "x", "active": 1}, {"app": "a", "component": "y", "active": 2}]
+    }
+    two = {
+        "pools": [{"app": "a", "component": "y", "active": 3}, {"app": "b", "component": "x", "active": 4}]
+    }
+
+    assert combined([one, two])["pools"] == [
+        {"app": "a", "component": "x", "active": 1},
+        {"app": "a", "component": "y", "active": 5},
+        {"app": "b", "component": "x", "active": 4},
+    ]
+    assert one["pools"][1] == {"app": "a", "component": "y", "active": 2}
