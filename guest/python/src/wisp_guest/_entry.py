@@ -1,0 +1,65 @@
+"""What the builder's generated entry module calls: from a user's module to the class that the component exports."""
+
+from __future__ import annotations
+
+import gc
+from typing import TYPE_CHECKING
+
+from wisp_guest import _serve, _wasi
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    from wit_world.imports.types import IncomingRequest, ResponseOutparam
+
+
+def handler_class(module: ModuleType) -> type:
+    """Return the class that exports the module's handler.
+
+    A module may bring a class `IncomingHandler` of its own instead, as componentize-py's documentation shows it.
+
+    Raises:
+        TypeError: the module has neither.
+    """
+    handler = _serve.served()
+    if handler is None:
+        own = getattr(module, "IncomingHandler", None)
+        if isinstance(own, type):
+            return own
+        message = f"module {module.__name__} has no handler: decorate a function with @wisp_guest.http.serve"
+        raise TypeError(message)
+    return _asynchronous(handler) if _serve.is_async(handler) else _synchronous(handler)
+
+
+def _synchronous(handler: object) -> type:
+    class IncomingHandler:
+        """The export of the component."""
+
+        def handle(self, request: IncomingRequest, response_out: ResponseOutparam) -> None:
+            """Answer one request."""
+            _wasi.respond(handler, request, response_out)  # type: ignore[arg-type]
+
+    return IncomingHandler
+
+
+def _asynchronous(handler: object) -> type:
+    # Only here: asyncio makes a component three megabytes larger.
+    from wisp_guest._loop import Loop  # noqa: PLC0415
+
+    loop = Loop()
+
+    class IncomingHandler:
+        """The export of the component."""
+
+        def handle(self, request: IncomingRequest, response_out: ResponseOutparam) -> None:
+            """Answer one request."""
+            _wasi.respond_in(loop, handler, request, response_out)  # type: ignore[arg-type]
+
+    return IncomingHandler
+
+
+def settle(folder: str) -> None:
+    """Make the interpreter ready for its snapshot: sources for tracebacks, and nothing left for the collector to walk."""
+    _serve.remember_sources(folder)
+    gc.collect()
+    gc.freeze()

@@ -1,0 +1,284 @@
+"""Between WASI 0.2 and a handler; works only inside a component.
+
+Each call into the host costs microseconds, so the ordinary request makes few: the parts of the request are fetched when
+asked for, the status is set only when it is not 200, a body that ends where `content-length` says is not read once more.
+
+Order matters where resources belong to each other: a stream is given back before the body that it came from. Everything
+is given back here and not left to the garbage collector, because an instance may serve many requests.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NoReturn
+
+from componentize_py_types import Err, Ok
+from wit_world.imports.streams import InputStream, OutputStream, StreamError_Closed
+from wit_world.imports.types import (
+    Fields,
+    IncomingBody,
+    IncomingRequest,
+    Method_Other,
+    OutgoingBody,
+    OutgoingResponse,
+    ResponseOutparam,
+)
+
+from wisp_guest import _serve
+from wisp_guest._request import Request
+from wisp_guest._response import Response
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable, Sequence
+
+    from wisp_guest._loop import Loop
+    from wisp_guest._request import Reader
+
+PIECE = 65_536
+"""How much of a body is asked for at once: what hosts commonly have at hand."""
+
+OK = 200
+
+
+class Source:
+    """The parts of an incoming request."""
+
+    def __init__(self, request: IncomingRequest, loop: Loop | None) -> None:
+        self._request = request
+        self._loop = loop
+        self._length: int | None = None
+        self._body: BodyReader | None = None
+
+    def method(self) -> str:
+        """Return the method in capitals."""
+        method = self._request.method()
+        return method.value if isinstance(method, Method_Other) else type(method).__name__[7:].upper()
+
+    def target(self) -> str:
+        """Return path and query as they were sent."""
+        return self._request.path_with_query() or "/"
+
+    def headers(self) -> Sequence[tuple[str, bytes]]:
+        """Return the header fields."""
+        with self._request.headers() as fields:
+            entries = fields.entries()
+        self._length = _length(entries)
+        return entries
+
+    def body(self) -> Reader:
+        """Begin to read the body."""
+        self._body = BodyReader(self._request.consume(), self._length, self._loop)
+        return self._body
+
+    def close(self) -> None:
+        """Give everything back."""
+        if self._body is not None:
+            self._body.close()
+        self._request.__exit__(None, None, None)
+
+
+def _length(entries: Iterable[tuple[str, bytes]]) -> int | None:
+    value = next((value for name, value in entries if name == "content-length"), b"")
+    return int(value) if value.isdigit() else None
+
+
+class BodyReader:
+    """The bytes of an incoming body."""
+
+    def __init__(self, body: IncomingBody, length: int | None, loop: Loop | None) -> None:
+        self._body = body
+        self._stream: InputStream | None = body.stream()
+        self._left = length
+        self._loop = loop
+
+    def read(self) -> bytes:
+        """Wait for the next piece; empty at the end."""
+        while self._stream is not None and self._left != 0:
+            try:
+                piece = self._stream.blocking_read(PIECE)
+            except Err as error:
+                return self._end(error)
+            if piece:
+                return self._took(piece)
+        return b""
+
+    async def read_async(self) -> bytes:
+        """Do the same, letting other tasks run."""
+        while self._stream is not None and self._left != 0 and self._loop is not None:
+            try:
+                piece = self._stream.read(PIECE)
+            except Err as error:
+                return self._end(error)
+            if piece:
+                return self._took(piece)
+            await self._loop.ready(self._stream.subscribe())
+        return b""
+
+    def _took(self, piece: bytes) -> bytes:
+        if self._left is not None:
+            self._left = max(self._left - len(piece), 0)
+        return piece
+
+    def _end(self, error: Err[object]) -> bytes:
+        if isinstance(error.value, StreamError_Closed):
+            self.close()
+            return b""
+        message = "the request's body broke off"
+        raise ConnectionError(message)
+
+    def close(self) -> None:
+        """Give stream and body back."""
+        if self._stream is not None:
+            self._stream.__exit__(None, None, None)
+            self._body.__exit__(None, None, None)
+            self._stream = None
+
+
+class BodyWriter:
+    """The bytes of an outgoing body; a `with` block that ends well ends the body well, any other breaks it off."""
+
+    def __init__(self, body: OutgoingBody, loop: Loop | None) -> None:
+        self._body = body
+        self._loop = loop
+        self._stream: OutputStream = body.write()
+
+    def write(self, data: bytes) -> None:
+        """Hand all of it to the host, waiting while the client is slow."""
+        while data:
+            if allowed := self._allowed():
+                data = self._give(data, allowed)
+            else:
+                with self._stream.subscribe() as writable:
+                    writable.block()
+
+    async def write_async(self, data: bytes) -> None:
+        """Do the same, letting other tasks run."""
+        while data:
+            if allowed := self._allowed():
+                data = self._give(data, allowed)
+            elif self._loop is not None:
+                await self._loop.ready(self._stream.subscribe())
+
+    def flush(self) -> None:
+        """Ask the host to send what it has."""
+        try:
+            self._stream.flush()
+        except Err as error:
+            _gone(error)
+
+    def _allowed(self) -> int:
+        try:
+            return self._stream.check_write()
+        except Err as error:
+            _gone(error)
+
+    def _give(self, data: bytes, allowed: int) -> bytes:
+        try:
+            self._stream.write(data if len(data) <= allowed else data[:allowed])
+        except Err as error:
+            _gone(error)
+        return data[allowed:]
+
+    def finish(self) -> None:
+        """Say that the body is complete."""
+        self._stream.__exit__(None, None, None)
+        OutgoingBody.finish(self._body, None)
+
+    def abort(self) -> None:
+        """Give the body back unfinished: the client sees that it is not whole."""
+        self._stream.__exit__(None, None, None)
+        self._body.__exit__(None, None, None)
+
+
+def _gone(error: Err[object]) -> NoReturn:
+    message = "the client went away"
+    raise ConnectionAbortedError(message) from error
+
+
+def _begin(response: Response, out: ResponseOutparam) -> OutgoingBody:
+    fields = Fields.from_list([(name, value.encode("latin-1")) for name, value in response.headers.items()])
+    outgoing = OutgoingResponse(fields)
+    if response.status != OK:
+        outgoing.set_status_code(response.status)
+    body = outgoing.body()
+    ResponseOutparam.set(out, Ok(outgoing))
+    return body
+
+
+def _start(response: Response, request: Request, out: ResponseOutparam) -> tuple[Response, OutgoingBody]:
+    """Send the head; a response whose header fields the host refuses is a bug like another."""
+    try:
+        return response, _begin(response, out)
+    except (Err, ValueError) as error:
+        refused = TypeError(f"a header field of the response is not allowed: {response.headers.items()!r}")
+        refused.__cause__ = error
+        response = _serve.excuse(refused, request)
+        return response, _begin(response, out)
+
+
+def respond(handler: Callable[[Request], Response], incoming: IncomingRequest, out: ResponseOutparam) -> None:
+    """Answer one request with a plain function."""
+    source = Source(incoming, None)
+    request = Request.from_source(source)
+    response, body = _start(_serve.answer(handler, request), request, out)
+    writer = BodyWriter(body, None)
+    try:
+        _send(response, writer)
+    except BaseException as error:  # noqa: BLE001 - the head is sent, all that is left is to break off
+        _break_off(error, writer)
+    else:
+        writer.finish()
+    source.close()
+
+
+def _send(response: Response, writer: BodyWriter) -> None:
+    content = response.body
+    if isinstance(content, bytes):
+        return writer.write(content)
+    if not hasattr(content, "__iter__"):
+        message = f"a body is bytes or an iterator of bytes, not {type(content).__name__}; an asynchronous one needs an async handler"
+        raise TypeError(message)
+    for piece in content:
+        writer.write(piece)
+        writer.flush()
+    return None
+
+
+async def _send_async(response: Response, writer: BodyWriter) -> None:
+    content = response.body
+    if isinstance(content, bytes):
+        await writer.write_async(content)
+    elif hasattr(content, "__aiter__"):
+        async for piece in content:
+            await writer.write_async(piece)
+            writer.flush()
+    else:
+        for piece in content:
+            await writer.write_async(piece)
+            writer.flush()
+
+
+def _break_off(error: BaseException, writer: BodyWriter) -> None:
+    if not isinstance(error, ConnectionAbortedError):
+        _serve.log(error)
+    writer.abort()
+
+
+def respond_in(
+    loop: Loop, handler: Callable[[Request], Awaitable[Response]], incoming: IncomingRequest, out: ResponseOutparam
+) -> None:
+    """Answer one request with a coroutine function."""
+    source = Source(incoming, loop)
+
+    async def run() -> None:
+        request = Request.from_source(source)
+        response, body = _start(await _serve.answer_async(handler, request), request, out)
+        writer = BodyWriter(body, loop)
+        try:
+            await _send_async(response, writer)
+        except BaseException as error:  # noqa: BLE001 - the head is sent, all that is left is to break off
+            _break_off(error, writer)
+        else:
+            writer.finish()
+
+    loop.run(run())
+    source.close()
