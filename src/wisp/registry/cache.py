@@ -154,7 +154,7 @@ class Cache:
         try:
             digest = json.loads(path.read_bytes())["digest"]
             present = isinstance(digest, str) and self.has(digest)
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, ArtifactError):
             return None
         if not present:
             return None
