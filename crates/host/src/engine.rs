@@ -138,11 +138,6 @@ impl Demand {
         self.memory = self.memory.max(memory);
     }
 
-    /// Whether any component needs this engine.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.instances == 0
-    }
-
     /// Instances that are really held at once: what is asked for, bounded by address space and memory.
     fn bounded(&self, workers: u32) -> u32 {
         let share = available_memory() / 2 / u64::from(workers.max(1));
@@ -205,6 +200,14 @@ impl RunningEngine {
         Ok(Self { engine, slots })
     }
 
+    /// Makes an engine for one guest that has the process to itself: no pool, no ticker.
+    pub(crate) fn on_demand(profile: Profile, strategy: Strategy) -> Result<Self, HostError> {
+        let mut config = codegen(profile, strategy);
+        config.enable_compiler(false);
+        let engine = Engine::new(&config).map_err(|error| engine_error(&error))?;
+        Ok(Self { engine, slots: Arc::new(Semaphore::new(1)) })
+    }
+
     /// Maps an artifact of our own cache into memory.
     ///
     /// The caller names the length that it recorded when the artifact was written; owner and mode are checked on the
@@ -262,4 +265,88 @@ fn start_ticker(engine: &Engine) -> Result<(), HostError> {
         })
         .map_err(|error| HostError::Engine(error.to_string()))?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+    use std::path::Path;
+
+    use super::*;
+
+    const COMPONENT: &[u8] = br#"(component (core module (memory 1) (table 2 funcref)))"#;
+
+    fn artifact(folder: &Path, profile: Profile, strategy: Strategy) -> Artifact {
+        let path = folder.join("component.cwasm");
+        let bytes = compile(COMPONENT, profile, strategy).unwrap();
+        std::fs::write(&path, &bytes).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+        let size = u64::try_from(bytes.len()).unwrap();
+        Artifact { path, size, profile, resources: Resources::default() }
+    }
+
+    fn running(profile: Profile, strategy: Strategy) -> RunningEngine {
+        let mut demand = Demand::default();
+        demand.add(10, 1, &Resources { core_instances: 14, memories: 1, tables: 2, table_elements: 30_000 }, 1 << 20);
+        RunningEngine::new(profile, strategy, &demand, 2).unwrap()
+    }
+
+    #[test]
+    fn every_artifact_loads_in_the_engine_of_its_profile_and_compiler() {
+        for profile in [Profile::Sync, Profile::Async] {
+            for strategy in [Strategy::Cranelift, Strategy::Winch] {
+                let folder = tempfile::tempdir().unwrap();
+                let artifact = artifact(folder.path(), profile, strategy);
+
+                running(profile, strategy).load("sha256:00", &artifact).unwrap();
+                RunningEngine::on_demand(profile, strategy).unwrap().load("sha256:00", &artifact).unwrap();
+            }
+        }
+    }
+
+    #[test]
+    fn every_profile_and_compiler_has_a_key_of_its_own_that_stays() {
+        let all = [Profile::Sync, Profile::Async].map(|profile| {
+            [Strategy::Cranelift, Strategy::Winch].map(|strategy| engine_key(profile, strategy).unwrap())
+        });
+        let keys: std::collections::BTreeSet<_> = all.iter().flatten().collect();
+
+        assert_eq!(keys.len(), 4);
+        assert_eq!(engine_key(Profile::Sync, Strategy::Cranelift).unwrap(), all[0][0]);
+        assert!(all[0][0].starts_with("sync-cranelift-"), "{}", all[0][0]);
+    }
+
+    #[test]
+    fn an_artifact_of_another_engine_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let artifact = artifact(folder.path(), Profile::Async, Strategy::Cranelift);
+
+        let refused = running(Profile::Sync, Strategy::Cranelift).load("sha256:00", &artifact).unwrap_err();
+
+        assert_eq!((refused.kind(), refused.digest()), ("artifact", Some("sha256:00")));
+    }
+
+    #[test]
+    fn a_file_that_is_torn_or_that_others_may_write_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let artifact = artifact(folder.path(), Profile::Sync, Strategy::Cranelift);
+        let engine = running(Profile::Sync, Strategy::Cranelift);
+        let refusal = || engine.load("sha256:00", &artifact).unwrap_err().to_string();
+
+        std::fs::set_permissions(&artifact.path, std::fs::Permissions::from_mode(0o666)).unwrap();
+        assert!(refusal().contains("others may write it"));
+        std::fs::set_permissions(&artifact.path, std::fs::Permissions::from_mode(0o600)).unwrap();
+        let bytes = std::fs::read(&artifact.path).unwrap();
+        std::fs::write(&artifact.path, &bytes[..bytes.len() / 2]).unwrap();
+        assert!(refusal().contains("bytes instead of"));
+        std::fs::remove_file(&artifact.path).unwrap();
+        assert!(refusal().contains("No such file"));
+    }
+
+    #[test]
+    fn bytes_that_are_no_component_do_not_compile() {
+        let error = compile(b"(module)", Profile::Sync, Strategy::Cranelift).unwrap_err();
+
+        assert_eq!(error.kind(), "component");
+    }
 }

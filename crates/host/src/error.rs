@@ -37,6 +37,17 @@ pub enum HostError {
     /// The engine cannot be made on this machine.
     #[error("engine: {0}")]
     Engine(String),
+    /// A folder for a command cannot be opened.
+    #[error("the folder {} cannot be opened: {message}", path.display())]
+    Directory {
+        /// The folder on the host.
+        path: std::path::PathBuf,
+        /// What is wrong with it.
+        message: String,
+    },
+    /// A command trapped; the message has the guest's backtrace.
+    #[error("{0}")]
+    Guest(String),
     /// A message of the control plane is not of the expected form.
     #[error("protocol: {0}")]
     Protocol(#[from] serde_json::Error),
@@ -52,6 +63,8 @@ impl HostError {
             Self::Tls(_) => "tls",
             Self::Listener(_) => "listener",
             Self::Engine(_) => "internal",
+            Self::Directory { .. } => "directory",
+            Self::Guest(_) => "trap",
             Self::Protocol(_) => "protocol",
         }
     }

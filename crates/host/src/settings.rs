@@ -1,10 +1,24 @@
 //! How a host serves: what does not belong to any app. Like the locked app, it has no defaults of its own.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::Deserialize;
 
 use crate::engine::Strategy;
+use crate::locked::{Artifact, LockedApp};
+
+/// Everything that a host is told when it starts.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Start {
+    /// How it serves.
+    pub settings: Settings,
+    /// What it serves.
+    pub apps: Vec<LockedApp>,
+    /// The AOT artifact of each component, by digest.
+    pub artifacts: BTreeMap<String, Artifact>,
+}
 
 /// Settings of one worker.
 #[derive(Clone, Debug, Deserialize)]

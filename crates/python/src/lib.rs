@@ -1,1 +1,18 @@
-//! The seam.
+//! The seam: what Python may ask of the core. Translation only; no domain logic.
+//!
+//! Everything that takes time runs with the interpreter released. Values cross as JSON and bytes.
+
+mod error;
+mod host;
+mod tools;
+
+use pyo3::prelude::*;
+
+/// The extension module `wisp._core`; `wisp.native` is its only importer.
+#[pymodule(gil_used = false)]
+mod _core {
+    #[pymodule_export]
+    use super::host::PyHost;
+    #[pymodule_export]
+    use super::tools::{compile, encode, engine_key, inspect, merge, preview1_to_component, run_command, version};
+}

@@ -1,0 +1,211 @@
+//! Instances of `wasi:http` 0.3 components: several requests at once in one instance, through Wasmtime's `ProxyHandler`.
+
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use tokio::time::{Instant, timeout_at};
+use wasmtime::component::GuestTaskId;
+use wasmtime::{Engine, Store, StoreContextMut};
+use wasmtime_wasi_http::handler::{
+    ExpirationError, HandlerState, Instance, InstantiationError, ProxyHandler, ProxyPre, ShouldAccept, WorkerState,
+};
+use wasmtime_wasi_http::p3::bindings::http::types::ErrorCode;
+use wasmtime_wasi_http::{WasiBody, WasiHttpView};
+
+use super::admission::Permit;
+use super::body::{Ending, GuestBody};
+use super::slots::{Holder, Slot, Slots};
+use super::ticket::{Expiration, Life, Ticket};
+use super::{InvokeError, Reuse};
+use crate::store::{Blueprint, State};
+use crate::telemetry::RequestId;
+
+/// Makes instances for the handler.
+struct Maker {
+    engine: Engine,
+    pre: ProxyPre<State>,
+    blueprint: Arc<Blueprint>,
+    reuse: Reuse,
+    slots: Arc<Slots>,
+    lives: Arc<Lives>,
+}
+
+/// The instances that live.
+#[derive(Debug, Default)]
+struct Lives(Mutex<Vec<Weak<Life>>>);
+
+impl Lives {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Weak<Life>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn add(&self, life: &Arc<Life>) {
+        let mut lives = self.lock();
+        lives.retain(|life| life.strong_count() > 0);
+        lives.push(Arc::downgrade(life));
+    }
+}
+
+impl Holder for Lives {
+    fn warm(&self) -> usize {
+        self.lock().iter().filter_map(Weak::upgrade).filter(|life| life.is_idle()).count()
+    }
+
+    fn give_up_one(&self) {
+        let idle = self.lock().iter().filter_map(Weak::upgrade).find(|life| life.is_idle());
+        if let Some(life) = idle {
+            life.retire();
+        }
+    }
+}
+
+/// What the handler asks while an instance lives.
+struct Running {
+    blueprint: Arc<Blueprint>,
+    reuse: Reuse,
+    slots: Arc<Slots>,
+    life: Arc<Life>,
+    _slot: Slot,
+}
+
+impl WorkerState for Running {
+    type StoreData = State;
+    type RequestData = Arc<Ticket>;
+
+    fn should_accept_request(&self, concurrent: usize, total: usize) -> ShouldAccept {
+        let within = |count: usize, limit: u32| u32::try_from(count).is_ok_and(|count| count < limit);
+        if !within(total, self.reuse.requests) || (total > 0 && self.slots.contended()) {
+            ShouldAccept::Never
+        } else if within(concurrent, self.reuse.concurrency) {
+            ShouldAccept::Yes
+        } else {
+            ShouldAccept::No
+        }
+    }
+
+    fn on_request_start(
+        &self,
+        store: StoreContextMut<'_, State>,
+        ticket: Arc<Ticket>,
+        _: GuestTaskId,
+    ) -> Pin<Box<dyn Future<Output = ()> + Send + Sync>> {
+        self.life.begin(&ticket);
+        let alone = self.reuse.requests == 1 || self.reuse.concurrency == 1;
+        store.data().output.begin(alone.then_some(ticket.id));
+        Box::pin(ticket.expired())
+    }
+
+    fn drop(&self, store: Store<State>, result: wasmtime::Result<()>) {
+        store.data().output.finish();
+        let Err(error) = result else { return };
+        let Blueprint { app, component, log, .. } = self.blueprint.as_ref();
+        for ticket in self.life.lose() {
+            log.failure(app, component, ticket.id, &format!("{error:?}"));
+        }
+    }
+}
+
+impl HandlerState for Maker {
+    type StoreData = State;
+    type WorkerExpiration = Expiration;
+    type WorkerState = Running;
+
+    async fn instantiate(&self) -> wasmtime::Result<Instance<State, Expiration, Running>> {
+        let slot = self.slots.take().await.ok_or_else(|| wasmtime::format_err!("the engine is closed"))?;
+        let mut store = self.blueprint.store(&self.engine);
+        let proxy = self.pre.instantiate_async(&mut store).await?;
+        let life = Arc::new(Life::default());
+        self.lives.add(&life);
+        let state = Running {
+            blueprint: self.blueprint.clone(),
+            reuse: self.reuse,
+            slots: self.slots.clone(),
+            life: life.clone(),
+            _slot: slot,
+        };
+        let expiration = Expiration::new(life, self.reuse.idle);
+        Ok(Instance { store, proxy, view: State::http, expiration, state })
+    }
+}
+
+/// The instances of one component.
+pub(crate) struct ConcurrentInstances {
+    handler: ProxyHandler<Maker>,
+}
+
+impl std::fmt::Debug for ConcurrentInstances {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("ConcurrentInstances").finish_non_exhaustive()
+    }
+}
+
+/// Gives the ticket back, whatever becomes of the response; holds the permit until then.
+#[derive(Debug)]
+struct Held {
+    ticket: Arc<Ticket>,
+    _permit: Permit,
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.ticket.give_up();
+    }
+}
+
+impl Ending for Held {
+    fn complete(&mut self) {
+        self.ticket.done();
+    }
+
+    fn abandoned(&mut self) {}
+}
+
+impl ConcurrentInstances {
+    pub(crate) fn new(
+        engine: Engine,
+        pre: ProxyPre<State>,
+        blueprint: Blueprint,
+        reuse: Reuse,
+        slots: Arc<Slots>,
+    ) -> Self {
+        let lives = Arc::new(Lives::default());
+        let holder: Arc<dyn Holder> = lives.clone();
+        slots.register(Arc::downgrade(&holder));
+        let blueprint = Arc::new(blueprint);
+        Self { handler: ProxyHandler::new(Maker { engine, pre, blueprint, reuse, slots, lives }) }
+    }
+
+    pub(crate) async fn handle(
+        &self,
+        request: http::Request<WasiBody>,
+        id: RequestId,
+        permit: Permit,
+        deadline: Instant,
+    ) -> Result<http::Response<WasiBody>, InvokeError> {
+        let wants_body = request.method() != http::Method::HEAD;
+        let ticket = Ticket::new(id, deadline);
+        let held = Held { ticket: ticket.clone(), _permit: permit };
+        match timeout_at(deadline, self.handler.handle(ticket.clone(), request)).await {
+            Err(_) => Err(InvokeError::Timeout),
+            Ok(Err(error)) => Err(classify(&error)),
+            Ok(Ok(response)) => Ok(GuestBody::wrap(response, ticket.failure.clone(), held, wants_body)),
+        }
+    }
+
+    /// Instances that wait for a request.
+    pub(crate) fn warm(&self) -> usize {
+        self.handler.state().lives.warm()
+    }
+}
+
+fn classify(error: &wasmtime::Error) -> InvokeError {
+    if error.is::<ExpirationError>() {
+        InvokeError::Timeout
+    } else if let Some(error) = error.downcast_ref::<InstantiationError<Arc<Ticket>>>() {
+        InvokeError::Instantiate(format!("{:?}", error.error))
+    } else if let Some(code) = error.downcast_ref::<ErrorCode>() {
+        InvokeError::Guest(format!("{code:?}"))
+    } else {
+        InvokeError::Trap { message: format!("{error:?}") }
+    }
+}

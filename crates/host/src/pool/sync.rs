@@ -1,0 +1,241 @@
+//! Instances of `wasi:http` 0.2 components on the engine without component-model-async.
+//!
+//! One call at a time in an instance. The guest's future is polled in place first: a guest that answers without waiting
+//! needs no task of its own. Only when the head of the response is there and the guest goes on is it spawned.
+
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Poll;
+
+use tokio::sync::oneshot;
+use tokio::task::AbortHandle;
+use tokio::time::{Instant, Timeout, timeout_at};
+use wasmtime::{Engine, Store};
+use wasmtime_wasi_http::p2::bindings::http::types::{ErrorCode, Scheme};
+use wasmtime_wasi_http::p2::bindings::{Proxy, ProxyPre};
+use wasmtime_wasi_http::p2::body::HyperOutgoingBody;
+use wasmtime_wasi_http::{WasiBody, WasiHttpView};
+
+use super::admission::Permit;
+use super::body::{Ending, Failure, GuestBody};
+use super::slots::{Holder, Slot, Slots};
+use super::{InvokeError, Reuse};
+use crate::store::{Blueprint, State};
+use crate::telemetry::RequestId;
+
+type Head = Result<http::Response<HyperOutgoingBody>, ErrorCode>;
+type Guest = Pin<Box<Timeout<Invocation>>>;
+type Invocation = Pin<Box<dyn Future<Output = Result<(), InvokeError>> + Send>>;
+
+/// The instances of one component.
+pub(crate) struct SyncInstances {
+    engine: Engine,
+    pre: ProxyPre<State>,
+    blueprint: Blueprint,
+    reuse: Reuse,
+    slots: Arc<Slots>,
+    /// Most recently used last.
+    warm: Mutex<Vec<Instance>>,
+}
+
+impl std::fmt::Debug for SyncInstances {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("SyncInstances").field("reuse", &self.reuse).finish_non_exhaustive()
+    }
+}
+
+struct Instance {
+    store: Store<State>,
+    proxy: Proxy,
+    served: u32,
+    idle_since: Instant,
+    _slot: Slot,
+}
+
+impl std::fmt::Debug for Instance {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Instance").field("served", &self.served).finish_non_exhaustive()
+    }
+}
+
+/// Sets the failure unless the call came back in order; declared after the instance, so it is dropped before it.
+struct Watch {
+    failure: Failure,
+    armed: bool,
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        if self.armed {
+            self.failure.set();
+        }
+    }
+}
+
+/// Stops the guest's task when its response is not wanted any more.
+#[derive(Debug)]
+struct Task(AbortHandle);
+
+impl Ending for Task {
+    fn complete(&mut self) {}
+
+    fn abandoned(&mut self) {
+        self.0.abort();
+    }
+}
+
+enum First {
+    Guest(Result<Result<(), InvokeError>, tokio::time::error::Elapsed>),
+    Head(Result<Head, oneshot::error::RecvError>),
+}
+
+impl SyncInstances {
+    pub(crate) fn new(
+        engine: Engine,
+        pre: ProxyPre<State>,
+        blueprint: Blueprint,
+        reuse: Reuse,
+        slots: Arc<Slots>,
+    ) -> Arc<Self> {
+        let made = Arc::new(Self { engine, pre, blueprint, reuse, slots: slots.clone(), warm: Mutex::default() });
+        let holder: Arc<dyn Holder> = made.clone();
+        slots.register(Arc::downgrade(&holder));
+        made
+    }
+
+    pub(crate) async fn handle(
+        self: &Arc<Self>,
+        request: http::Request<WasiBody>,
+        id: RequestId,
+        permit: Permit,
+        deadline: Instant,
+    ) -> Result<http::Response<WasiBody>, InvokeError> {
+        let wants_body = request.method() != http::Method::HEAD;
+        let failure = Failure::default();
+        let (sender, mut head) = oneshot::channel();
+        let invocation: Invocation =
+            Box::pin(self.clone().invoke(request, id, (permit, failure.clone()), sender));
+        let mut guest: Guest = Box::pin(timeout_at(deadline, invocation));
+        let first = poll_fn(|cx| match guest.as_mut().poll(cx) {
+            Poll::Ready(result) => Poll::Ready(First::Guest(result)),
+            Poll::Pending => Pin::new(&mut head).poll(cx).map(First::Head),
+        });
+        match first.await {
+            First::Guest(Err(_)) => Err(InvokeError::Timeout),
+            First::Guest(Ok(Err(error))) => Err(error),
+            First::Guest(Ok(Ok(()))) => match head.try_recv() {
+                Ok(head) => Ok(answered(head)?),
+                Err(_) => Err(InvokeError::NoResponse),
+            },
+            First::Head(Ok(head)) => {
+                let response = answered(head)?;
+                let task = self.clone().go_on(guest, id);
+                Ok(GuestBody::wrap(response, failure, task, wants_body))
+            }
+            // The guest dropped its right to answer and goes on without.
+            First::Head(Err(_)) => match guest.await {
+                Err(_) => Err(InvokeError::Timeout),
+                Ok(Err(error)) => Err(error),
+                Ok(Ok(())) => Err(InvokeError::NoResponse),
+            },
+        }
+    }
+
+    /// Lets the guest run on while its body is read.
+    fn go_on(self: Arc<Self>, guest: Guest, id: RequestId) -> Task {
+        let task = tokio::spawn(async move {
+            let error = match guest.await {
+                Ok(Ok(())) => return,
+                Ok(Err(error)) => error,
+                Err(_) => InvokeError::Timeout,
+            };
+            let Blueprint { app, component, log, .. } = &self.blueprint;
+            log.failure(app, component, id, &error.to_string());
+        });
+        Task(task.abort_handle())
+    }
+
+    /// One call of the guest, from the instance to its return or its end.
+    async fn invoke(
+        self: Arc<Self>,
+        request: http::Request<WasiBody>,
+        id: RequestId,
+        held: (Permit, Failure),
+        sender: oneshot::Sender<Head>,
+    ) -> Result<(), InvokeError> {
+        let (_permit, failure) = held;
+        let mut instance = self.instance().await?;
+        let mut watch = Watch { failure, armed: true };
+        instance.store.data().output.begin(Some(id));
+        instance.store.set_epoch_deadline(1);
+        let trap = |error: wasmtime::Error| InvokeError::Trap { message: format!("{error:?}") };
+        let scheme = match request.uri().scheme_str() {
+            Some("https") => Scheme::Https,
+            _ => Scheme::Http,
+        };
+        let mut view = instance.store.data_mut().http();
+        let request = view.new_incoming_request(scheme, request).map_err(trap)?;
+        let out = view.new_response_outparam(sender).map_err(trap)?;
+        let handler = instance.proxy.wasi_http_incoming_handler();
+        handler.call_handle(&mut instance.store, request, out).await.map_err(trap)?;
+        watch.armed = false;
+        instance.store.data().output.finish();
+        self.give_back(instance);
+        Ok(())
+    }
+
+    async fn instance(&self) -> Result<Instance, InvokeError> {
+        if self.reuse.requests > 1
+            && let Some(instance) = self.lock().pop()
+        {
+            return Ok(instance);
+        }
+        let closed = || InvokeError::Instantiate("the engine is closed".into());
+        let slot = self.slots.take().await.ok_or_else(closed)?;
+        let mut store = self.blueprint.store(&self.engine);
+        match self.pre.instantiate_async(&mut store).await {
+            Ok(proxy) => Ok(Instance { store, proxy, served: 0, idle_since: Instant::now(), _slot: slot }),
+            Err(error) => Err(InvokeError::Instantiate(format!("{error:?}"))),
+        }
+    }
+
+    fn give_back(&self, mut instance: Instance) {
+        instance.served += 1;
+        if instance.served < self.reuse.requests && !self.slots.contended() {
+            instance.idle_since = Instant::now();
+            self.lock().push(instance);
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Instance>> {
+        self.warm.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Drops instances that were unused for longer than the component allows.
+    pub(crate) fn retire_idle(&self) {
+        let mut warm = self.lock();
+        let fresh = warm.iter().position(|instance| instance.idle_since.elapsed() < self.reuse.idle);
+        let count = fresh.unwrap_or(warm.len());
+        let retired: Vec<_> = warm.drain(..count).collect();
+        drop(warm);
+        drop(retired);
+    }
+}
+
+impl Holder for SyncInstances {
+    fn warm(&self) -> usize {
+        self.lock().len()
+    }
+
+    fn give_up_one(&self) {
+        let mut warm = self.lock();
+        let oldest = if warm.is_empty() { None } else { Some(warm.remove(0)) };
+        drop(warm);
+        drop(oldest);
+    }
+}
+
+fn answered(head: Head) -> Result<http::Response<WasiBody>, InvokeError> {
+    head.map_err(|code| InvokeError::Guest(format!("{code:?}")))
+}

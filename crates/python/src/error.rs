@@ -1,0 +1,18 @@
+//! Errors of the core as the exceptions that `wisp.errors` defines.
+
+use pyo3::PyErr;
+use wisp_host::HostError;
+
+pyo3::import_exception!(wisp.errors, ArtifactError);
+pyo3::import_exception!(wisp.errors, ComponentError);
+pyo3::import_exception!(wisp.errors, HostError as PyHostError);
+
+/// The Python exception for an error of the core.
+pub(crate) fn raise(error: &HostError) -> PyErr {
+    let message = error.to_string();
+    match error.kind() {
+        "artifact" => ArtifactError::new_err(message),
+        "component" | "trap" => ComponentError::new_err(message),
+        _ => PyHostError::new_err(message),
+    }
+}

@@ -1,0 +1,100 @@
+//! The control channel: frames of JSON between the supervisor and this worker.
+//!
+//! A frame is a 32-bit big-endian length and that many bytes of UTF-8 JSON, in both directions.
+
+use std::io;
+
+use serde::{Deserialize, Serialize};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::UnixStream;
+use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+use wisp_host::{HostError, Start};
+
+/// A locked app with thousands of components fits; a length that is garbage does not.
+const LONGEST_FRAME: usize = 64 << 20;
+
+/// What the supervisor says.
+#[derive(Debug, Deserialize)]
+#[serde(tag = "type", rename_all = "lowercase", deny_unknown_fields)]
+pub(crate) enum Order {
+    /// Load these apps and serve them; said once, first.
+    Start(Box<Start>),
+    /// Finish what was accepted, then end.
+    Drain {
+        /// Milliseconds after which what is left is dropped.
+        timeout_ms: u64,
+    },
+    /// Report the counters.
+    Metrics,
+}
+
+/// What this worker says.
+#[derive(Debug, Serialize)]
+#[serde(tag = "type", rename_all = "lowercase")]
+pub(crate) enum Report {
+    /// The apps are loaded and connections are accepted.
+    Ready {
+        pid: u32,
+        /// Microseconds from the start of the process.
+        startup_us: u64,
+    },
+    /// The apps cannot be served; this worker ends.
+    Failed { kind: &'static str, message: String, component: Option<String>, digest: Option<String> },
+    /// The counters.
+    Metrics(serde_json::Value),
+    /// Everything that was accepted has ended; this worker ends.
+    Drained,
+}
+
+impl From<&HostError> for Report {
+    fn from(error: &HostError) -> Self {
+        Self::Failed {
+            kind: error.kind(),
+            message: error.to_string(),
+            component: error.component().map(Into::into),
+            digest: error.digest().map(Into::into),
+        }
+    }
+}
+
+/// Reads orders.
+#[derive(Debug)]
+pub(crate) struct Orders(OwnedReadHalf);
+
+/// Writes reports.
+#[derive(Debug)]
+pub(crate) struct Reports(OwnedWriteHalf);
+
+/// Both directions of the channel.
+pub(crate) fn split(stream: UnixStream) -> (Orders, Reports) {
+    let (read, write) = stream.into_split();
+    (Orders(read), Reports(write))
+}
+
+impl Orders {
+    /// The next order; `None` when the supervisor is gone.
+    pub(crate) async fn next(&mut self) -> io::Result<Option<Order>> {
+        let length = match self.0.read_u32().await {
+            Ok(length) => usize::try_from(length).unwrap_or(usize::MAX),
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        if length > LONGEST_FRAME {
+            return Err(io::Error::other(format!("a control frame of {length} bytes")));
+        }
+        let mut frame = vec![0; length];
+        self.0.read_exact(&mut frame).await?;
+        Ok(Some(serde_json::from_slice(&frame)?))
+    }
+}
+
+impl Reports {
+    /// Sends one report.
+    pub(crate) async fn send(&mut self, report: &Report) -> io::Result<()> {
+        let body = serde_json::to_vec(report)?;
+        let length = u32::try_from(body.len()).map_err(io::Error::other)?;
+        let mut frame = length.to_be_bytes().to_vec();
+        frame.extend_from_slice(&body);
+        self.0.write_all(&frame).await
+    }
+}
