@@ -1,0 +1,339 @@
+//! The form of one log line, as JSON or as text.
+
+use std::fmt::{self, Write};
+use std::net::IpAddr;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use super::RequestId;
+
+/// One finished exchange.
+#[derive(Clone, Copy, Debug)]
+pub struct AccessLine<'a> {
+    /// The app, where a route was found.
+    pub app: Option<&'a str>,
+    /// The component, where a route was found.
+    pub component: Option<&'a str>,
+    /// Identity of the request.
+    pub id: RequestId,
+    /// Method of the request.
+    pub method: &'a str,
+    /// Path of the request; never the query, which may hold secrets.
+    pub path: &'a str,
+    /// The route as the manifest has it.
+    pub route: Option<&'a str>,
+    /// Status that was sent, or 499 when the client went away first.
+    pub status: u16,
+    /// Whether the response ended too early by our own fault.
+    pub aborted: bool,
+    /// From the head of the request to the last byte of the response.
+    pub duration: Duration,
+    /// Bytes of the request body that were read.
+    pub bytes_in: u64,
+    /// Bytes of the response body that were sent.
+    pub bytes_out: u64,
+    /// Address of the client.
+    pub client: IpAddr,
+    /// `HTTP/1.1` and so on.
+    pub protocol: &'a str,
+}
+
+/// Everything that becomes a line.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Event<'a> {
+    Access(AccessLine<'a>),
+    Guest { app: &'a str, component: &'a str, id: Option<RequestId>, stream: &'a str, message: &'a str },
+    Worker { level: &'a str, message: &'a str },
+    Failure { app: &'a str, component: &'a str, id: RequestId, message: &'a str },
+}
+
+/// What is the same for all lines of a log.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Style {
+    pub(super) json: bool,
+    pub(super) color: bool,
+    pub(super) worker: u32,
+}
+
+impl Style {
+    /// Appends one line with its line feed.
+    pub(super) fn write(self, event: &Event<'_>, time: SystemTime, out: &mut String) {
+        let time = Clock::at(time);
+        // Writing into a string cannot fail.
+        let _ = if self.json { self.json(event, time, out) } else { self.text(event, time, out) };
+        out.push('\n');
+    }
+
+    fn json(self, event: &Event<'_>, time: Clock, out: &mut String) -> fmt::Result {
+        write!(out, "{{\"time\":\"{time}Z\"")?;
+        match event {
+            Event::Access(line) => {
+                let level = if line.status >= 500 || line.aborted { "error" } else { "info" };
+                write!(out, ",\"level\":\"{level}\",\"kind\":\"access\"")?;
+                self.json_access(line, out)?;
+            }
+            Event::Guest { app, component, id, stream, message } => {
+                write!(out, ",\"level\":\"info\",\"kind\":\"guest\"")?;
+                json_subject(out, Some(app), Some(component), *id)?;
+                json_text(out, "stream", stream)?;
+                json_text(out, "message", message)?;
+            }
+            Event::Worker { level, message } => {
+                json_text(out, "level", level)?;
+                write!(out, ",\"kind\":\"worker\",\"worker\":{}", self.worker)?;
+                json_text(out, "message", message)?;
+            }
+            Event::Failure { app, component, id, message } => {
+                write!(out, ",\"level\":\"error\",\"kind\":\"worker\",\"worker\":{}", self.worker)?;
+                json_subject(out, Some(app), Some(component), Some(*id))?;
+                json_text(out, "message", message)?;
+            }
+        }
+        out.write_char('}')
+    }
+
+    fn json_access(self, line: &AccessLine<'_>, out: &mut String) -> fmt::Result {
+        json_subject(out, line.app, line.component, Some(line.id))?;
+        json_text(out, "method", line.method)?;
+        json_text(out, "path", line.path)?;
+        if let Some(route) = line.route {
+            json_text(out, "route", route)?;
+        }
+        if line.aborted {
+            out.write_str(",\"aborted\":true")?;
+        }
+        write!(
+            out,
+            ",\"status\":{},\"duration_us\":{},\"bytes_in\":{},\"bytes_out\":{},\"client\":\"{}\",\"protocol\":\"{}\",\"worker\":{}",
+            line.status,
+            line.duration.as_micros(),
+            line.bytes_in,
+            line.bytes_out,
+            line.client,
+            line.protocol,
+            self.worker,
+        )
+    }
+
+    fn text(self, event: &Event<'_>, time: Clock, out: &mut String) -> fmt::Result {
+        self.paint(out, Color::Dim, format_args!("{}", time.of_day()))?;
+        match event {
+            Event::Access(line) => self.text_access(line, out),
+            Event::Guest { component, stream, message, .. } => {
+                let color = if *stream == "stderr" { Color::Yellow } else { Color::Dim };
+                write!(out, " {component:<10} ")?;
+                self.paint(out, color, format_args!("|"))?;
+                write!(out, " {}", Printable(message))
+            }
+            Event::Worker { level, message } => {
+                let color = if *level == "error" { Color::Red } else { Color::Yellow };
+                write!(out, " worker {:<3} ", self.worker)?;
+                self.paint(out, color, format_args!("{level}"))?;
+                write!(out, ": {}", Printable(message))
+            }
+            Event::Failure { component, id, message, .. } => {
+                write!(out, " {component:<10} ")?;
+                self.paint(out, Color::Red, format_args!("error"))?;
+                write!(out, ": {} ", Printable(message))?;
+                self.paint(out, Color::Dim, format_args!("{id}"))
+            }
+        }
+    }
+
+    fn text_access(self, line: &AccessLine<'_>, out: &mut String) -> fmt::Result {
+        let component = line.component.unwrap_or("-");
+        write!(out, " {component:<10} {:>4} {} ", line.method, Printable(line.path))?;
+        let color = match line.status {
+            200..400 if !line.aborted => Color::Green,
+            400..500 if !line.aborted => Color::Yellow,
+            _ => Color::Red,
+        };
+        self.paint(out, color, format_args!("{}{}", line.status, if line.aborted { " aborted" } else { "" }))?;
+        let milliseconds = line.duration.as_secs_f64() * 1e3;
+        write!(out, " {milliseconds:.2}ms {}B ", line.bytes_out)?;
+        self.paint(out, Color::Dim, format_args!("{}", line.id))
+    }
+
+    fn paint(self, out: &mut String, color: Color, text: fmt::Arguments<'_>) -> fmt::Result {
+        if self.color { write!(out, "\x1b[{}m{text}\x1b[0m", color as u8) } else { out.write_fmt(text) }
+    }
+}
+
+/// SGR codes of the terminal.
+#[derive(Clone, Copy, Debug)]
+enum Color {
+    Dim = 2,
+    Red = 31,
+    Green = 32,
+    Yellow = 33,
+}
+
+fn json_subject(out: &mut String, app: Option<&str>, component: Option<&str>, id: Option<RequestId>) -> fmt::Result {
+    if let (Some(app), Some(component)) = (app, component) {
+        json_text(out, "app", app)?;
+        json_text(out, "component", component)?;
+    }
+    match id {
+        Some(id) => write!(out, ",\"request_id\":\"{id}\""),
+        None => Ok(()),
+    }
+}
+
+fn json_text(out: &mut String, key: &str, text: &str) -> fmt::Result {
+    let text = serde_json::to_string(text).map_err(|_| fmt::Error)?;
+    write!(out, ",\"{key}\":{text}")
+}
+
+/// Text from outside, without what could steer a terminal.
+struct Printable<'a>(&'a str);
+
+impl fmt::Display for Printable<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let harmful = |character: char| character.is_control() && character != '\t';
+        if !self.0.contains(harmful) {
+            return formatter.write_str(self.0);
+        }
+        for character in self.0.chars() {
+            if harmful(character) {
+                write!(formatter, "{}", character.escape_default())?;
+            } else {
+                formatter.write_char(character)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A moment in UTC, as the fields of a calendar.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+struct Clock {
+    date: (u64, u64, u64),
+    seconds: u64,
+    micros: u32,
+}
+
+impl Clock {
+    fn at(time: SystemTime) -> Self {
+        let elapsed = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+        let (days, seconds) = (elapsed.as_secs() / 86_400, elapsed.as_secs() % 86_400);
+        Self { date: date(days), seconds, micros: elapsed.subsec_micros() }
+    }
+
+    /// `HH:MM:SS.mmm`.
+    fn of_day(self) -> impl fmt::Display {
+        let Self { seconds, micros, .. } = self;
+        fmt::from_fn(move |formatter| {
+            let (hours, minutes, rest) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+            write!(formatter, "{hours:02}:{minutes:02}:{rest:02}.{:03}", micros / 1000)
+        })
+    }
+}
+
+impl fmt::Display for Clock {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (year, month, day) = self.date;
+        let (hours, minutes, seconds) = (self.seconds / 3600, self.seconds / 60 % 60, self.seconds % 60);
+        write!(formatter, "{year:04}-{month:02}-{day:02}T{hours:02}:{minutes:02}:{seconds:02}.{:06}", self.micros)
+    }
+}
+
+/// Year, month and day of a number of days since 1970-01-01.
+///
+/// Counts in eras of 400 years that begin on the 1st of March, so that the leap day is the last of its year.
+fn date(days: u64) -> (u64, u64, u64) {
+    let days = days + 719_468;
+    let (era, day_of_era) = (days / 146_097, days % 146_097);
+    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted_month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
+    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
+    (era * 400 + year_of_era + u64::from(month <= 2), month, day)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PLAIN: Style = Style { json: false, color: false, worker: 1 };
+    const JSON: Style = Style { json: true, color: false, worker: 1 };
+
+    fn moment() -> SystemTime {
+        UNIX_EPOCH + Duration::from_micros(1_795_375_560_123_456)
+    }
+
+    fn written(style: Style, event: &Event<'_>) -> String {
+        let mut line = String::new();
+        style.write(event, moment(), &mut line);
+        line
+    }
+
+    fn access(id: RequestId) -> AccessLine<'static> {
+        AccessLine {
+            app: Some("polyglot"),
+            component: Some("rust"),
+            id,
+            method: "POST",
+            path: "/a\u{9b}\"b",
+            route: Some("/:x"),
+            status: 200,
+            aborted: false,
+            duration: Duration::from_micros(1234),
+            bytes_in: 7,
+            bytes_out: 512,
+            client: IpAddr::from([127, 0, 0, 1]),
+            protocol: "HTTP/1.1",
+        }
+    }
+
+    #[test]
+    fn an_access_line_is_one_json_object_with_every_field() {
+        let id = RequestId::next();
+
+        let line = written(JSON, &Event::Access(access(id)));
+
+        let value: serde_json::Value = serde_json::from_str(&line).unwrap();
+        let expected = serde_json::json!({
+            "time": "2026-11-22T19:26:00.123456Z", "level": "info", "kind": "access", "app": "polyglot",
+            "component": "rust", "request_id": id.to_string(), "method": "POST", "path": "/a\u{9b}\"b",
+            "route": "/:x", "status": 200, "duration_us": 1234, "bytes_in": 7, "bytes_out": 512,
+            "client": "127.0.0.1", "protocol": "HTTP/1.1", "worker": 1,
+        });
+        assert_eq!(value, expected);
+        assert!(line.ends_with("}\n"));
+    }
+
+    #[test]
+    fn a_line_of_text_cannot_steer_the_terminal() {
+        let id = RequestId::next();
+        let line = written(PLAIN, &Event::Access(access(id)));
+        assert_eq!(line, format!("19:26:00.123 rust       POST /a\\u{{9b}}\"b 200 1.23ms 512B {id}\n"));
+
+        let message = "\x1b[2Jgone\rover";
+        let event = Event::Guest { app: "a", component: "c", id: None, stream: "stdout", message };
+        assert_eq!(written(PLAIN, &event), "19:26:00.123 c          | \\u{1b}[2Jgone\\rover\n");
+    }
+
+    #[test]
+    fn guest_worker_and_failure_lines_say_whose_they_are() {
+        let id = RequestId::next();
+        let guest = Event::Guest { app: "a", component: "c", id: Some(id), stream: "stderr", message: "oh" };
+        let failure = Event::Failure { app: "a", component: "c", id, message: "trap" };
+
+        let guest: serde_json::Value = serde_json::from_str(&written(JSON, &guest)).unwrap();
+        let failure: serde_json::Value = serde_json::from_str(&written(JSON, &failure)).unwrap();
+        let worker = written(PLAIN, &Event::Worker { level: "warning", message: "full" });
+
+        assert_eq!((&guest["kind"], &guest["stream"]), (&"guest".into(), &"stderr".into()));
+        assert_eq!((&failure["level"], &failure["request_id"]), (&"error".into(), &id.to_string().into()));
+        assert_eq!(worker, "19:26:00.123 worker 1   warning: full\n");
+    }
+
+    #[test]
+    fn days_become_dates() {
+        assert_eq!(date(0), (1970, 1, 1));
+        assert_eq!(date(11_016), (2000, 2, 29));
+        assert_eq!(date(11_017), (2000, 3, 1));
+        assert_eq!(date(47_540), (2100, 2, 28));
+        assert_eq!(date(47_541), (2100, 3, 1));
+    }
+}

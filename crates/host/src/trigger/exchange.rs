@@ -1,0 +1,409 @@
+//! One request and its answer.
+//!
+//! A request is checked, routed, cleaned of what its sender may not say, told where it came from, and handed over. An
+//! [`Exchange`] lives from the head of the request to the last byte of the answer, in whichever future or body that is;
+//! when it is dropped early, the client has gone away. Then it counts itself and writes its line into the log.
+
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use http::header::{self, HeaderName, HeaderValue};
+use http::request::Parts;
+use http::uri::{Authority, Scheme, Uri};
+use http::{Method, Request, Response, StatusCode, Version};
+use http_body::Body;
+use hyper::body::Incoming;
+use wasmtime_wasi_http::WasiBody;
+
+use super::activity::Activity;
+use super::body::{AnswerBody, Content, Upload, request_body};
+use super::forwarded::{self, Proxies};
+use super::headers;
+use super::pattern::{Pattern, Segment};
+use super::problem::{Failure, Problem};
+use super::respond::Respond;
+use super::router::{Found, Match, Router};
+use crate::pool::InvokeError;
+use crate::shutdown::Shutdown;
+use crate::telemetry::{AccessLine, Counters, Log, Metrics, Outcome, RequestId};
+
+/// nginx's status for a client that went away before it had its answer; never sent.
+const VANISHED: u16 = 499;
+
+/// Who answers on a route, with what is the same for all its requests.
+#[derive(Debug)]
+pub(super) struct Endpoint<R> {
+    target: Arc<R>,
+    counters: Arc<Counters>,
+    route: HeaderValue,
+    parameters: Vec<HeaderName>,
+    is_dynamic: bool,
+}
+
+impl<R: Respond> Endpoint<R> {
+    pub(super) fn new(route: &str, pattern: &Pattern, target: Arc<R>, metrics: &Metrics) -> Self {
+        let names = pattern.segments.iter().filter_map(|segment| match segment {
+            Segment::Parameter(name) => HeaderName::try_from(format!("wisp-param-{name}")).ok(),
+            Segment::Literal(_) => None,
+        });
+        let parameters: Vec<_> = names.collect();
+        Self {
+            counters: metrics.component(target.app(), target.component()),
+            route: headers::text_value(route),
+            is_dynamic: pattern.rest || !parameters.is_empty(),
+            parameters,
+            target,
+        }
+    }
+}
+
+/// What all exchanges of a server share.
+#[derive(Debug)]
+pub(super) struct Shared<R> {
+    pub(super) router: Router<Endpoint<R>>,
+    pub(super) proxies: Proxies,
+    pub(super) log: Log,
+    pub(super) metrics: Metrics,
+}
+
+/// The other end of a connection.
+#[derive(Debug)]
+pub(super) struct Peer<R> {
+    shared: Arc<Shared<R>>,
+    shutdown: Shutdown,
+    activity: Arc<Activity>,
+    address: IpAddr,
+    address_value: HeaderValue,
+    trusted: bool,
+    scheme: Scheme,
+    /// The last host that was asked for: on one connection it is nearly always the same.
+    host: Mutex<Option<(HeaderValue, Authority)>>,
+}
+
+impl<R: Respond> Peer<R> {
+    pub(super) fn new(
+        shared: Arc<Shared<R>>,
+        shutdown: Shutdown,
+        activity: Arc<Activity>,
+        address: IpAddr,
+        scheme: Scheme,
+    ) -> Self {
+        let address = address.to_canonical();
+        let trusted = shared.proxies.trusts(address);
+        let address_value = headers::text_value(&address.to_string());
+        Self { shared, shutdown, activity, address, address_value, trusted, scheme, host: Mutex::new(None) }
+    }
+
+    /// The authority that a `host` header names.
+    fn authority(&self, value: &HeaderValue) -> Option<Authority> {
+        let mut last = self.host.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((seen, authority)) = &*last
+            && seen == value
+        {
+            return Some(authority.clone());
+        }
+        let authority = Authority::try_from(value.as_bytes()).ok().filter(is_plain)?;
+        *last = Some((value.clone(), authority.clone()));
+        Some(authority)
+    }
+}
+
+fn is_plain(authority: &Authority) -> bool {
+    !authority.as_str().contains('@') && !authority.host().is_empty()
+}
+
+/// What the log wants to know about a request whose head was handed on.
+#[derive(Debug)]
+struct Description {
+    method: Method,
+    uri: Uri,
+    version: Version,
+    client: IpAddr,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Ending {
+    /// Nobody waited for the end.
+    Vanished,
+    /// The last byte was handed on.
+    Complete,
+    /// The answer broke off.
+    Aborted,
+}
+
+/// A request that is not yet answered to its end.
+#[derive(Debug)]
+pub(super) struct Exchange<R: Respond> {
+    peer: Arc<Peer<R>>,
+    id: RequestId,
+    started: Instant,
+    description: Option<Description>,
+    is_head: bool,
+    version: Version,
+    route: Option<usize>,
+    upload: Option<Arc<Upload>>,
+    status: StatusCode,
+    sent: u64,
+    ending: Ending,
+}
+
+/// Answers one request.
+pub(super) async fn answer<R: Respond>(peer: Arc<Peer<R>>, request: Request<Incoming>) -> Response<AnswerBody<R>> {
+    let mut exchange = Exchange::begin(peer, &request);
+    let (mut parts, body) = request.into_parts();
+    let has_body = !body.is_end_stream();
+    match exchange.admit(&mut parts, &body) {
+        Err(problem) => {
+            if has_body {
+                exchange.peer.activity.left_unread();
+            }
+            exchange.refuse(&problem)
+        }
+        Ok(()) => {
+            let shared = exchange.peer.shared.clone();
+            let Some((_, endpoint)) = exchange.route.and_then(|index| shared.router.route(index)) else {
+                return exchange.refuse(&Problem::NotFound);
+            };
+            let (body, upload) = request_body(body, endpoint.target.body_limit(), &exchange.peer.activity);
+            exchange.upload = upload;
+            let result = endpoint.target.respond(Request::from_parts(parts, body), exchange.id).await;
+            exchange.reply(result, &endpoint.counters)
+        }
+    }
+}
+
+impl<R: Respond> Exchange<R> {
+    fn begin(peer: Arc<Peer<R>>, request: &Request<Incoming>) -> Self {
+        peer.activity.begin();
+        let given = if peer.trusted { request.headers().get(headers::REQUEST_ID) } else { None };
+        let id = given.and_then(|given| RequestId::parse(given.as_bytes())).unwrap_or_else(RequestId::next);
+        let description = peer.shared.log.wants_access().then(|| Description {
+            method: request.method().clone(),
+            uri: request.uri().clone(),
+            version: request.version(),
+            client: peer.address,
+        });
+        Self {
+            id,
+            started: Instant::now(),
+            description,
+            is_head: *request.method() == Method::HEAD,
+            version: request.version(),
+            route: None,
+            upload: None,
+            status: StatusCode::OK,
+            sent: 0,
+            ending: Ending::Vanished,
+            peer,
+        }
+    }
+
+    /// Finds the route, and makes of the head what the guest gets.
+    fn admit(&mut self, parts: &mut Parts, body: &Incoming) -> Result<(), Problem> {
+        if parts.method == Method::CONNECT || parts.method == Method::TRACE {
+            return Err(Problem::NotImplemented);
+        }
+        let authority = self.authority(parts)?;
+        let peer = self.peer.clone();
+        let found = match peer.shared.router.find(&parts.method, authority.host(), parts.uri.path()) {
+            Found::Route(found) => found,
+            Found::OtherMethods(methods) => return Err(Problem::MethodNotAllowed(methods)),
+            Found::Nothing => return Err(Problem::NotFound),
+        };
+        self.route = Some(found.index());
+        found.target().counters.begin();
+        if body.size_hint().lower() > found.target().target.body_limit() {
+            return Err(Problem::TooLarge);
+        }
+        let (client, scheme) = self.client(parts);
+        headers::clean_request(&mut parts.headers, peer.trusted);
+        parts.headers.insert(headers::CLIENT_ADDRESS, client);
+        parts.headers.insert(headers::REQUEST_ID, headers::digits_value(self.id));
+        describe_route(&found, &mut parts.headers);
+        parts.extensions.clear();
+        let mut uri = http::uri::Parts::default();
+        uri.scheme = Some(scheme);
+        uri.path_and_query = parts.uri.path_and_query().cloned();
+        uri.authority = Some(authority);
+        parts.uri = Uri::from_parts(uri).map_err(|_| Problem::BadRequest("the target of the request is not valid"))?;
+        Ok(())
+    }
+
+    /// The client as far as we believe what we are told, and the scheme that it used.
+    fn client(&mut self, parts: &Parts) -> (HeaderValue, Scheme) {
+        let peer = &self.peer;
+        if !peer.trusted {
+            return (peer.address_value.clone(), peer.scheme.clone());
+        }
+        let client = peer.shared.proxies.client(peer.address, &parts.headers);
+        if let Some(description) = &mut self.description {
+            description.client = client;
+        }
+        let scheme = forwarded::scheme(&parts.headers).unwrap_or_else(|| peer.scheme.clone());
+        (headers::text_value(&client.to_string()), scheme)
+    }
+
+    /// The authority that is asked for; what the target names wins over the `host` header.
+    fn authority(&self, parts: &mut Parts) -> Result<Authority, Problem> {
+        let mut hosts = parts.headers.get_all(header::HOST).iter();
+        let (host, another) = (hosts.next(), hosts.next());
+        if another.is_some() {
+            return Err(Problem::BadRequest("there is more than one host header"));
+        }
+        if let Some(authority) = parts.uri.authority() {
+            if host.is_none() && parts.version == Version::HTTP_11 {
+                return Err(Problem::BadRequest("there is no host header"));
+            }
+            let authority = authority.clone();
+            if !is_plain(&authority) {
+                return Err(Problem::BadRequest("the host is not valid"));
+            }
+            if host.is_some() {
+                parts.headers.insert(header::HOST, headers::text_value(authority.as_str()));
+            }
+            return Ok(authority);
+        }
+        match host {
+            Some(host) => self.peer.authority(host).ok_or(Problem::BadRequest("the host header is not valid")),
+            None if parts.version == Version::HTTP_10 => Ok(Authority::from_static("localhost")),
+            None => Err(Problem::BadRequest("there is no host header")),
+        }
+    }
+
+    /// Hands on what the guest answered, or says why there is nothing.
+    fn reply(
+        mut self,
+        result: Result<Response<WasiBody>, InvokeError>,
+        counters: &Counters,
+    ) -> Response<AnswerBody<R>> {
+        if self.upload.as_ref().is_some_and(|upload| upload.is_exceeded()) {
+            return self.refuse(&Problem::TooLarge);
+        }
+        let (mut parts, body) = match result {
+            Ok(response) if !response.status().is_informational() => response.into_parts(),
+            Ok(_) => {
+                counters.failed();
+                return self.refuse(&Problem::Invocation(Failure::Broken));
+            }
+            Err(error) => {
+                let failure = Failure::from(&error);
+                match failure {
+                    Failure::Overloaded => counters.overloaded(),
+                    Failure::Timeout => counters.timed_out(),
+                    Failure::Broken => counters.failed(),
+                }
+                return self.refuse(&Problem::Invocation(failure));
+            }
+        };
+        headers::clean_response(&mut parts.headers);
+        self.ask_to_leave(&mut parts.headers);
+        self.status = parts.status;
+        let promised = if self.is_head || matches!(parts.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
+            Some(0)
+        } else {
+            parts.headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok())
+        };
+        Response::from_parts(parts, AnswerBody::new(Content::Guest(body), promised, self))
+    }
+
+    fn refuse(mut self, problem: &Problem) -> Response<AnswerBody<R>> {
+        let (mut parts, body) = problem.response(self.id).into_parts();
+        self.ask_to_leave(&mut parts.headers);
+        self.status = parts.status;
+        let promised = if self.is_head { Some(0) } else { None };
+        Response::from_parts(parts, AnswerBody::new(Content::Own(body), promised, self))
+    }
+
+    /// While the host drains, clients should come back on another connection. HTTP/2 has its own way to say so.
+    fn ask_to_leave(&self, headers: &mut http::HeaderMap) {
+        if self.version < Version::HTTP_2 && self.peer.shutdown.is_ending() {
+            headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+    }
+
+    /// Bytes of the answer were handed on; gives the sum.
+    pub(super) fn sent(&mut self, bytes: u64) -> u64 {
+        self.sent += bytes;
+        self.sent
+    }
+
+    /// The answer has reached its end.
+    pub(super) fn complete(&mut self) {
+        if self.ending == Ending::Vanished {
+            self.ending = Ending::Complete;
+        }
+    }
+
+    /// The answer breaks off.
+    pub(super) fn abort(&mut self) {
+        self.ending = Ending::Aborted;
+    }
+
+    fn write_line(&self, description: &Description, outcome: Outcome) {
+        let shared = &self.peer.shared;
+        let route = self.route.and_then(|index| shared.router.route(index));
+        shared.log.access(AccessLine {
+            app: route.map(|(_, endpoint)| endpoint.target.app()),
+            component: route.map(|(_, endpoint)| endpoint.target.component()),
+            id: self.id,
+            method: description.method.as_str(),
+            path: description.uri.path(),
+            route: route.map(|(text, _)| text),
+            status: outcome.status,
+            aborted: outcome.aborted,
+            duration: outcome.duration,
+            bytes_in: outcome.bytes_in,
+            bytes_out: outcome.bytes_out,
+            client: description.client,
+            protocol: protocol(description.version),
+        });
+    }
+}
+
+impl<R: Respond> Drop for Exchange<R> {
+    fn drop(&mut self) {
+        let outcome = Outcome {
+            status: if self.ending == Ending::Vanished { VANISHED } else { self.status.as_u16() },
+            aborted: self.ending == Ending::Aborted,
+            duration: self.started.elapsed(),
+            bytes_in: self.upload.as_ref().map_or(0, |upload| upload.received()),
+            bytes_out: self.sent,
+        };
+        let shared = &self.peer.shared;
+        match self.route.and_then(|index| shared.router.route(index)) {
+            Some((_, endpoint)) => endpoint.counters.end(outcome),
+            None => {
+                shared.metrics.unrouted().begin();
+                shared.metrics.unrouted().end(outcome);
+            }
+        }
+        if let Some(description) = &self.description {
+            self.write_line(description, outcome);
+        }
+        self.peer.activity.end();
+    }
+}
+
+/// Tells the guest what its route made of the path, where there is something to tell.
+fn describe_route<R>(found: &Match<'_, '_, Endpoint<R>>, headers: &mut http::HeaderMap) {
+    let endpoint = found.target();
+    if !endpoint.is_dynamic {
+        return;
+    }
+    headers.insert(headers::ROUTE, endpoint.route.clone());
+    for (name, (_, value)) in endpoint.parameters.iter().zip(found.parameters()) {
+        headers.insert(name.clone(), headers::text_value(value));
+    }
+    if let Some(rest) = found.rest() {
+        headers.insert(headers::PATH_INFO, headers::text_value(rest));
+    }
+}
+
+fn protocol(version: Version) -> &'static str {
+    match version {
+        Version::HTTP_10 => "HTTP/1.0",
+        Version::HTTP_11 => "HTTP/1.1",
+        _ => "HTTP/2",
+    }
+}

@@ -1,0 +1,159 @@
+//! Answers of the host itself, as problem details (RFC 9457): what a client may know, and the identity of the request
+//! under which the log knows more.
+
+use bytes::Bytes;
+use http::{HeaderValue, Method, Response, StatusCode, header};
+use serde_json::json;
+
+use crate::pool::InvokeError;
+use crate::telemetry::RequestId;
+
+/// Why the host answers instead of a guest.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) enum Problem {
+    /// The request is not valid, for this reason.
+    BadRequest(&'static str),
+    /// No route fits.
+    NotFound,
+    /// Routes fit but for their method.
+    MethodNotAllowed(Vec<Method>),
+    /// The head did not arrive in time.
+    HeadTimeout,
+    /// The body is longer than the component's limit.
+    TooLarge,
+    /// `CONNECT` and `TRACE`.
+    NotImplemented,
+    /// The component gave no response.
+    Invocation(Failure),
+}
+
+/// Why a component gave no response, as far as clients are concerned.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Failure {
+    Overloaded,
+    Timeout,
+    Broken,
+}
+
+impl From<&InvokeError> for Failure {
+    fn from(error: &InvokeError) -> Self {
+        match error {
+            InvokeError::Overloaded => Self::Overloaded,
+            InvokeError::Timeout => Self::Timeout,
+            InvokeError::Trap { .. }
+            | InvokeError::NoResponse
+            | InvokeError::Guest(_)
+            | InvokeError::Instantiate(_) => Self::Broken,
+        }
+    }
+}
+
+impl Problem {
+    pub(super) fn status(&self) -> StatusCode {
+        match self {
+            Self::BadRequest(_) => StatusCode::BAD_REQUEST,
+            Self::NotFound => StatusCode::NOT_FOUND,
+            Self::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
+            Self::HeadTimeout => StatusCode::REQUEST_TIMEOUT,
+            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::NotImplemented => StatusCode::NOT_IMPLEMENTED,
+            Self::Invocation(Failure::Overloaded) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Invocation(Failure::Timeout) => StatusCode::GATEWAY_TIMEOUT,
+            Self::Invocation(Failure::Broken) => StatusCode::BAD_GATEWAY,
+        }
+    }
+
+    fn detail(&self) -> &'static str {
+        match self {
+            Self::BadRequest(reason) => reason,
+            Self::NotFound => "no route leads here",
+            Self::MethodNotAllowed(_) => "no route here takes this method",
+            Self::HeadTimeout => "the head of the request took too long to arrive",
+            Self::TooLarge => "the request body is longer than the component allows",
+            Self::NotImplemented => "this method is not supported",
+            Self::Invocation(Failure::Overloaded) => "too many requests are in progress",
+            Self::Invocation(Failure::Timeout) => "the component did not respond in time",
+            Self::Invocation(Failure::Broken) => "the component failed",
+        }
+    }
+
+    /// The whole answer.
+    pub(super) fn response(&self, id: RequestId) -> Response<Bytes> {
+        let mut response = Response::new(Bytes::from(self.body(id)));
+        *response.status_mut() = self.status();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        match self {
+            Self::MethodNotAllowed(methods) => {
+                let names: Vec<_> = methods.iter().map(Method::as_str).collect();
+                headers.insert(header::ALLOW, super::headers::text_value(&names.join(", ")));
+            }
+            Self::Invocation(Failure::Overloaded) => {
+                headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+            }
+            _ => {}
+        }
+        response
+    }
+
+    fn body(&self, id: RequestId) -> String {
+        let status = self.status();
+        json!({
+            "type": "about:blank",
+            "title": status.canonical_reason(),
+            "status": status.as_u16(),
+            "detail": self.detail(),
+            "request_id": id.to_string(),
+        })
+        .to_string()
+    }
+
+    /// The answer as it stands on the wire, for a connection that nobody serves any more.
+    pub(super) fn on_the_wire(&self, id: RequestId) -> String {
+        let (status, body) = (self.status(), self.body(id));
+        format!(
+            "HTTP/1.1 {status}\r\ncontent-type: application/problem+json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
+            body.len(),
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_problem_says_what_a_client_may_know() {
+        let id = RequestId::next();
+
+        let response = Problem::Invocation(Failure::Overloaded).response(id);
+
+        let body: serde_json::Value = serde_json::from_slice(response.body()).unwrap();
+        assert_eq!(response.status(), 503);
+        assert_eq!(response.headers()["retry-after"], "1");
+        assert_eq!(response.headers()["content-type"], "application/problem+json");
+        assert_eq!(
+            body,
+            json!({
+                "type": "about:blank", "title": "Service Unavailable", "status": 503,
+                "detail": "too many requests are in progress", "request_id": id.to_string(),
+            })
+        );
+    }
+
+    #[test]
+    fn allow_names_the_methods() {
+        let problem = Problem::MethodNotAllowed(vec![Method::GET, Method::HEAD]);
+
+        assert_eq!(problem.response(RequestId::next()).headers()["allow"], "GET, HEAD");
+    }
+
+    #[test]
+    fn a_late_head_is_answered_on_the_wire() {
+        let text = Problem::HeadTimeout.on_the_wire(RequestId::next());
+
+        let (head, body) = text.split_once("\r\n\r\n").unwrap();
+        assert!(head.starts_with("HTTP/1.1 408 Request Timeout\r\n"), "{head}");
+        assert!(head.contains(&format!("content-length: {}\r\n", body.len())), "{head}");
+    }
+}
