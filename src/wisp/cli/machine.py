@@ -10,6 +10,7 @@ import errno
 import mmap
 import os
 import resource
+import shutil
 import socket
 import sys
 import tempfile
@@ -28,6 +29,7 @@ Status = Literal["ok", "note", "missing"]
 PORT = 3000
 _FILES_WANTED = 4096
 _RESERVATION = 2**40
+_LITTLE_ROOM = 2**30
 _LITTLE_MEMORY = 512 * 2**20
 
 
@@ -82,6 +84,16 @@ def cache_rights(folder: Path) -> Check:
             f"chmod 700 {folder}",
         )
     return Check("cache", "rights", "ok", "writable, by nobody else")
+
+
+def cache_room(folder: Path) -> Check:
+    """Look how much the cache's disk still takes."""
+    existing = next(level for level in [folder, *folder.parents] if level.exists())
+    free = shutil.disk_usage(existing).free
+    if free < _LITTLE_ROOM:
+        hint = _cache_hint(OSError(errno.ENOSPC, ""))
+        return Check("cache", "room", "note", f"{output.size(free)} free", hint)
+    return Check("cache", "room", "ok", f"{output.size(free)} free")
 
 
 def _cache_hint(error: OSError) -> str:

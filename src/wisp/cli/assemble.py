@@ -1,0 +1,237 @@
+"""Making an app: its components built, fetched or kept, compiled, locked.
+
+This is the long way to a `PreparedApp`, and it loads much: the manifest's models, builders, the core.
+`wisp.cli.prepare` takes it when the short way, remembering what came out the last time, does not lead there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+from wisp.cli import output
+from wisp.cli.prepared import PreparedApp, PreparedComponent
+from wisp.cli.sources import Obtained, Source, obtain
+from wisp.errors import ComponentError, ManifestError
+from wisp.manifest import load, lock
+from wisp.manifest.locked import lock_app
+from wisp.registry.artifacts import Artifact, artifact, forget
+from wisp.registry.cache import Cache
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine, Mapping, Sequence
+    from pathlib import Path
+
+    from wisp.build import Pin
+    from wisp.cli.prepared import PrepareOptions, Report, Strategy
+    from wisp.manifest.models import Manifest
+
+Outcome = TypeVar("Outcome")
+
+_BUILDS = 2
+"""Builds at once. Compilers of most languages use all processors by themselves, and much memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class BuiltApp:
+    """One app whose components, or those that were asked for, are in the cache."""
+
+    manifest: Manifest
+    components: tuple[PreparedComponent, ...]
+    paths: Mapping[str, Path]
+    """By component: where it lies in the cache."""
+
+    watch: tuple[Path, ...]
+
+
+async def build_app(path: Path, options: PrepareOptions, report: Report) -> BuiltApp:
+    """Build one app, or some of its components, into the cache, and bring its lock file up to date.
+
+    Raises:
+        WispError: the manifest is wrong, or a component does not build.
+
+    """
+    return await _build(find(path, profile=options.profile), Cache.open(), options, report)
+
+
+async def recompile(digest: str, strategy: Strategy) -> Mapping[str, object]:
+    """Compile a component anew whose artifact a worker refused, and return what workers are told of it.
+
+    Raises:
+        WispError: it is not in the cache any more, or the compiler refuses it.
+
+    """
+    cache = Cache.open()
+    forget(cache, digest, strategy)
+    return _told(await artifact(cache, digest, strategy))
+
+
+def find(path: Path, *, profile: str | None = None) -> Manifest:
+    """Return the manifest at a path, or the one that a folder or a `.wasm` file without one stands for.
+
+    Raises:
+        ManifestError: it is wrong, or there is nothing that could be served.
+
+    """
+    if path.suffix == ".wasm" and path.is_file():
+        manifest = load.of_component(path)
+    elif found := load.load(path, profile=profile):
+        return found
+    else:
+        manifest = load.of_component(_only_component(path))
+    if profile is not None:
+        message = f"there is no profile {profile}: {output.short(path)} has no wisp.toml"
+        raise ManifestError(message, path=path)
+    return manifest
+
+
+def _only_component(folder: Path) -> Path:
+    """Return what the one component of a folder without a manifest is made of: its sources, or a `.wasm` file."""
+    from wisp.build import detect  # noqa: PLC0415 - a folder with a manifest does not need it
+
+    if detect(folder.resolve()) is not None:
+        return folder
+    wasm = sorted(folder.glob("*.wasm"))
+    if len(wasm) == 1:
+        return wasm[0]
+    where = output.short(folder.absolute())
+    if wasm:
+        names = ", ".join(file.name for file in wasm)
+        message = f"{where} has no wisp.toml and several components: {names}"
+        raise ManifestError(
+            message,
+            path=folder,
+            hint="name the one to serve, or write a wisp.toml that says which routes go where",
+        )
+    message = f"{where} has no wisp.toml, and no component or sources that wisp knows"
+    raise ManifestError(message, path=folder, hint="`wisp new` makes an app with a manifest")
+
+
+async def assemble(path: Path, options: PrepareOptions, report: Report) -> PreparedApp:
+    """Make the app at a path: a folder, a manifest or a `.wasm` file.
+
+    Raises:
+        WispError: the manifest is wrong, a component does not build, or is not one that serves HTTP.
+
+    """
+    manifest, cache = find(path, profile=options.profile), Cache.open()
+    built = await _build(manifest, cache, options, report)
+    components = {component.name: component for component in built.components}
+    compiled = await _all(
+        {name: _compiled(component, cache, options, report) for name, component in components.items()}
+    )
+    digests = {name: component.digest for name, component in components.items()}
+    return PreparedApp(
+        name=manifest.app.name,
+        folder=manifest.folder,
+        locked=lock_app(manifest, digests).to_data(),
+        components=built.components,
+        artifacts={found.digest: _told(found) for found in compiled.values()},
+        watch=built.watch,
+    )
+
+
+async def _build(manifest: Manifest, cache: Cache, options: PrepareOptions, report: Report) -> BuiltApp:
+    sources = await _sources(manifest, options)
+    slots = asyncio.Semaphore(_BUILDS)
+
+    async def one(source: Source) -> Obtained:
+        async with slots:
+            return await obtain(source, cache, report)
+
+    made = await _all({name: one(source) for name, source in sources.items()})
+    _lock(manifest, options, {name: one.pins for name, one in made.items() if sources[name].is_built})
+    components = tuple(_component(name, one, cache) for name, one in made.items())
+    watched = dict.fromkeys(
+        [
+            manifest.path,
+            *(path for name, one in made.items() for path in (*sources[name].watched(), *one.inputs)),
+        ]
+    )
+    return BuiltApp(
+        manifest=manifest,
+        components=components,
+        paths={component.name: cache.component(component.digest) for component in components},
+        watch=tuple(watched),
+    )
+
+
+async def _sources(manifest: Manifest, options: PrepareOptions) -> dict[str, Source]:
+    pinned = lock.read_lock(lock.lock_path(manifest))
+    return {
+        name: Source.of(manifest, name, lock=pinned, release=options.release)
+        for name in _chosen(manifest, options.components)
+    }
+
+
+def _chosen(manifest: Manifest, wanted: tuple[str, ...]) -> tuple[str, ...]:
+    for name in wanted:
+        if name not in manifest.component:
+            message = f"{output.short(manifest.path)} has no component {name}"
+            raise ManifestError(message, hint=f"it has {', '.join(manifest.component)}", path=manifest.path)
+    return tuple(name for name in manifest.component if not wanted or name in wanted)
+
+
+def _lock(manifest: Manifest, options: PrepareOptions, pins: Mapping[str, Sequence[Pin]]) -> None:
+    """Bring the lock file up to date. It holds the pins of all profiles, so the manifest without one decides."""
+    path = lock.lock_path(manifest)
+    whole = load.load(manifest.path) if options.profile is not None else manifest
+    if whole is not None:
+        by_source = {str(manifest.component[name].source): found for name, found in pins.items()}
+        lock.write_lock(path, lock.update(lock.read_lock(path), whole, by_source), locked=options.locked)
+
+
+def _component(name: str, one: Obtained, cache: Cache) -> PreparedComponent:
+    return PreparedComponent(
+        name=name,
+        digest=one.digest,
+        size=cache.component(one.digest).stat().st_size,
+        language=one.language,
+        cached=one.cached,
+        seconds=one.seconds,
+    )
+
+
+async def _compiled(
+    component: PreparedComponent, cache: Cache, options: PrepareOptions, report: Report
+) -> Artifact:
+    """Compile a component, and refuse one that cannot serve; the name is what the user knows it by."""
+
+    def named(_: str) -> None:
+        report(f"{component.name}: compiling with {options.strategy.capitalize()}")
+
+    try:
+        found = await artifact(cache, component.digest, options.strategy, report=named)
+    except ComponentError as error:
+        message = f"component {component.name}: {error.message}"
+        raise ComponentError(message, hint=error.hint, component=component.name) from error
+    if found.info.http is None:
+        message = f"component {component.name} cannot serve HTTP: it exports {', '.join(found.info.exports) or 'nothing'}"
+        hint = (
+            "it is a program: `wisp run` runs it"
+            if found.info.command
+            else "it must export wasi:http/incoming-handler or wasi:http/handler"
+        )
+        raise ComponentError(message, hint=hint, component=component.name)
+    return found
+
+
+def _told(found: Artifact) -> Mapping[str, object]:
+    return {
+        "path": str(found.path),
+        "size": found.size,
+        "profile": found.profile,
+        "resources": asdict(found.resources),
+    }
+
+
+async def _all(work: Mapping[str, Coroutine[None, None, Outcome]]) -> dict[str, Outcome]:
+    """Do all of it, even when one fails, and then raise the first failure: half a build is remembered, not lost."""
+    outcomes = await asyncio.gather(*work.values(), return_exceptions=True)
+    done: dict[str, Outcome] = {}
+    for name, outcome in zip(work, outcomes, strict=True):
+        if isinstance(outcome, BaseException):
+            raise outcome
+        done[name] = outcome
+    return done

@@ -1,0 +1,148 @@
+"""Where a component comes from, and getting it into the cache from there: built, fetched, or as it lies."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from wisp.build import Pin, Project, build_component
+from wisp.errors import ComponentError
+from wisp.manifest.models import RemoteSource
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from wisp.manifest.lock import Dependency, Lock
+    from wisp.manifest.models import Component, Manifest
+    from wisp.registry.cache import Cache
+
+_COMPONENT = b"\0asm\r\0\1\0"
+_MODULE = b"\0asm\1\0\0\0"
+_WILD = frozenset("*?[{")
+
+
+@dataclass(frozen=True, slots=True)
+class Obtained:
+    """A component in the cache, and how it got there."""
+
+    digest: str
+    language: str | None = None
+    cached: bool = True
+    seconds: float = 0.0
+    pins: tuple[Pin, ...] = ()
+    inputs: tuple[Path, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One component of a manifest, and what its lock file pins."""
+
+    name: str
+    component: Component
+    path: Path | None
+    """The folder or the `.wasm` file; None when it is fetched."""
+
+    base: Path
+    """What the paths of `[component.NAME.build]` start from."""
+
+    pins: tuple[Pin, ...]
+    release: bool
+
+    @classmethod
+    def of(cls, manifest: Manifest, name: str, *, lock: Lock, release: bool) -> Source:
+        """Return where a component of a manifest comes from."""
+        component = manifest.component[name]
+        key = component.source
+        return cls(
+            name=name,
+            component=component,
+            path=manifest.local_source(name),
+            base=manifest.component_folder(name),
+            pins=() if isinstance(key, RemoteSource) else tuple(_pin(entry) for entry in lock.pins(key)),
+            release=release,
+        )
+
+    @property
+    def is_built(self) -> bool:
+        """Whether something has to be run to have it."""
+        return self.path is not None and (self.component.build.command is not None or self.path.is_dir())
+
+    def project(self) -> Project:
+        """Return what a builder is told."""
+        build, source = self.component.build, self.component.source
+        makes_source = isinstance(source, str) and source.endswith(".wasm")
+        return Project(
+            component=self.name,
+            folder=self.base.resolve(),
+            command=build.command,
+            product=str(source) if build.output is None and makes_source else build.output,
+            watch=build.watch,
+            workdir=build.workdir,
+            release=self.release,
+            pins=self.pins,
+        )
+
+    def watched(self) -> tuple[Path, ...]:
+        """Return the files and folders whose change may change the component."""
+        if self.path is None:
+            return ()
+        if globs := self.component.build.watch:
+            return tuple(dict.fromkeys(self.base / _fixed(glob) for glob in globs))
+        return (self.path,) if not self.component.build.command else (self.base,)
+
+
+async def obtain(source: Source, cache: Cache, report: Callable[[str], None]) -> Obtained:
+    """Get a component into the cache.
+
+    Raises:
+        BuildError, ComponentError, ArtifactError: it does not build, is none, or cannot be had.
+
+    """
+    if isinstance(source.component.source, RemoteSource):
+        return await _fetched(source.component.source, cache, report)
+    if not source.is_built and source.path is not None:
+        return Obtained(await asyncio.to_thread(_kept, source.path, source.name, cache))
+    built = await asyncio.to_thread(build_component, source.project(), cache, report)
+    return Obtained(built.digest, built.language, built.cached, built.seconds, built.pins, built.inputs)
+
+
+async def _fetched(remote: RemoteSource, cache: Cache, report: Callable[[str], None]) -> Obtained:
+    if cache.has(remote.digest):
+        return Obtained(remote.digest)
+    from wisp.registry.fetch import fetch  # noqa: PLC0415 - rarely needed
+
+    began = time.monotonic()
+    await fetch(cache, remote.url, remote.digest, report=report)
+    return Obtained(remote.digest, cached=False, seconds=time.monotonic() - began)
+
+
+def _kept(file: Path, name: str, cache: Cache) -> str:
+    """Keep a `.wasm` file, and return its digest."""
+    try:
+        content = file.read_bytes()
+    except OSError as error:
+        message = f"component {name}: cannot read {file}: {error.strerror}"
+        raise ComponentError(message, component=name, path=file) from error
+    if not content.startswith(_COMPONENT):
+        what = "a core WebAssembly module" if content.startswith(_MODULE) else "not a WebAssembly file"
+        message = f"component {name}: {file} is {what}, and a component is needed"
+        hint = "build it for wasm32-wasip2" if content.startswith(_MODULE) else None
+        raise ComponentError(message, hint=hint, component=name, path=file)
+    return cache.add(content)
+
+
+def _pin(entry: Dependency) -> Pin:
+    return Pin(entry.name, entry.version, entry.hashes)
+
+
+def _fixed(glob: str) -> Path:
+    """Return the part of a glob before its first wildcard: `src` of `src/**/*.rs`."""
+    parts = []
+    for part in Path(glob).parts:
+        if _WILD & set(part):
+            break
+        parts.append(part)
+    return Path(*parts)
