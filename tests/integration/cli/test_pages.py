@@ -8,13 +8,16 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.integration.cli import pages
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 DEFAULT = "127.0.0.1:3000"
 READY_SECONDS = 120

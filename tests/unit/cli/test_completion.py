@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
 from wisp.cli import completion, main
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def script(shell: str, capsys: pytest.CaptureFixture[str]) -> str:

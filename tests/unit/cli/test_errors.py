@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import pytest
 from wisp.cli import errors, main
 from wisp.errors import ArtifactError, BuildError, ManifestError, ToolchainError, WispError
+
+if TYPE_CHECKING:
+    import pytest
 
 
 def test_an_error_shows_its_message_and_its_hint(capsys: pytest.CaptureFixture[str]) -> None:

@@ -5,11 +5,15 @@ from __future__ import annotations
 import os
 import resource
 import socket
-from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
 from wisp.cli import machine
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 @pytest.fixture

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import tomllib
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
 from wisp.cli import main, new
 from wisp.errors import WispError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @pytest.mark.parametrize("template", new.templates())
