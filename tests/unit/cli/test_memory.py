@@ -70,26 +70,37 @@ def test_how_long_it_took_is_not_recalled(kept: Kept) -> None:
     assert kept.memory().recall() == kept.app
 
 
+def touch_up(kept: Kept) -> None:
+    """Change a source, and hide it from those who only look at its time."""
+    kept.source.write_text("other()", encoding="utf-8")
+    os.utime(kept.source, ns=(LONG_AGO, LONG_AGO))
+
+
+def cut(kept: Kept) -> None:
+    kept.artifact.chmod(0o600)
+    os.truncate(kept.artifact, 3)
+
+
+def open_up(kept: Kept) -> None:
+    kept.artifact.chmod(0o622)
+
+
+def link(kept: Kept) -> None:
+    real = kept.artifact.rename(kept.artifact.with_suffix(".real"))
+    kept.artifact.symlink_to(real)
+
+
 CHANGES: dict[str, Callable[[Kept], object]] = {
     "a source": lambda kept: kept.source.write_text("print(1)", encoding="utf-8"),
-    "a source with its time set back": lambda kept: (
-        kept.source.write_text("other()", encoding="utf-8"),
-        os.utime(kept.source, ns=(LONG_AGO, LONG_AGO)),
-    ),
-    "a new file in a folder below": lambda kept: (kept.folder / "src" / "deep" / "new.py").touch(),
-    "a file that is gone": lambda kept: kept.source.unlink(),
+    "a source with its time set back": touch_up,
+    "a new file in a folder below": lambda kept: (kept.folder / "src" / "deep" / "new.py").write_bytes(b""),
+    "a file that is gone": lambda kept: kept.source.rename(kept.folder / "elsewhere"),
     "the manifest": lambda kept: kept.manifest.write_text("[app]\n", encoding="utf-8"),
-    "a lock file that appears": lambda kept: (kept.folder / "wisp.lock").touch(),
-    "the compiled component is gone": lambda kept: kept.artifact.unlink(),
-    "the compiled component was cut": lambda kept: (
-        kept.artifact.chmod(0o600),
-        os.truncate(kept.artifact, 3),
-    ),
-    "others may write the compiled component": lambda kept: kept.artifact.chmod(0o622),
-    "the compiled component is a link": lambda kept: (
-        kept.artifact.rename(kept.artifact.with_suffix(".real")),
-        kept.artifact.symlink_to(kept.artifact.with_suffix(".real")),
-    ),
+    "a lock file that appears": lambda kept: (kept.folder / "wisp.lock").write_bytes(b""),
+    "the compiled component is gone": lambda kept: kept.artifact.rename(kept.folder / "elsewhere"),
+    "the compiled component was cut": cut,
+    "others may write the compiled component": open_up,
+    "the compiled component is a link": link,
 }
 
 
