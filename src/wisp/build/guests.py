@@ -1,0 +1,25 @@
+"""What wisp ships for the inside of components: guest libraries and WIT."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Final
+
+FOLDER: Final = Path(__file__).parents[1] / "guests"
+"""One folder for each language, and `wit`."""
+
+WIT_0_2: Final = FOLDER / "wit" / "http-0.2"
+WIT_0_3: Final = FOLDER / "wit" / "http-0.3"
+WORLD: Final = "wisp:guest/http-service"
+"""The world of both."""
+
+
+def digest(*folders: Path) -> str:
+    """Return what changes when any of the files in these folders does: for fingerprints."""
+    total = hashlib.sha256()
+    for folder in folders:
+        for path in sorted(path for path in folder.rglob("*") if path.is_file() and path.suffix != ".pyc"):
+            if "node_modules" not in path.parts:
+                total.update(f"{path.relative_to(folder)}\0".encode() + hashlib.sha256(path.read_bytes()).digest())
+    return total.hexdigest()
