@@ -67,6 +67,7 @@ class Option:
     takes_value: bool
     choices: tuple[str, ...]
     repeated: bool
+    optional: bool
     is_path: bool
 
 
@@ -148,10 +149,11 @@ def _options(parser: argparse.ArgumentParser) -> list[Option]:
 def _option(action: argparse.Action) -> Option:
     return Option(
         flags=tuple(action.option_strings),
-        summary=(action.help or "").replace("%%", "%"),
+        summary=(action.help or "") % {"default": action.default},
         takes_value=action.nargs != 0,
         choices=tuple(str(choice) for choice in action.choices or ()),
         repeated=action.nargs in {"*", "+", argparse.REMAINDER} or type(action).__name__ == "_AppendAction",
+        optional=action.nargs == "?",
         is_path=action.type is Path,
     )
 
@@ -176,7 +178,8 @@ def _zsh_option(entry: Option) -> list[str]:
         else ""
     )
     if not entry.flags:
-        return [_quoted(f"{'*' if entry.repeated else ''}:{_escaped(entry.summary)}:{action}")]
+        mark = "*:" if entry.repeated else "::" if entry.optional else ":"
+        return [_quoted(f"{mark}{_escaped(entry.summary)}:{action}")]
     value = f":value:{action}" if entry.takes_value else ""
     star = "*" if entry.repeated else ""
     return [_quoted(f"{star}{flag}[{_escaped(entry.summary)}]{value}") for flag in entry.flags]
