@@ -7,7 +7,6 @@ measured by how soon the first request is answered, so nothing is imported befor
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import os
 import sys
 from pathlib import Path
@@ -166,18 +165,9 @@ class _Up:
         )
 
     async def _recover(self, digest: str) -> Mapping[str, object]:
-        from wisp.registry import artifacts  # noqa: PLC0415 - rarely needed
-        from wisp.registry.cache import Cache  # noqa: PLC0415 - as above
+        from wisp.cli.prepare import recompile  # noqa: PLC0415 - as above
 
-        cache = Cache.open()
-        artifacts.forget(cache, digest, self._strategy)
-        found = await artifacts.artifact(cache, digest, self._strategy, report=self._progress.report)
-        return {
-            "path": str(found.path),
-            "size": found.size,
-            "profile": found.profile,
-            "resources": dataclasses.asdict(found.resources),
-        }
+        return await recompile(digest, self._strategy)
 
     def _failed(self, error: WispError) -> None:
         for line in errors.describe(error):
