@@ -1,0 +1,3 @@
+module github.com/wisp-wasm/wisp/guest/go
+
+go 1.25
