@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from wisp.cli.prepare import PreparedApp, PrepareOptions
     from wisp.errors import WispError
 
-INTERRUPTED = 130
 MOST_WORKERS = 512
 
 
@@ -120,8 +119,7 @@ def run(arguments: argparse.Namespace) -> int:
     settings = _settings(arguments)
     admin = None if arguments.no_admin else Address.parse(arguments.admin)
     command = _Up(arguments, settings)
-    served = asyncio.run(Service(settings, command.around(), admin=admin, watch=arguments.watch).run())
-    return 0 if served else INTERRUPTED
+    return asyncio.run(Service(settings, command.around(), admin=admin, watch=arguments.watch).run())
 
 
 class _Up:

@@ -71,8 +71,8 @@ class Service:
         self._watch = watch
         self._log = around.log
 
-    async def run(self) -> bool:
-        """Serve until a signal says to stop. Returns False when it came before anything was served.
+    async def run(self) -> int:
+        """Serve until a signal says to stop. Returns 0, or 128 and the signal when it came before anything was served.
 
         Raises WispError when serving is not possible, or not any more.
         """
@@ -83,10 +83,10 @@ class Service:
                 start = await self._up(supervisor, admin, signals)
                 await self._until_stopped(supervisor, signals, start)
             except _Stopped:
-                return False
+                return signals.exit_code
             finally:
                 await self._down(supervisor, admin, signals)
-        return True
+        return 0
 
     async def _up(self, supervisor: Supervisor, admin: Admin, signals: Signals) -> Start:
         await _unless_stopped(supervisor.open(), signals)

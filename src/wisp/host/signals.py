@@ -17,6 +17,8 @@ class Signals:
 
     def __init__(self) -> None:
         self.stop = asyncio.Event()
+        self.exit_code = 0
+        """What a shell is told when a signal came before anything was served: 130 for Ctrl-C."""
         self.at_once = asyncio.Event()
         self.reload = asyncio.Event()
         """Something may have changed; watching sources sets it too."""
@@ -26,7 +28,7 @@ class Signals:
     def __enter__(self) -> Self:
         loop = asyncio.get_running_loop()
         for number in STOPPING:
-            loop.add_signal_handler(number, self._stop)
+            loop.add_signal_handler(number, self._stop, number)
         loop.add_signal_handler(signal.SIGHUP, self._hang_up)
         return self
 
@@ -35,9 +37,11 @@ class Signals:
         for number in (*STOPPING, signal.SIGHUP):
             loop.remove_signal_handler(number)
 
-    def _stop(self) -> None:
+    def _stop(self, number: int) -> None:
         if self.stop.is_set():
             self.at_once.set()
+        else:
+            self.exit_code = 128 + number
         self.stop.set()
 
     def _hang_up(self) -> None:

@@ -7,10 +7,10 @@ anybody else has the port. The option is set on the claim afterwards, which lets
 stays open for as long as we serve, so that the port remains ours while every slot is closed.
 
 `SO_REUSEADDR` is needed for the claim, or a restart would have to wait for the last connections of the run before to
-leave TIME_WAIT. But with it, the kernel would also let in another socket that is bound and does not listen *yet*:
-another supervisor that is still building its app. The kernel forgets that leniency for a port once a socket on it
-has listened, therefore the claim does so for an instant. A port that the system chose is free of old connections; there
-the claim needs none of this, and must not stop listening either, because that would give such a port back.
+leave TIME_WAIT. But while every socket of a port has it, the kernel would also let in another one that has it too and
+does not listen *yet*: the claim of another supervisor, while we build our app. One socket that is bound without it
+ends that leniency for the whole port, so the sockets of the slots are, unless connections of another program are in
+their way.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ from __future__ import annotations
 import errno
 import os
 import socket
-import sys
 from typing import Self
 
 from wisp.errors import HostError
@@ -58,12 +57,9 @@ class Listeners:
         existing = self._sockets[slot]
         if existing is not None:
             return existing
-        opened = _socket(self._family)
         try:
-            opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-            opened.bind(self._where)
+            opened = _bound(self._family, self._where)
         except OSError as error:
-            opened.close()
             raise _refused(self.address, self._family, error) from error
         self._sockets[slot] = opened
         return opened
@@ -88,10 +84,9 @@ class Listeners:
         self._claim.close()
 
 
-def _socket(family: socket.AddressFamily, *, reuse: bool = True) -> socket.socket:
+def _socket(family: socket.AddressFamily) -> socket.socket:
     opened = socket.socket(family, socket.SOCK_STREAM)
     opened.setblocking(False)
-    opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, int(reuse))
     if family == socket.AF_INET6:
         # "[::]" means every interface, of IPv4 too, whatever the system's default is.
         opened.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
@@ -99,19 +94,33 @@ def _socket(family: socket.AddressFamily, *, reuse: bool = True) -> socket.socke
 
 
 def _claim(address: Address, family: socket.AddressFamily, where: tuple[str, int]) -> socket.socket:
-    chosen = address.port != 0
-    claim = _socket(family, reuse=chosen)
+    claim = _socket(family)
     try:
+        claim.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         claim.bind(where)
-        if chosen and sys.platform == "linux":
-            claim.listen(1)
-            claim.shutdown(socket.SHUT_RD)
-            claim.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
+        claim.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
         claim.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     except OSError as error:
         claim.close()
         raise _refused(address, family, error) from error
     return claim
+
+
+def _bound(family: socket.AddressFamily, where: tuple[str, int], *, reuse: bool = False) -> socket.socket:
+    """Bind one more socket to a port that we have claimed."""
+    opened = _socket(family)
+    try:
+        opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, int(reuse))
+        opened.bind(where)
+        # For the connections: what is left of them in TIME_WAIT shall not stand in the way of the next claim.
+        opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    except OSError as error:
+        opened.close()
+        if error.errno == errno.EADDRINUSE and not reuse:
+            return _bound(family, where, reuse=True)
+        raise
+    return opened
 
 
 def _refused(address: Address, family: socket.AddressFamily, error: OSError) -> HostError:

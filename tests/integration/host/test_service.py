@@ -96,7 +96,7 @@ class Running:
 
 
 @contextlib.asynccontextmanager
-async def running(host: Running) -> AsyncIterator[asyncio.Task[bool]]:
+async def running(host: Running) -> AsyncIterator[asyncio.Task[int]]:
     """Run a host until the block ends; it gets SIGTERM then, if it still runs."""
     reading, writing = os.pipe()
     log = Log(LogSettings(format="json"), writing)
@@ -107,7 +107,7 @@ async def running(host: Running) -> AsyncIterator[asyncio.Task[bool]]:
         yield task
         if not task.done():
             os.kill(os.getpid(), signal.SIGTERM)
-            assert await asyncio.wait_for(task, PATIENCE)
+            assert await asyncio.wait_for(task, PATIENCE) == 0
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
@@ -405,7 +405,7 @@ async def test_a_signal_to_stop_while_the_app_is_prepared_ends_the_start() -> No
         await asyncio.wait_for(preparing.wait(), PATIENCE)
         os.kill(os.getpid(), signal.SIGINT)
 
-        assert await asyncio.wait_for(task, PATIENCE) is False
+        assert await asyncio.wait_for(task, PATIENCE) == 130
 
 
 async def test_a_request_that_was_accepted_is_answered_while_the_host_drains() -> None:
@@ -421,7 +421,7 @@ async def test_a_request_that_was_accepted_is_answered_while_the_host_drains() -
         writer.write(b"\r\n")
         answer = (await asyncio.wait_for(reader.read(), PATIENCE)).lower()
         writer.close()
-        assert await asyncio.wait_for(task, PATIENCE)
+        assert await asyncio.wait_for(task, PATIENCE) == 0
         with pytest.raises(ConnectionRefusedError):
             await asyncio.open_connection(*address)
 
@@ -447,7 +447,7 @@ async def test_a_second_ctrl_c_does_not_wait_for_slow_clients() -> None:
         await host.event("draining")
         os.kill(os.getpid(), signal.SIGINT)
 
-        assert await asyncio.wait_for(task, PATIENCE)
+        assert await asyncio.wait_for(task, PATIENCE) == 0
         writer.close()
         with contextlib.suppress(ConnectionError):
             assert await reader.read() == b""

@@ -118,20 +118,38 @@ def test_the_process_that_has_the_port_is_named() -> None:
     assert "--listen" in (caught.value.hint or "")
 
 
+def leave_in_time_wait(server: socket.socket, address: Address) -> None:
+    """Let a connection of a server end by the server's side, which then keeps the port for a minute."""
+    client = connect(address, 1)[0]
+    server.setblocking(True)
+    served, _ = server.accept()
+    served.close()
+    assert client.recv(1) == b""
+    client.close()
+
+
 def test_a_restart_does_not_wait_for_the_last_connections_of_the_run_before() -> None:
     with Listeners(LOOPBACK, 1) as first:
         first.listen(0)
-        client = connect(first.address, 1)[0]
-        first.open(0).setblocking(True)
-        served, _ = first.open(0).accept()
-        served.close()  # the side that closes first keeps the port in TIME_WAIT
-        assert client.recv(1) == b""
-        client.close()
+        leave_in_time_wait(first.open(0), first.address)
 
     with Listeners(first.address, 2) as second:
         assert second.address == first.address
         with pytest.raises(HostError, match="the port is in use"):
             Listeners(first.address, 1)
+
+
+def test_a_start_does_not_wait_for_the_last_connections_of_another_program() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = Address("127.0.0.1", server.getsockname()[1])
+        leave_in_time_wait(server, address)
+
+    with Listeners(address, 2) as listeners:
+        assert listeners.address == address
+        listeners.listen(0)
+        listeners.listen(1)
+        with pytest.raises(HostError, match="the port is in use"):
+            Listeners(address, 1)
 
 
 def test_an_address_of_another_machine_is_an_error_that_says_so() -> None:
