@@ -4,11 +4,8 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::Deserialize;
-use wasmtime::Store;
-use wasmtime::component::{Component, Linker, ResourceTable};
-use wasmtime_wasi::p2::bindings::Command as Command2;
-use wasmtime_wasi::p3::bindings::Command as Command3;
-use wasmtime_wasi::{FsPerms, I32Exit, WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
+use wasmtime_wasi::{FsPerms, I32Exit, WasiCtx, WasiCtxBuilder};
+use wisp_wasi::State;
 
 use crate::engine::{RunningEngine, Strategy};
 use crate::error::HostError;
@@ -44,47 +41,20 @@ pub struct Directory {
     pub read_only: bool,
 }
 
-struct State {
-    wasi: WasiCtx,
-    table: ResourceTable,
-}
-
-impl WasiView for State {
-    fn ctx(&mut self) -> WasiCtxView<'_> {
-        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
-    }
-}
-
 /// Runs a command to its end and gives its exit code. A trap is an error that carries the guest's backtrace.
 pub async fn run_command(options: &CommandOptions) -> Result<i32, HostError> {
     let profile = options.artifact.profile;
     let running = RunningEngine::on_demand(profile, options.compiler_strategy)?;
     let component = running.load(&options.digest, &options.artifact)?;
-    let mut store = Store::new(&running.engine, State { wasi: context(options)?, table: ResourceTable::new() });
-    // Nobody else shares this process: the guest may compute for as long as it likes.
-    store.set_epoch_deadline(u64::MAX);
-    match call(store, &component, profile).await {
+    let store = State::command(&running.engine, context(options)?);
+    match wisp_wasi::run_command(store, &component, profile == Profile::Async).await {
         Ok(Ok(())) => Ok(0),
         Ok(Err(())) => Ok(1),
         Err(error) => match error.downcast_ref::<I32Exit>() {
             Some(exit) => Ok(exit.0),
-            None => Err(HostError::Guest(format!("{error:?}"))),
+            None => Err(HostError::Guest(format!("{error:#}"))),
         },
     }
-}
-
-async fn call(mut store: Store<State>, component: &Component, profile: Profile) -> wasmtime::Result<Result<(), ()>> {
-    let mut linker = Linker::<State>::new(store.engine());
-    wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
-    if profile == Profile::Async {
-        wasmtime_wasi::p3::add_to_linker(&mut linker)?;
-        let command = Command3::instantiate_async(&mut store, component, &linker).await;
-        if let Ok(command) = command {
-            return store.run_concurrent(async |accessor| command.wasi_cli_run().call_run(accessor).await).await?;
-        }
-    }
-    let command = Command2::instantiate_async(&mut store, component, &linker).await?;
-    command.wasi_cli_run().call_run(&mut store).await
 }
 
 fn context(options: &CommandOptions) -> Result<WasiCtx, HostError> {

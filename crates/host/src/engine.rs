@@ -121,16 +121,14 @@ pub fn compile(wasm: &[u8], profile: Profile, strategy: Strategy) -> Result<Vec<
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Demand {
     instances: u32,
-    stacks_per_instance: u32,
     largest: Resources,
     memory: u64,
 }
 
 impl Demand {
-    /// Adds a component that may have `instances` at once, each with `calls` calls in progress.
-    pub(crate) fn add(&mut self, instances: u32, calls: u32, resources: &Resources, memory: u64) {
+    /// Adds a component that may have `instances` at once.
+    pub(crate) fn add(&mut self, instances: u32, resources: &Resources, memory: u64) {
         self.instances = self.instances.saturating_add(instances);
-        self.stacks_per_instance = self.stacks_per_instance.max(calls);
         self.largest.core_instances = self.largest.core_instances.max(resources.core_instances);
         self.largest.memories = self.largest.memories.max(resources.memories);
         self.largest.tables = self.largest.tables.max(resources.tables);
@@ -145,14 +143,19 @@ impl Demand {
         self.instances.min(MOST_INSTANCES).min(by_memory).max(1)
     }
 
-    fn pooling(&self, instances: u32) -> PoolingAllocationConfig {
+    fn pooling(&self, profile: Profile, instances: u32) -> PoolingAllocationConfig {
+        // A call has a stack of its own; with component-model-async the event loop of its instance has another.
+        let stacks_per_instance = match profile {
+            Profile::Sync => 1,
+            Profile::Async => 2,
+        };
         let times = |count: u32| instances.saturating_mul(count.max(1));
         let mut pool = PoolingAllocationConfig::new();
         pool.total_component_instances(instances)
             .total_core_instances(times(self.largest.core_instances))
             .total_memories(times(self.largest.memories))
             .total_tables(times(self.largest.tables))
-            .total_stacks(times(self.stacks_per_instance.saturating_add(1)))
+            .total_stacks(times(stacks_per_instance))
             .max_memories_per_module(self.largest.memories.max(1))
             .max_tables_per_module(self.largest.tables.max(1))
             .table_elements(usize::try_from(self.largest.table_elements).unwrap_or(usize::MAX).max(20_000))
@@ -191,7 +194,7 @@ impl RunningEngine {
         let mut config = codegen(profile, strategy);
         config.enable_compiler(false);
         let mut pooled = config.clone();
-        pooled.allocation_strategy(InstanceAllocationStrategy::Pooling(demand.pooling(instances)));
+        pooled.allocation_strategy(InstanceAllocationStrategy::Pooling(demand.pooling(profile, instances)));
         let engine = Engine::new(&pooled)
             .or_else(|_| Engine::new(&config))
             .map_err(|error| engine_error(&error))?;
@@ -287,7 +290,7 @@ mod tests {
 
     fn running(profile: Profile, strategy: Strategy) -> RunningEngine {
         let mut demand = Demand::default();
-        demand.add(10, 1, &Resources { core_instances: 14, memories: 1, tables: 2, table_elements: 30_000 }, 1 << 20);
+        demand.add(10, &Resources { core_instances: 14, memories: 1, tables: 2, table_elements: 30_000 }, 1 << 20);
         RunningEngine::new(profile, strategy, &demand, 2).unwrap()
     }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use wasmtime::component::{Component, InstancePre, Linker};
+use wisp_wasi::State;
 
 use crate::engine::{Demand, RunningEngine};
 use crate::error::HostError;
@@ -13,7 +14,7 @@ use crate::locked::{Artifact, LockedApp, LockedComponent, Profile, SCHEMA};
 use crate::pool::{Place, Pool, PoolStatus, Share, Slots};
 use crate::settings::{Settings, Start};
 use crate::shutdown::Shutdown;
-use crate::store::{Blueprint, State};
+use crate::blueprint::Blueprint;
 use crate::telemetry::{Log, Metrics};
 use crate::trigger::http::Server;
 use crate::trigger::router::{Route, Router};
@@ -127,12 +128,8 @@ impl<'a> Loader<'a> {
             for component in app.components.values() {
                 let artifact = find(artifacts, &component.digest)?;
                 let instances = settings.share(component.limits.concurrency);
-                demands.entry(artifact.profile).or_default().add(
-                    instances,
-                    component.instances.concurrency,
-                    &artifact.resources,
-                    component.limits.memory,
-                );
+                let demand = demands.entry(artifact.profile).or_default();
+                demand.add(instances, &artifact.resources, component.limits.memory);
             }
         }
         let ground = |(profile, demand): (Profile, Demand)| Ok((profile, Ground::new(profile, &demand, settings)?));
@@ -168,8 +165,8 @@ impl<'a> Loader<'a> {
 impl Ground {
     fn new(profile: Profile, demand: &Demand, settings: &Settings) -> Result<Self, HostError> {
         let running = RunningEngine::new(profile, settings.compiler_strategy, demand, settings.workers)?;
-        let mut linker = Linker::new(&running.engine);
-        fill(&mut linker, profile).map_err(|error| HostError::Engine(format!("{error:#}")))?;
+        let linker = wisp_wasi::linker(&running.engine, profile == Profile::Async)
+            .map_err(|error| HostError::Engine(format!("{error:#}")))?;
         let slots = Slots::new(running.slots.clone());
         let place = Place { profile, engine: running.engine.clone(), slots };
         Ok(Self { running, linker, place })
@@ -178,17 +175,6 @@ impl Ground {
     fn link(&self, component: &Component) -> wasmtime::Result<InstancePre<State>> {
         self.linker.instantiate_pre(component)
     }
-}
-
-/// All of WASI, none of it granted: what a guest imports but may not use answers with its interface's own error.
-fn fill(linker: &mut Linker<State>, profile: Profile) -> wasmtime::Result<()> {
-    wasmtime_wasi::p2::add_to_linker_async(linker)?;
-    wasmtime_wasi_http::p2::add_only_http_to_linker_async(linker)?;
-    if profile == Profile::Async {
-        wasmtime_wasi::p3::add_to_linker(linker)?;
-        wasmtime_wasi_http::p3::add_to_linker(linker)?;
-    }
-    Ok(())
 }
 
 fn find<'a>(artifacts: &'a BTreeMap<String, Artifact>, digest: &str) -> Result<&'a Artifact, HostError> {

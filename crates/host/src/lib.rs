@@ -1,27 +1,26 @@
 //! The core of wisp: serves, runs, compiles and makes WebAssembly components on Wasmtime. It does not know Python.
 
+mod blueprint;
 mod command;
-//ENC mod encode;
+mod encode;
 mod engine;
 mod error;
 mod host;
-//ENC mod inspect;
+mod inspect;
 mod locked;
 mod merge;
-mod output;
 mod pool;
 mod settings;
 mod shutdown;
-mod store;
 mod telemetry;
 pub mod trigger;
 
 pub use command::{CommandOptions, Directory, run_command};
-//ENC pub use encode::*;
+pub use encode::{Adapter, EncodeError, encode, preview1_to_component};
 pub use engine::{Strategy, compile, engine_key};
 pub use error::HostError;
 pub use host::Host;
-//ENC pub use inspect::*;
+pub use inspect::{FileKind, InspectError, Inspection, Producers, inspect};
 pub use locked::{Artifact, LockedApp, LockedComponent, LockedInstances, LockedLimits, LockedRoute, Profile, Resources};
 pub use merge::{MergeError, merge};
 pub use pool::{InvokeError, Pool, PoolStatus};

@@ -23,10 +23,11 @@ use wasmtime::Engine;
 use wasmtime::component::InstancePre;
 use wasmtime_wasi_http::handler::ProxyPre;
 use wasmtime_wasi_http::{WasiBody, p2, p3};
+use wisp_wasi::State;
 
 use crate::locked::{LockedComponent, LockedInstances, LockedLimits, Profile};
-use crate::store::{Blueprint, State};
-use crate::telemetry::RequestId;
+use crate::blueprint::Blueprint;
+use crate::telemetry::{Log, RequestId};
 
 use admission::Admission;
 use concurrent::ConcurrentInstances;
@@ -88,6 +89,7 @@ enum Instances {
 pub struct Pool {
     app: Arc<str>,
     component: Arc<str>,
+    log: Log,
     limits: LockedLimits,
     admission: Admission,
     instances: Instances,
@@ -131,7 +133,7 @@ impl Pool {
         place: &Place,
     ) -> wasmtime::Result<Arc<Self>> {
         let reuse = Reuse::from(component.instances);
-        let (app, name) = (blueprint.app.clone(), blueprint.component.clone());
+        let (app, name, log) = (blueprint.app.clone(), blueprint.component.clone(), blueprint.log.clone());
         let (engine, slots) = (place.engine.clone(), place.slots.clone());
         let instances = match place.profile {
             Profile::Sync => {
@@ -150,6 +152,7 @@ impl Pool {
         Ok(Arc::new(Self {
             app,
             component: name,
+            log,
             limits: component.limits,
             admission: Admission::new(share.concurrency, share.queue, patience),
             instances,
@@ -169,10 +172,14 @@ impl Pool {
         let Ok(permit) = self.admission.admit(deadline).await else {
             return Err(if Instant::now() >= deadline { InvokeError::Timeout } else { InvokeError::Overloaded });
         };
-        match &self.instances {
+        let result = match &self.instances {
             Instances::Sync(instances) => instances.handle(request, id, permit, deadline).await,
             Instances::Concurrent(instances) => instances.handle(request, id, permit, deadline).await,
+        };
+        if let Err(error) = &result {
+            self.log.failure(&self.app, &self.component, id, &error.to_string());
         }
+        result
     }
 
     /// The limits of the component, for the whole host.

@@ -11,13 +11,14 @@ use wasmtime_wasi_http::handler::{
 };
 use wasmtime_wasi_http::p3::bindings::http::types::ErrorCode;
 use wasmtime_wasi_http::{WasiBody, WasiHttpView};
+use wisp_wasi::State;
 
 use super::admission::Permit;
 use super::body::{Ending, GuestBody};
 use super::slots::{Holder, Slot, Slots};
 use super::ticket::{Expiration, Life, Ticket};
 use super::{InvokeError, Reuse};
-use crate::store::{Blueprint, State};
+use crate::blueprint::{Blueprint, RequestLines};
 use crate::telemetry::RequestId;
 
 /// Makes instances for the handler.
@@ -65,6 +66,7 @@ struct Running {
     reuse: Reuse,
     slots: Arc<Slots>,
     life: Arc<Life>,
+    lines: Arc<RequestLines>,
     _slot: Slot,
 }
 
@@ -91,16 +93,19 @@ impl WorkerState for Running {
     ) -> Pin<Box<dyn Future<Output = ()> + Send + Sync>> {
         self.life.begin(&ticket);
         let alone = self.reuse.requests == 1 || self.reuse.concurrency == 1;
-        store.data().output.begin(alone.then_some(ticket.id));
+        store.data().finish_output();
+        self.lines.begin(alone.then_some(ticket.id));
         Box::pin(ticket.expired())
     }
 
     fn drop(&self, store: Store<State>, result: wasmtime::Result<()>) {
-        store.data().output.finish();
+        store.data().finish_output();
         let Err(error) = result else { return };
         let Blueprint { app, component, log, .. } = self.blueprint.as_ref();
+        // One trap ends every request of the instance; the requests that wait for their head say so themselves, but only
+        // this knows the cause.
         for ticket in self.life.lose() {
-            log.failure(app, component, ticket.id, &format!("{error:?}"));
+            log.failure(app, component, ticket.id, &format!("{error:#}"));
         }
     }
 }
@@ -112,7 +117,7 @@ impl HandlerState for Maker {
 
     async fn instantiate(&self) -> wasmtime::Result<Instance<State, Expiration, Running>> {
         let slot = self.slots.take().await.ok_or_else(|| wasmtime::format_err!("the engine is closed"))?;
-        let mut store = self.blueprint.store(&self.engine);
+        let (mut store, lines) = self.blueprint.store(&self.engine);
         let proxy = self.pre.instantiate_async(&mut store).await?;
         let life = Arc::new(Life::default());
         self.lives.add(&life);
@@ -121,6 +126,7 @@ impl HandlerState for Maker {
             reuse: self.reuse,
             slots: self.slots.clone(),
             life: life.clone(),
+            lines,
             _slot: slot,
         };
         let expiration = Expiration::new(life, self.reuse.idle);
@@ -202,10 +208,10 @@ fn classify(error: &wasmtime::Error) -> InvokeError {
     if error.is::<ExpirationError>() {
         InvokeError::Timeout
     } else if let Some(error) = error.downcast_ref::<InstantiationError<Arc<Ticket>>>() {
-        InvokeError::Instantiate(format!("{:?}", error.error))
+        InvokeError::Instantiate(format!("{:#}", error.error))
     } else if let Some(code) = error.downcast_ref::<ErrorCode>() {
         InvokeError::Guest(format!("{code:?}"))
     } else {
-        InvokeError::Trap { message: format!("{error:?}") }
+        InvokeError::Trap { message: format!("{error:#}") }
     }
 }

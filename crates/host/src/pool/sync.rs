@@ -16,12 +16,13 @@ use wasmtime_wasi_http::p2::bindings::http::types::{ErrorCode, Scheme};
 use wasmtime_wasi_http::p2::bindings::{Proxy, ProxyPre};
 use wasmtime_wasi_http::p2::body::HyperOutgoingBody;
 use wasmtime_wasi_http::{WasiBody, WasiHttpView};
+use wisp_wasi::State;
 
 use super::admission::Permit;
 use super::body::{Ending, Failure, GuestBody};
 use super::slots::{Holder, Slot, Slots};
 use super::{InvokeError, Reuse};
-use crate::store::{Blueprint, State};
+use crate::blueprint::{Blueprint, RequestLines};
 use crate::telemetry::RequestId;
 
 type Head = Result<http::Response<HyperOutgoingBody>, ErrorCode>;
@@ -48,6 +49,7 @@ impl std::fmt::Debug for SyncInstances {
 struct Instance {
     store: Store<State>,
     proxy: Proxy,
+    lines: Arc<RequestLines>,
     served: u32,
     idle_since: Instant,
     _slot: Slot,
@@ -167,9 +169,9 @@ impl SyncInstances {
         let (_permit, failure) = held;
         let mut instance = self.instance().await?;
         let mut watch = Watch { failure, armed: true };
-        instance.store.data().output.begin(Some(id));
+        instance.lines.begin(Some(id));
         instance.store.set_epoch_deadline(1);
-        let trap = |error: wasmtime::Error| InvokeError::Trap { message: format!("{error:?}") };
+        let trap = |error: wasmtime::Error| InvokeError::Trap { message: format!("{error:#}") };
         let scheme = match request.uri().scheme_str() {
             Some("https") => Scheme::Https,
             _ => Scheme::Http,
@@ -180,7 +182,7 @@ impl SyncInstances {
         let handler = instance.proxy.wasi_http_incoming_handler();
         handler.call_handle(&mut instance.store, request, out).await.map_err(trap)?;
         watch.armed = false;
-        instance.store.data().output.finish();
+        instance.store.data().finish_output();
         self.give_back(instance);
         Ok(())
     }
@@ -193,10 +195,10 @@ impl SyncInstances {
         }
         let closed = || InvokeError::Instantiate("the engine is closed".into());
         let slot = self.slots.take().await.ok_or_else(closed)?;
-        let mut store = self.blueprint.store(&self.engine);
+        let (mut store, lines) = self.blueprint.store(&self.engine);
         match self.pre.instantiate_async(&mut store).await {
-            Ok(proxy) => Ok(Instance { store, proxy, served: 0, idle_since: Instant::now(), _slot: slot }),
-            Err(error) => Err(InvokeError::Instantiate(format!("{error:?}"))),
+            Ok(proxy) => Ok(Instance { store, proxy, lines, served: 0, idle_since: Instant::now(), _slot: slot }),
+            Err(error) => Err(InvokeError::Instantiate(format!("{error:#}"))),
         }
     }
 

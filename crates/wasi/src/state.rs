@@ -12,9 +12,7 @@ use wasmtime_wasi_http::{
     Error as HttpError, RequestOptions, WasiBody, WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks, WasiHttpView,
 };
 
-use crate::locked::LockedComponent;
-use crate::output::{GuestStream, Output};
-use crate::telemetry::Log;
+use crate::output::{GuestStream, Lines, Output, Stream};
 
 /// Handles that one guest may hold at once.
 const MOST_HANDLES: usize = 10_000;
@@ -27,7 +25,7 @@ const TABLE_ELEMENTS: usize = 1_000_000;
 
 /// Keeps the memory of one instance, all its linear memories together, below the component's limit.
 #[derive(Debug)]
-pub(crate) struct Bounds {
+pub struct Bounds {
     memory: usize,
     used: usize,
     elements: usize,
@@ -71,13 +69,13 @@ impl WasiHttpHooks for NoOutbound {
 }
 
 /// What the host keeps for one instance.
-pub(crate) struct State {
+pub struct State {
     wasi: WasiCtx,
     http: WasiHttpCtx,
     table: ResourceTable,
     outbound: NoOutbound,
     bounds: Bounds,
-    pub(crate) output: Arc<Output>,
+    output: Option<Arc<Output>>,
 }
 
 impl std::fmt::Debug for State {
@@ -98,44 +96,30 @@ impl WasiHttpView for State {
     }
 }
 
-/// Makes the store of each instance of one component.
-#[derive(Debug)]
-pub(crate) struct Blueprint {
-    pub(crate) app: Arc<str>,
-    pub(crate) component: Arc<str>,
-    pub(crate) log: Log,
-    environment: Vec<(String, String)>,
-    memory: usize,
-}
-
-impl Blueprint {
-    pub(crate) fn new(app: &str, name: &str, component: &LockedComponent, log: Log) -> Self {
-        Self {
-            app: app.into(),
-            component: name.into(),
-            log,
-            environment: component.environment.clone().into_iter().collect(),
-            memory: usize::try_from(component.limits.memory).unwrap_or(usize::MAX),
-        }
-    }
-
-    /// A store for a new instance, ready to be called once.
-    pub(crate) fn store(&self, engine: &Engine) -> Store<State> {
-        let output = Output::new(self.log.clone(), self.app.clone(), self.component.clone());
-        let wasi = WasiCtx::builder()
-            .stdout(GuestStream::stdout(&output))
-            .stderr(GuestStream::stderr(&output))
-            .envs(&self.environment)
-            .allow_tcp(false)
-            .allow_udp(false)
-            .build();
+impl State {
+    fn new(wasi: WasiCtx, output: Option<Arc<Output>>, memory: usize) -> Self {
         let mut http = WasiHttpCtx::new();
         http.set_field_size_limit(FIELD_BYTES);
         let mut table = ResourceTable::new();
         table.set_max_capacity(MOST_HANDLES);
-        let bounds = Bounds { memory: self.memory, used: 0, elements: 0 };
-        let state = State { wasi, http, table, outbound: NoOutbound, bounds, output };
-        let mut store = Store::new(engine, state);
+        let bounds = Bounds { memory, used: 0, elements: 0 };
+        Self { wasi, http, table, outbound: NoOutbound, bounds, output }
+    }
+
+    /// A store for one instance of a service, ready to be called once.
+    ///
+    /// `memory` is in bytes, for all linear memories together. The guest is interrupted at every tick of the engine's
+    /// epoch, so that others on the same thread go on.
+    pub fn service(engine: &Engine, lines: Arc<dyn Lines>, environment: &[(String, String)], memory: usize) -> Store<Self> {
+        let output = Output::new(lines);
+        let wasi = WasiCtx::builder()
+            .stdout(GuestStream::new(&output, Stream::Stdout))
+            .stderr(GuestStream::new(&output, Stream::Stderr))
+            .envs(environment)
+            .allow_tcp(false)
+            .allow_udp(false)
+            .build();
+        let mut store = Store::new(engine, Self::new(wasi, Some(output), memory));
         store.limiter(|state| &mut state.bounds);
         store.set_hostcall_fuel(HOSTCALL_BYTES);
         store.epoch_deadline_callback(|_| {
@@ -144,5 +128,19 @@ impl Blueprint {
         });
         store.set_epoch_deadline(1);
         store
+    }
+
+    /// A store for one command that has the process to itself: it may compute and grow for as long as it likes.
+    pub fn command(engine: &Engine, wasi: WasiCtx) -> Store<Self> {
+        let mut store = Store::new(engine, Self::new(wasi, None, usize::MAX));
+        store.set_epoch_deadline(u64::MAX);
+        store
+    }
+
+    /// Hands on what the guest wrote without a final line feed.
+    pub fn finish_output(&self) {
+        if let Some(output) = &self.output {
+            output.finish();
+        }
     }
 }

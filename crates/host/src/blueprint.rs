@@ -1,0 +1,69 @@
+//! Makes the store of each instance of one component, and says whose lines its guest writes.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use wasmtime::{Engine, Store};
+use wisp_wasi::{Lines, State, Stream};
+
+use crate::locked::LockedComponent;
+use crate::telemetry::{Log, RequestId};
+
+/// What all instances of one component have in common.
+#[derive(Debug)]
+pub(crate) struct Blueprint {
+    pub(crate) app: Arc<str>,
+    pub(crate) component: Arc<str>,
+    pub(crate) log: Log,
+    environment: Vec<(String, String)>,
+    memory: usize,
+}
+
+/// The lines of one instance, as log lines of the request that it serves.
+#[derive(Debug)]
+pub(crate) struct RequestLines {
+    log: Log,
+    app: Arc<str>,
+    component: Arc<str>,
+    request: Mutex<Option<RequestId>>,
+}
+
+impl RequestLines {
+    /// From now on lines belong to this request; `None` when several are in progress at once.
+    pub(crate) fn begin(&self, request: Option<RequestId>) {
+        *self.request.lock().unwrap_or_else(PoisonError::into_inner) = request;
+    }
+}
+
+impl Lines for RequestLines {
+    fn line(&self, stream: Stream, text: &str) {
+        let stream = match stream {
+            Stream::Stdout => "stdout",
+            Stream::Stderr => "stderr",
+        };
+        let request = *self.request.lock().unwrap_or_else(PoisonError::into_inner);
+        self.log.guest(&self.app, &self.component, request, stream, text);
+    }
+}
+
+impl Blueprint {
+    pub(crate) fn new(app: &str, name: &str, component: &LockedComponent, log: Log) -> Self {
+        Self {
+            app: app.into(),
+            component: name.into(),
+            log,
+            environment: component.environment.clone().into_iter().collect(),
+            memory: usize::try_from(component.limits.memory).unwrap_or(usize::MAX),
+        }
+    }
+
+    /// A store for a new instance, and its lines.
+    pub(crate) fn store(&self, engine: &Engine) -> (Store<State>, Arc<RequestLines>) {
+        let lines = Arc::new(RequestLines {
+            log: self.log.clone(),
+            app: self.app.clone(),
+            component: self.component.clone(),
+            request: Mutex::default(),
+        });
+        (State::service(engine, lines.clone(), &self.environment, self.memory), lines)
+    }
+}

@@ -1,0 +1,12 @@
+//! What a guest of wisp sees of the world: WASI 0.2 and 0.3 with `wasi:http`, none of it granted.
+//!
+//! A crate of its own because here, and only here, the compiler makes the code of every WASI function for our state:
+//! minutes of work that a change elsewhere in the core should not repeat.
+
+mod linker;
+mod output;
+mod state;
+
+pub use linker::{linker, run_command};
+pub use output::{Lines, Output, Stream};
+pub use state::{Bounds, State};
