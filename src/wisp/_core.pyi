@@ -3,7 +3,10 @@
 Every function releases the interpreter while it works. What it raises are classes of `wisp.errors`.
 """
 
+from typing import Self, final
+
 __all__ = [
+    "Host",
     "compile",
     "encode",
     "engine_key",
@@ -37,3 +40,20 @@ def compile(wasm_path: str, artifact_path: str, strategy: str) -> str:  # noqa: 
 
 def run_command(options: str) -> int:
     """Run a command component; return its exit code."""
+
+@final
+class Host:
+    """Apps served from this process. Closed by `close`; after a fork it may not be used."""
+
+    def __new__(cls, start: str, listen: str) -> Self:
+        """Load the apps of `start`, the JSON that workers get, and serve them at `listen`."""
+
+    @property
+    def address(self) -> str:
+        """Where it listens, as `host:port`."""
+
+    def metrics(self) -> str:
+        """Return counters and what goes on now, as JSON."""
+
+    def close(self, timeout: float) -> None:
+        """Finish what was accepted, for at most `timeout` seconds, and free everything. Closing twice is harmless."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
 from wisp.native.component import ComponentInfo, Profile
@@ -10,6 +11,8 @@ from wisp.native.component import ComponentInfo, Profile
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
+
+    from wisp.native.component import Resources
 
 __all__ = [
     "Adapter",
@@ -37,6 +40,10 @@ class Program(Protocol):
     """A compiled component to run: an `Artifact` of the registry is one."""
 
     @property
+    def digest(self) -> str:
+        """The component's."""
+
+    @property
     def path(self) -> Path:
         """The compiled file, in our own cache."""
 
@@ -47,6 +54,14 @@ class Program(Protocol):
     @property
     def profile(self) -> Profile:
         """The engine profile that it was compiled for."""
+
+    @property
+    def strategy(self) -> Strategy:
+        """The compiler that made it."""
+
+    @property
+    def resources(self) -> Resources:
+        """What one instance takes."""
 
 
 class Directory(Protocol):
@@ -147,15 +162,20 @@ def run_command(
 
     Raises:
         ArtifactError: the compiled file is not one of ours.
-        HostError: the program trapped, or cannot be started.
+        ComponentError: the program trapped.
+        HostError: it cannot be started.
 
     """
     options = {
-        "artifact": str(program.path),
-        "size": program.size,
-        "profile": program.profile,
-        "name": name,
-        "arguments": list(arguments),
+        "digest": program.digest,
+        "artifact": {
+            "path": str(program.path),
+            "size": program.size,
+            "profile": program.profile,
+            "resources": asdict(program.resources),
+        },
+        "compiler_strategy": program.strategy,
+        "arguments": [name, *arguments],
         "environment": dict(environment or {}),
         "directories": [
             {"host": str(folder.host), "guest": folder.guest, "read_only": folder.read_only}

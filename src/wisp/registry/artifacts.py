@@ -16,7 +16,7 @@ import contextlib
 import json
 import os
 import stat
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cache as remembered
 from typing import TYPE_CHECKING, Final, cast
 
@@ -51,7 +51,7 @@ class Artifact:
     path: Path
     size: int
     profile: Profile
-    engine_key: str
+    strategy: Strategy
     resources: Resources
     info: ComponentInfo
     """What the component says about itself."""
@@ -121,7 +121,7 @@ def find(cache: Cache, digest: str, strategy: Strategy = "cranelift") -> Artifac
     """Return the artifact of a component if a good one is there. Nothing is compiled."""
     for profile in _PROFILES:
         key = _engine_key(profile, strategy)
-        if found := _good(_path(cache, key, digest), digest, key):
+        if found := _good(_path(cache, key, digest), digest, strategy):
             return found
     return None
 
@@ -148,7 +148,7 @@ def _record_of(path: Path) -> Path:
     return path.with_suffix(".json")
 
 
-def _good(path: Path, digest: str, key: str) -> Artifact | None:
+def _good(path: Path, digest: str, strategy: Strategy) -> Artifact | None:
     """Return the artifact at a path if it is one to be trusted."""
     record = _record_of(path)
     try:
@@ -160,7 +160,7 @@ def _good(path: Path, digest: str, key: str) -> Artifact | None:
             path=path,
             size=int(cast("int", data["size"])),
             profile=cast("Profile", data["profile"]),
-            engine_key=key,
+            strategy=strategy,
             resources=Resources(**cast("Mapping[str, int]", data["resources"])),
             info=ComponentInfo.from_json(cast("Mapping[str, object]", data["info"])),
         )
@@ -198,13 +198,13 @@ async def _compile(cache: Cache, digest: str, strategy: Strategy) -> Artifact:
         path = _path(cache, outcome.engine_key, digest)
         with files.explained(path, needed=room):
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            return await asyncio.to_thread(_keep, beside, path, digest, outcome)
+            return await asyncio.to_thread(_keep, beside, path, digest, strategy, outcome)
     finally:
         with contextlib.suppress(OSError):
             beside.unlink()
 
 
-def _keep(beside: Path, path: Path, digest: str, outcome: compiler.Outcome) -> Artifact:
+def _keep(beside: Path, path: Path, digest: str, strategy: Strategy, outcome: compiler.Outcome) -> Artifact:
     """Give a compiled file its name, and write the record by which it will be known."""
     with beside.open("rb") as stream:
         content, status = _sealed(stream)
@@ -217,7 +217,7 @@ def _keep(beside: Path, path: Path, digest: str, outcome: compiler.Outcome) -> A
         path=path,
         size=status.st_size,
         profile=outcome.profile,
-        engine_key=outcome.engine_key,
+        strategy=strategy,
         resources=outcome.resources,
         info=outcome.info,
     )
@@ -228,7 +228,7 @@ def _keep(beside: Path, path: Path, digest: str, outcome: compiler.Outcome) -> A
         "sha256": content,
         "mtime_ns": status.st_mtime_ns,
         "profile": outcome.profile,
-        "resources": _resources(outcome.resources),
+        "resources": asdict(outcome.resources),
         "info": outcome.info.to_json(),
     }
     files.write(_record_of(path), _encoded(record))
@@ -240,15 +240,6 @@ def _sealed(stream: BufferedReader) -> tuple[str, os.stat_result]:
     digest = files.sha256(stream)
     os.fsync(stream.fileno())
     return digest, os.fstat(stream.fileno())
-
-
-def _resources(resources: Resources) -> dict[str, int]:
-    return {
-        "core_instances": resources.core_instances,
-        "memories": resources.memories,
-        "tables": resources.tables,
-        "table_elements": resources.table_elements,
-    }
 
 
 def _encoded(record: Mapping[str, object]) -> bytes:
