@@ -120,9 +120,18 @@ class Slot:
         patience = lost + SOCKET_PATIENCE - loop.time()
         if delay >= patience:
             await asyncio.sleep(max(0.0, patience))
-            self._shared.listeners.shut(self.number)
             delay -= max(0.0, patience)
+            self._shut()
         await asyncio.sleep(delay)
+
+    def _shut(self) -> None:
+        if self._shared.listeners.shut(self.number):
+            self._shared.log.event(
+                "slot-closed",
+                f"worker {self.number} is away: its socket is closed, new connections go to the others",
+                level="warn",
+                worker=self.number,
+            )
 
     def _restarted(self, worker: Worker, seconds: float) -> None:
         self.worker = worker
@@ -137,7 +146,6 @@ class Slot:
         )
 
     def _give_up(self, failed: Failed) -> None:
-        self._shared.listeners.shut(self.number)
         self._keeping = None
         reason = f"worker {self.number} cannot start: {failed.message}"
         self._shared.log.event(
@@ -148,6 +156,7 @@ class Slot:
             reason=failed.kind,
             component=failed.component,
         )
+        self._shut()
         self._shared.gave_up(reason)
 
     def _complain(self, failed: Failed, seconds: float) -> None:

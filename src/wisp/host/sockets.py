@@ -71,11 +71,13 @@ class Listeners:
         except OSError as error:
             raise _refused(self.address, self._family, error) from error
 
-    def shut(self, slot: int) -> None:
-        """Close the slot's socket, so that new connections go to the others."""
+    def shut(self, slot: int) -> bool:
+        """Close the slot's socket, so that new connections go to the others. Returns False when it was closed."""
         existing, self._sockets[slot] = self._sockets[slot], None
-        if existing is not None:
-            existing.close()
+        if existing is None:
+            return False
+        existing.close()
+        return True
 
     def close(self) -> None:
         """Close every socket and give the port back."""
