@@ -128,8 +128,10 @@ fn read_world(wit: &Path, world: &str) -> Result<(Resolve, WorldId), EncodeError
 }
 
 fn read_package(resolve: &mut Resolve, wit: &Path) -> Result<PackageId, EncodeError> {
-    let (package, _) = resolve.push_path(wit).map_err(|error| EncodeError::Wit { path: wit.to_owned(), message: format!("{error:#}") })?;
-    Ok(package)
+    match resolve.push_path(wit) {
+        Ok((package, _)) => Ok(package),
+        Err(error) => Err(EncodeError::Wit { path: wit.to_owned(), message: resolve.render_error(&error) }),
+    }
 }
 
 /// The interface and function of `failed to find export of interface "I" function "F"`, which stand in back quotes.
