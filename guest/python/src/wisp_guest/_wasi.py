@@ -37,6 +37,7 @@ PIECE = 65_536
 """How much of a body is asked for at once: what hosts commonly have at hand."""
 
 OK = 200
+BODILESS = (204, 304)
 
 
 class Source:
@@ -195,7 +196,11 @@ def _gone(error: Err[object]) -> NoReturn:
 
 
 def _begin(response: Response, out: ResponseOutparam) -> OutgoingBody:
-    fields = Fields.from_list([(name, value.encode("latin-1")) for name, value in response.headers.items()])
+    entries = [(name, value.encode("latin-1")) for name, value in response.headers.items()]
+    content = response.body
+    if isinstance(content, bytes) and response.status not in BODILESS and "content-length" not in response.headers:
+        entries.append(("content-length", b"%d" % len(content)))
+    fields = Fields.from_list(entries)
     outgoing = OutgoingResponse(fields)
     if response.status != OK:
         outgoing.set_status_code(response.status)

@@ -1,0 +1,105 @@
+"""C: clang and WASI's C library out of the PyPI package `ziglang` make a core module; our encoder makes it a component.
+
+Every `.c` file of the project is compiled in one go with wisp's guest library. zig keeps what it made of each file, and
+WASI's C library, in folders of the cache: only the first build of all compiles that library, which takes a while.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+import wisp
+from wisp.build import guests, inputs, process
+from wisp.build.builder import BuildRequest, Pin, Report, Tool
+from wisp.errors import BuildError, ComponentError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+REQUIREMENT: Final = "ziglang==0.17.1"
+GUEST: Final = guests.FOLDER / "c"
+IGNORED: Final = ("tests", "test_*.c", "*_test.c")
+FLAGS: Final = ("-target", "wasm32-wasi", "-mexec-model=reactor", "-std=gnu17", "-Wall", "-fno-sanitize=all")
+RELEASE: Final = ("-Os", "-flto", "-s", "-Wl,--gc-sections")
+QUICK: Final = ("-O1",)
+
+_ERROR: Final = re.compile(r"^(?!In file)(.+?):(\d+):\d+: (?:fatal )?error: (.+)$", re.MULTILINE)
+_UNDEFINED: Final = re.compile(r"undefined symbol: (\S+)")
+
+
+class CBuilder:
+    """Builds C projects."""
+
+    language = "c"
+
+    def detect(self, folder: Path) -> bool:
+        """Whether the folder is a C project."""
+        return any(folder.glob("*.c")) or any(folder.glob("src/*.c"))
+
+    def tools(self, folder: Path | None) -> Sequence[Tool]:
+        """Return nothing: uv, which comes with wisp, brings the compiler."""
+        return ()
+
+    def inputs(self, folder: Path) -> Sequence[Path]:
+        """Return the sources and headers; any other file may be embedded, so it counts too."""
+        return inputs.source_files(folder, ignored=IGNORED)
+
+    def fingerprint(self, folder: Path) -> str:
+        """Return the versions of the compiler and of what wisp adds."""
+        return "\0".join((wisp.__version__, REQUIREMENT, *FLAGS, *RELEASE, guests.digest(GUEST, guests.WIT_0_2)))
+
+    def build(self, request: BuildRequest, report: Report) -> Sequence[Pin]:
+        """Build a project; it has no dependencies but its own files."""
+        from wisp import native  # noqa: PLC0415 - not needed when nothing is built
+
+        report(f"{request.component}: zig cc ({REQUIREMENT}, fetched at its first use)")
+        core = request.work / "core.wasm"
+        output = process.run(_command(request, core), folder=request.folder, environment=_environment(request))
+        if output.code != 0:
+            raise _explain(output.text, request)
+        try:
+            component = native.encode(
+                core.read_bytes(), wit=guests.WIT_0_2, world=guests.WORLD, adapter="reactor"
+            )
+        except ComponentError as error:
+            message = f"the module is not an HTTP service: {error.message}"
+            raise BuildError(message, component=request.component, file=request.folder) from error
+        request.output.write_bytes(component)
+        return ()
+
+
+def _command(request: BuildRequest, core: Path) -> list[str]:
+    sources = [path for path in inputs.source_files(request.folder, ignored=IGNORED) if path.suffix == ".c"]
+    library = sorted((GUEST / "src").glob("*.c"))
+    folders = (GUEST / "include", request.folder / "include", request.folder)
+    includes = [f"-I{folder}" for folder in folders if folder.is_dir()]
+    options = RELEASE if request.release else QUICK
+    files = [str(path) for path in (*sources, *library)]
+    return process.uv_python(REQUIREMENT, "-m", "ziglang", "cc", *FLAGS, *options, *includes, *files, "-o", str(core))
+
+
+def _environment(request: BuildRequest) -> dict[str, str]:
+    cache = request.work.parent / "zig"
+    return process.tool_environment(ZIG_GLOBAL_CACHE_DIR=str(cache), ZIG_LOCAL_CACHE_DIR=str(cache))
+
+
+def _explain(text: str, request: BuildRequest) -> BuildError:
+    """Return the compiler's first error, or the linker's."""
+    match = _ERROR.search(text)
+    if match is not None:
+        file = request.folder / match[1]
+        return BuildError(match[3], component=request.component, file=file, line=int(match[2]), output=text)
+    undefined = _UNDEFINED.search(text)
+    if undefined is not None:
+        name = undefined[1]
+        hint = "the service itself is this function: see wisp.h" if name == "wisp_handle" else None
+        message = f"no file defines `{name}`"
+        return BuildError(message, component=request.component, file=request.folder, hint=hint, output=text)
+    lines = [line for line in text.splitlines() if "error" in line]
+    headline = lines[0] if lines else "zig cc failed"
+    return BuildError(headline, component=request.component, file=request.folder, output=text)
+
+
+BUILDER: Final = CBuilder()
