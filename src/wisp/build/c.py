@@ -48,7 +48,9 @@ class CBuilder:
 
     def fingerprint(self, folder: Path) -> str:
         """Return the versions of the compiler and of what wisp adds."""
-        return "\0".join((wisp.__version__, REQUIREMENT, *FLAGS, *RELEASE, guests.digest(GUEST, guests.WIT_0_2)))
+        return "\0".join(
+            (wisp.__version__, REQUIREMENT, *FLAGS, *RELEASE, guests.digest(GUEST, guests.WIT_0_2))
+        )
 
     def build(self, request: BuildRequest, report: Report) -> Sequence[Pin]:
         """Build a project; it has no dependencies but its own files."""
@@ -56,7 +58,9 @@ class CBuilder:
 
         report(f"{request.component}: zig cc ({REQUIREMENT}, fetched at its first use)")
         core = request.work / "core.wasm"
-        output = process.run(_command(request, core), folder=request.folder, environment=_environment(request))
+        output = process.run(
+            _command(request, core), folder=request.folder, environment=_environment(request)
+        )
         if output.code != 0:
             raise _explain(output.text, request)
         try:
@@ -77,7 +81,9 @@ def _command(request: BuildRequest, core: Path) -> list[str]:
     includes = [f"-I{folder}" for folder in folders if folder.is_dir()]
     options = RELEASE if request.release else QUICK
     files = [str(path) for path in (*sources, *library)]
-    return process.uv_python(REQUIREMENT, "-m", "ziglang", "cc", *FLAGS, *options, *includes, *files, "-o", str(core))
+    return process.uv_python(
+        REQUIREMENT, "-m", "ziglang", "cc", *FLAGS, *options, *includes, *files, "-o", str(core)
+    )
 
 
 def _environment(request: BuildRequest) -> dict[str, str]:
