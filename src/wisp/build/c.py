@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Final
 
 import wisp
 from wisp.build import guests, inputs, process
-from wisp.build.builder import BuildRequest, Pin, Report, Tool
 from wisp.errors import BuildError, ComponentError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
+
+    from wisp.build.builder import BuildRequest, Pin, Report, Tool
 
 REQUIREMENT: Final = "ziglang==0.17.1"
 GUEST: Final = guests.FOLDER / "c"
