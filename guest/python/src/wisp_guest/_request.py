@@ -16,7 +16,7 @@ from wisp_guest._multimap import Headers, Pairs, Parameters
 from wisp_guest._problem import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 
 class Reader(Protocol):
@@ -194,8 +194,11 @@ class Request:
         except UnicodeDecodeError as error:
             raise Problem(400, "the body is not UTF-8", field="body") from error
 
-    def json(self) -> Any:  # noqa: ANN401 - JSON can be anything, and handlers index it
+    def json(self, *, parse_int: Callable[[str], Any] = int) -> Any:  # noqa: ANN401 - JSON can be anything
         """Return the body's JSON value; strict: `NaN` and `Infinity` are not JSON.
+
+        Args:
+            parse_int: What reads a number without fraction and exponent; `int` refuses more than 4300 digits.
 
         Raises:
             Problem: 400, the body is not UTF-8 or not JSON.
@@ -203,7 +206,7 @@ class Request:
         text = self.text()
         try:
             _refuse_deep(text)
-            return json.loads(text, parse_constant=_refuse)
+            return json.loads(text, parse_int=parse_int, parse_constant=_refuse)
         except (ValueError, RecursionError) as error:
             raise Problem(400, "the body is not JSON", field="body") from error
 
