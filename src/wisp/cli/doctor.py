@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING
 
 import wisp
 from wisp.build import builders, detect
-from wisp.cli import assemble, machine, output
+from wisp.cli import machine, output
 from wisp.cli.machine import Check, Status
 from wisp.errors import ManifestError, WispError
 from wisp.host import binary
+from wisp.manifest import load
 from wisp.registry.cache import Cache
 
 if TYPE_CHECKING:
@@ -111,9 +112,11 @@ def _tools(path: Path) -> Iterator[Check]:
 def _languages(path: Path) -> dict[str, Path]:
     """Return the languages of the app at a path, each with a folder that is written in it."""
     try:
-        manifest = assemble.find(path)
+        manifest = load.load(path)
     except ManifestError:
-        # No app here, or a wrong manifest, which is not the machine's fault.
+        # It is wrong, which is not the machine's fault.
+        manifest = None
+    if manifest is None:
         return {}
     folders = [manifest.local_source(name) for name in manifest.component]
     found = [(detect(folder), folder) for folder in folders if folder is not None and folder.is_dir()]

@@ -38,7 +38,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "name", nargs="?", metavar="NAME", help="the app's name, such as my-service; asked for if left out"
     )
     parser.add_argument(
-        "-t", "--template", choices=templates(), help=f"what to start from (default: {DEFAULT}, or asked for)"
+        "-t",
+        "--template",
+        choices=templates(),
+        metavar="TEMPLATE",
+        help=f"what to start from: {', '.join(templates())} (default: {DEFAULT}, or asked for)",
     )
     parser.add_argument(
         "--path", type=Path, metavar="DIR", help="the folder to make (default: NAME, in this folder)"

@@ -40,7 +40,7 @@ def test_an_unknown_option_names_the_nearest_one(capsys: pytest.CaptureFixture[s
         main.main(["new", "hello", "--tmplate=http-go"])
 
     assert exit_.value.code == 2
-    assert "unexpected `--tmplate=http-go`, did you mean `--template`?" in capsys.readouterr().err
+    assert "unexpected `--tmplate`, did you mean `--template`?" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", [command.name for command in main.COMMANDS])
