@@ -6,7 +6,6 @@ use std::io::{Read, Write};
 
 use packet::{Packet, Refusal};
 use serde::Serialize;
-use serde_json::json;
 use wasip2::http::types::{Fields, IncomingRequest, OutgoingBody, OutgoingResponse, ResponseOutparam};
 
 wasip2::http::proxy::export!(Service);
@@ -19,7 +18,7 @@ impl wasip2::exports::http::incoming_handler::Guest for Service {
     fn handle(request: IncomingRequest, out: ResponseOutparam) {
         match read(&request).and_then(|body| Packet::parse(&body)) {
             Ok(packet) => send(out, 200, "application/json", &Answer::to(&packet)),
-            Err(refusal) => send(out, 400, "application/problem+json", &problem(&refusal)),
+            Err(refusal) => send(out, 400, "application/problem+json", &Problem::of(&refusal)),
         }
     }
 }
@@ -38,14 +37,20 @@ impl<'a> Answer<'a> {
     }
 }
 
-fn problem(refusal: &Refusal) -> serde_json::Value {
-    json!({
-        "type": "about:blank",
-        "title": "Bad Request",
-        "status": 400,
-        "detail": refusal.detail,
-        "field": refusal.field,
-    })
+#[derive(Serialize)]
+struct Problem<'a> {
+    r#type: &'static str,
+    title: &'static str,
+    status: u16,
+    detail: &'a str,
+    field: &'static str,
+}
+
+impl<'a> Problem<'a> {
+    fn of(refusal: &'a Refusal) -> Self {
+        let Refusal { field, detail } = refusal;
+        Problem { r#type: "about:blank", title: "Bad Request", status: 400, detail, field }
+    }
 }
 
 fn read(request: &IncomingRequest) -> Result<Vec<u8>, Refusal> {

@@ -1,0 +1,76 @@
+"""The one recipe for the tiny components of the tests: `component("http2")` is the path of a built one.
+
+Built on demand, by wisp's own builders, into the user's cache; what has not changed is not built again. Where the
+machine's Rust lacks the target, `scripts/rust-wasi.sh` sets one up in the cache first.
+
+    http2     wasi:http 0.2, Rust: many behaviours, chosen by the last segment of the path
+    http3     wasi:http 0.3, Rust: the same for streams, trailers and concurrency
+    go        wasi:http 0.2, Go
+    command2  a command of WASI 0.2, Rust: verbs as arguments
+    command3  a command of WASI 0.3, Rust: prints its arguments
+    preview1  a preview-1 program, C, not a component: the verbs of command2
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Literal
+
+from wisp.build import Project, build_component, c, inputs, process
+from wisp.registry.cache import Cache
+
+Name = Literal["http2", "http3", "go", "command2", "command3", "preview1"]
+FOLDER = Path(__file__).parent
+SCRIPT = FOLDER.parents[1] / "scripts" / "rust-wasi.sh"
+
+
+@functools.cache
+def component(name: Name) -> Path:
+    """Return the built component of that name."""
+    if name == "preview1":
+        return _preview1()
+    if (FOLDER / name / "Cargo.toml").exists():
+        use_rust()
+    cache = Cache.open()
+    result = build_component(Project(f"test-{name}", FOLDER / name), cache, _report)
+    return cache.component(result.digest)
+
+
+@functools.cache
+def use_rust() -> None:
+    """Put a Rust that has the target wasm32-wasip2 first on this process's PATH."""
+    script = subprocess.run([SCRIPT], stdout=subprocess.PIPE, text=True, check=True)
+    folder = script.stdout.strip().rpartition("\n")[2]
+    if folder and folder not in os.environ["PATH"].split(os.pathsep):
+        os.environ["PATH"] = os.pathsep.join((folder, os.environ["PATH"]))
+
+
+def _preview1() -> Path:
+    cache = Cache.open()
+    source = FOLDER / "preview1" / "main.c"
+    key = inputs.digest(source.parent, [source], [c.REQUIREMENT]).removeprefix("sha256:")
+    product = cache.folder("work", "test-preview1") / f"{key}.wasm"
+    if not product.exists():
+        temporary = product.with_suffix(f".{os.getpid()}")
+        arguments = ("-target", "wasm32-wasi", "-Os", "-s", str(source), "-o", str(temporary))
+        zig = str(cache.folder("work", "zig"))
+        environment = process.tool_environment(ZIG_GLOBAL_CACHE_DIR=zig, ZIG_LOCAL_CACHE_DIR=zig)
+        command = process.uv_python(c.REQUIREMENT, "-m", "ziglang", "cc", *arguments)
+        output = process.run(command, folder=source.parent, environment=environment)
+        if output.code != 0:
+            raise RuntimeError(output.text)
+        temporary.rename(product)
+    return product
+
+
+def _report(message: str) -> None:
+    print(message, file=sys.stderr)  # noqa: T201 - pytest shows it when a test fails
+
+
+if __name__ == "__main__":
+    for each in Name.__args__:  # type: ignore[attr-defined]
+        print(each, component(each))  # noqa: T201 - the recipe by hand: python -m tests.guests.build
