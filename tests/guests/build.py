@@ -5,7 +5,7 @@ machine's Rust lacks the target, `scripts/rust-wasi.sh` sets one up in the cache
 
     http2     wasi:http 0.2, Rust: many behaviours, chosen by the last segment of the path
     http3     wasi:http 0.3, Rust: the same for streams, trailers and concurrency
-    go        wasi:http 0.2, Go
+    go, c     wasi:http 0.2, with the guest libraries of Go and C
     command2  a command of WASI 0.2, Rust: verbs as arguments
     command3  a command of WASI 0.3, Rust: prints its arguments
     preview1  a preview-1 program, C, not a component: the verbs of command2
@@ -20,10 +20,11 @@ import sys
 from pathlib import Path
 from typing import Literal
 
-from wisp.build import Project, build_component, c, inputs, process
+from wisp.build import Project, build_component, inputs, process
+from wisp.build.c import REQUIREMENT as ZIG
 from wisp.registry.cache import Cache
 
-Name = Literal["http2", "http3", "go", "command2", "command3", "preview1"]
+Name = Literal["http2", "http3", "go", "c", "command2", "command3", "preview1"]
 FOLDER = Path(__file__).parent
 SCRIPT = FOLDER.parents[1] / "scripts" / "rust-wasi.sh"
 
@@ -52,14 +53,14 @@ def use_rust() -> None:
 def _preview1() -> Path:
     cache = Cache.open()
     source = FOLDER / "preview1" / "main.c"
-    key = inputs.digest(source.parent, [source], [c.REQUIREMENT]).removeprefix("sha256:")
+    key = inputs.digest(source.parent, [source], [ZIG]).removeprefix("sha256:")
     product = cache.folder("work", "test-preview1") / f"{key}.wasm"
     if not product.exists():
         temporary = product.with_suffix(f".{os.getpid()}")
         arguments = ("-target", "wasm32-wasi", "-Os", "-s", str(source), "-o", str(temporary))
         zig = str(cache.folder("work", "zig"))
         environment = process.tool_environment(ZIG_GLOBAL_CACHE_DIR=zig, ZIG_LOCAL_CACHE_DIR=zig)
-        command = process.uv_python(c.REQUIREMENT, "-m", "ziglang", "cc", *arguments)
+        command = process.uv_python(ZIG, "-m", "ziglang", "cc", *arguments)
         output = process.run(command, folder=source.parent, environment=environment)
         if output.code != 0:
             raise RuntimeError(output.text)

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.integration.build.clients import ask, serve, stream
 from tests.integration.build.projects import build, write
 from wisp import native
 from wisp.build.c import BUILDER
 from wisp.errors import BuildError
 from wisp.registry.cache import Cache
+
+if TYPE_CHECKING:
+    import http.client
+    from collections.abc import Iterator
+
+    from examples.polyglot.demo import Service
 
 # The first run of all fetches zig and compiles WASI's C library.
 pytestmark = pytest.mark.timeout(600)
@@ -23,6 +33,18 @@ HANDLER = "#include <wisp.h>\n\nvoid wisp_handle(wisp_request *request, wisp_res
 def work() -> Path:
     """Beside the work folders of real builds, so that they share what zig has compiled."""
     return Cache.open().folder("work", "test-c")
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    with serve("c", tmp_path_factory.mktemp("c")) as service:
+        yield service
+
+
+@pytest.fixture
+def connection(service: Service) -> Iterator[http.client.HTTPConnection]:
+    with contextlib.closing(service.connect()) as connection:
+        yield connection
 
 
 def test_the_template_becomes_a_small_component_that_answers_http(work: Path) -> None:
@@ -82,3 +104,66 @@ def test_a_folder_with_c_files_is_a_c_project(tmp_path: Path) -> None:
     write(tmp_path, a__src__main_c="", b__service_c="", c__notes_txt="")
 
     assert [BUILDER.detect(tmp_path / name) for name in ("a", "b", "c")] == [True, True, False]
+
+
+def test_a_body_streams_both_ways(connection: http.client.HTTPConnection) -> None:
+    body = bytes(range(256)) * 40_000
+
+    assert stream(connection, "/echo", body) == (200, body)
+
+
+def test_a_whole_body_is_read_and_written_as_json(connection: http.client.HTTPConnection) -> None:
+    text = 'a "quoted"\\\n\x00\x1f text, 世界' * 10_000
+
+    status, answer = ask(connection, "/whole", text.encode())
+
+    assert (status, json.loads(answer)) == (200, text)
+
+
+def test_the_parts_of_a_request_are_what_was_sent(connection: http.client.HTTPConnection) -> None:
+    assert ask(connection, "/a%20b/describe?x=1&y=?") == (200, b"POST|/a%20b/describe|x=1&y=?|text/plain|100")
+
+
+def test_more_than_the_buffer_holds_arrives_whole(connection: http.client.HTTPConnection) -> None:
+    assert ask(connection, "/large") == (200, b"x" * 10_000 + b"!")
+
+
+def test_a_short_answer_has_a_length_and_an_empty_one_has_none(
+    connection: http.client.HTTPConnection,
+) -> None:
+    lengths = []
+    for path in ("/hello", "/empty"):
+        connection.request("POST", path)
+        response = connection.getresponse()
+        response.read()
+        lengths.append((response.status, response.headers["content-length"]))
+
+    assert lengths == [(200, "13"), (204, None)]
+
+
+def test_flushed_events_arrive_in_order(connection: http.client.HTTPConnection) -> None:
+    assert ask(connection, "/events") == (200, b"data: 0\n\ndata: 1\n\ndata: 2\n\n")
+
+
+def test_a_problem_names_its_field(connection: http.client.HTTPConnection) -> None:
+    status, answer = ask(connection, "/problem")
+
+    assert (status, json.loads(answer)) == (
+        422,
+        {
+            "type": "about:blank",
+            "title": "Unprocessable Content",
+            "status": 422,
+            "detail": 'a "quoted" word',
+            "field": "word",
+        },
+    )
+
+
+def test_thousands_of_requests_leak_nothing(connection: http.client.HTTPConnection) -> None:
+    body = b"x" * 100_000
+
+    # Were only the bodies kept, the instance's 32 MiB would be full after 330 requests.
+    answers = [ask(connection, "/whole", body) for _ in range(1000)]
+
+    assert {status for status, _ in answers} == {200}

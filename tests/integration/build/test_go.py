@@ -5,14 +5,12 @@ from __future__ import annotations
 import contextlib
 import re
 import shutil
-import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from examples.polyglot.demo import Service
-from tests.guests.build import component
+from tests.integration.build.clients import ask, serve, stream
 from tests.integration.build.projects import build, write
 from wisp import native
 from wisp.build.go import BUILDER
@@ -23,25 +21,13 @@ if TYPE_CHECKING:
     import http.client
     from collections.abc import Iterator
 
+    from examples.polyglot.demo import Service
+
 pytestmark = pytest.mark.timeout(600)
 
 TEMPLATE = Path(native.__file__).parents[1] / "templates" / "go"
 MODULE = "module broken\n\ngo 1.25\n\nrequire github.com/wisp-wasm/wisp/guest/go v0.1.0\n"
 USING = 'package main\n\nimport wisp "github.com/wisp-wasm/wisp/guest/go"\n\nfunc main() {}\n\n'
-MANIFEST = """
-[app]
-name = "go"
-version = "0.1.0"
-
-[[http]]
-route = "/..."
-component = "go"
-
-[component.go]
-source = "go.wasm"
-limits = { memory = "32MiB" }
-instances = { reuse = 1000000, idle = "60s" }
-"""
 
 
 @pytest.fixture
@@ -51,10 +37,7 @@ def work() -> Path:
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """One worker and long-lived instances in little memory: what leaks shows."""
-    folder = write(tmp_path_factory.mktemp("go"), wisp_toml=MANIFEST)
-    shutil.copy(component("go"), folder / "go.wasm")
-    with Service(folder, "--workers", "1", "--no-access-log") as service:
+    with serve("go", tmp_path_factory.mktemp("go")) as service:
         yield service
 
 
@@ -62,12 +45,6 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 def connection(service: Service) -> Iterator[http.client.HTTPConnection]:
     with contextlib.closing(service.connect()) as connection:
         yield connection
-
-
-def ask(connection: http.client.HTTPConnection, path: str, body: bytes = b"") -> tuple[int, bytes]:
-    connection.request("POST", path, body)
-    response = connection.getresponse()
-    return response.status, response.read()
 
 
 def test_the_template_becomes_a_component_that_answers_http(tmp_path: Path, work: Path) -> None:
@@ -124,18 +101,8 @@ def test_goroutines_and_timers_work_within_a_request(connection: http.client.HTT
 
 def test_a_body_streams_both_ways(connection: http.client.HTTPConnection) -> None:
     body = bytes(range(256)) * 40_000
-    connection.putrequest("POST", "/echo")
-    connection.putheader("content-length", str(len(body)))
-    connection.endheaders()
 
-    # Who only sends, and reads afterwards, would wait for a guest that waits for its reader.
-    sending = threading.Thread(target=connection.send, args=(body,))
-    sending.start()
-    response = connection.getresponse()
-    answer = response.read()
-    sending.join()
-
-    assert (response.status, answer == body) == (200, True)
+    assert stream(connection, "/echo", body) == (200, body)
 
 
 def test_status_and_headers_arrive(connection: http.client.HTTPConnection) -> None:
