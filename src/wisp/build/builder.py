@@ -13,8 +13,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Protocol, TypeAlias
+from typing import TYPE_CHECKING, Protocol, TypeAlias
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 Report: TypeAlias = Callable[[str], None]
 """Told one short sentence of progress; only the caller prints."""
@@ -84,10 +86,10 @@ class Builder(Protocol):
         """Whether the folder is a project of this language; looks at file names, and inside only to settle a doubt."""
 
     def tools(self, folder: Path | None) -> Sequence[Tool]:
-        """What is needed for this folder, or for any ordinary project when no folder is given."""
+        """Return what is needed for this folder, or for any ordinary project when no folder is given."""
 
     def inputs(self, folder: Path) -> Sequence[Path]:
-        """The files that decide the output, besides the versions of tools. They are hashed, and watched."""
+        """Return the files that decide the output, besides the versions of tools; they are hashed, and watched."""
 
     def fingerprint(self, folder: Path) -> str:
         """Everything else that decides the output: versions, options. Called before each build, so it must be quick."""
@@ -100,4 +102,5 @@ class Builder(Protocol):
         Raises:
             BuildError: the sources are at fault; with file and line where the tool tells them.
             ToolchainError: a tool is missing; with what installs it.
+
         """

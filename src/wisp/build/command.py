@@ -37,11 +37,11 @@ class CommandBuilder:
         """What `wisp build` shows in place of a language."""
         return "command"
 
-    def detect(self, folder: Path) -> bool:  # noqa: ARG002 - the manifest has decided
+    def detect(self, folder: Path) -> bool:
         """Whether it fits: always, because the manifest says so."""
         return True
 
-    def tools(self, folder: Path | None) -> Sequence[Tool]:  # noqa: ARG002 - nobody knows
+    def tools(self, folder: Path | None) -> Sequence[Tool]:
         """Return nothing: what a command needs is its own business."""
         return ()
 
@@ -52,7 +52,7 @@ class CommandBuilder:
         known = languages.detect(folder)
         return inputs.source_files(folder) if known is None else known.inputs(folder)
 
-    def fingerprint(self, folder: Path) -> str:  # noqa: ARG002 - it is the same everywhere
+    def fingerprint(self, folder: Path) -> str:
         """Return what else decides the output."""
         return "\0".join((self.command, self.product or "", self.workdir))
 

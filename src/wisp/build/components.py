@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import functools
 import hashlib
 import json
 import tempfile
@@ -17,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from wisp.build import inputs, languages
+from wisp.build import guests, inputs, languages
 from wisp.build.builder import Builder, BuildRequest, Pin, Report
 from wisp.errors import BuildError
 
@@ -83,14 +84,24 @@ class _Plan:
     def of(cls, project: Project) -> _Plan:
         """Look at a project."""
         builder = _builder(project)
-        files = inputs.matching(project.folder, project.watch) if project.watch else builder.inputs(project.folder)
+        files = (
+            inputs.matching(project.folder, project.watch)
+            if project.watch
+            else builder.inputs(project.folder)
+        )
         return cls(project, builder, tuple(files), builder.fingerprint(project.folder))
 
     def digest(self, pins: Sequence[Pin]) -> str:
         """Return the digest of the inputs, given these pins."""
         options = "release" if self.project.release else "quick"
-        facts = [SCHEMA, self.builder.language, self.fingerprint, options, json.dumps(_plain(pins))]
+        facts = [SCHEMA, _code(), self.builder.language, self.fingerprint, options, json.dumps(_plain(pins))]
         return inputs.digest(self.project.folder, self.files, facts)
+
+
+@functools.cache
+def _code() -> str:
+    """Return the digest of the builders themselves: a component that they built differently is another one."""
+    return guests.digest(Path(__file__).parent)
 
 
 def build_component(project: Project, cache: Cache, report: Report) -> BuildResult:
@@ -100,6 +111,7 @@ def build_component(project: Project, cache: Cache, report: Report) -> BuildResu
         BuildError: the sources are at fault, or no builder knows them.
         ToolchainError: a tool is missing.
         ArtifactError: the cache cannot be written.
+
     """
     began = time.monotonic()
     try:

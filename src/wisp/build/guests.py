@@ -21,5 +21,7 @@ def digest(*folders: Path) -> str:
     for folder in folders:
         for path in sorted(path for path in folder.rglob("*") if path.is_file() and path.suffix != ".pyc"):
             if "node_modules" not in path.parts:
-                total.update(f"{path.relative_to(folder)}\0".encode() + hashlib.sha256(path.read_bytes()).digest())
+                total.update(
+                    f"{path.relative_to(folder)}\0".encode() + hashlib.sha256(path.read_bytes()).digest()
+                )
     return total.hexdigest()

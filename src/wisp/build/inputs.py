@@ -5,13 +5,13 @@ from __future__ import annotations
 import fnmatch
 import hashlib
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from wisp.errors import BuildError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
-    from pathlib import Path
 
 IGNORED_FOLDERS: Final = frozenset(
     {"__pycache__", "node_modules", "target", "dist", "venv", "htmlcov", "zig-out", "zig-cache"}
@@ -34,6 +34,7 @@ def source_files(folder: Path, *, ignored: Sequence[str] = ()) -> list[Path]:
 
     Raises:
         BuildError: it cannot be read, or it is not a project.
+
     """
     patterns = (*IGNORED_FILES, *ignored)
     found: list[Path] = []
@@ -58,7 +59,7 @@ def _walk(folder: Path, ignored: Sequence[str]) -> Iterator[Path]:
 
     for parent, folders, names in os.walk(folder, onerror=fail):
         folders[:] = [name for name in folders if wanted(name)]
-        yield from (type(folder)(parent, name) for name in names if not name.startswith("."))
+        yield from (Path(parent, name) for name in names if not name.startswith("."))
 
 
 def matching(folder: Path, globs: Iterable[str]) -> list[Path]:
@@ -73,6 +74,7 @@ def digest(folder: Path, files: Iterable[Path], facts: Iterable[str]) -> str:
         folder: What the files' names are relative to, so that a copy of the project has the same digest.
         files: Their names, modes and contents count; one that is gone counts as gone.
         facts: What else decides the output.
+
     """
     total = hashlib.sha256()
     for fact in facts:

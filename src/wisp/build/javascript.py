@@ -13,20 +13,24 @@ import json
 import re
 import shutil
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import wisp
 from wisp.build import guests, inputs, javascript_tools, process
-from wisp.build.builder import BuildRequest, Pin, Report, Tool
 from wisp.errors import BuildError, ToolchainError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
+
+    from wisp.build.builder import BuildRequest, Pin, Report, Tool
 
 LIBRARY: Final = guests.FOLDER / "js" / "src"
 ENTRIES: Final = tuple(
-    f"{folder}{stem}.{end}" for folder in ("", "src/") for stem in ("app", "index", "main") for end in ("js", "mjs", "ts", "mts")
+    f"{folder}{stem}.{end}"
+    for folder in ("", "src/")
+    for stem in ("app", "index", "main")
+    for end in ("js", "mjs", "ts", "mts")
 )
 """Where the module that serves is looked for, when `package.json` does not say."""
 
@@ -48,7 +52,9 @@ class Engine:
 
 ENGINES: Final = {
     "quickjs": Engine("quickjs", "0.3", guests.WIT_0_3, guests.WORLD, "handler"),
-    "spidermonkey": Engine("spidermonkey", "0.2", guests.WIT_0_2, "wisp:guest/javascript-service", "incomingHandler"),
+    "spidermonkey": Engine(
+        "spidermonkey", "0.2", guests.WIT_0_2, "wisp:guest/javascript-service", "incomingHandler"
+    ),
 }
 
 ENTRY: Final = """\
@@ -75,6 +81,7 @@ class JavaScriptProject:
 
         Raises:
             BuildError: its `package.json` is wrong, or there is no entry module.
+
         """
         package = _package(folder)
         settings = _settings(folder, package)
@@ -118,7 +125,7 @@ def _entry(folder: Path, named: object, main: object) -> str:
             return named
         message = f"package.json: the file of wisp.entry does not exist: {named}"
         raise BuildError(message, file=folder / "package.json")
-    candidates = (*((main,) if isinstance(main, str) else ()), *ENTRIES)
+    candidates: tuple[str, ...] = (main, *ENTRIES) if isinstance(main, str) else ENTRIES
     found = next((name for name in candidates if (folder / name).is_file()), None)
     if found is None:
         message = "the project has no module that serves: no app.js, app.ts, index.js, src/app.js or the like"
@@ -135,7 +142,7 @@ class JavaScriptBuilder:
         """Whether the folder is a JavaScript or TypeScript project."""
         return any((folder / name).is_file() for name in ("package.json", *ENTRIES))
 
-    def tools(self, folder: Path | None) -> Sequence[Tool]:  # noqa: ARG002 - both engines need the same
+    def tools(self, folder: Path | None) -> Sequence[Tool]:
         """Return node and npm; everything else comes by them."""
         return javascript_tools.needed()
 
@@ -143,7 +150,7 @@ class JavaScriptBuilder:
         """Return the project's files."""
         return inputs.source_files(folder, ignored=IGNORED)
 
-    def fingerprint(self, folder: Path) -> str:  # noqa: ARG002 - the engine is in package.json, an input
+    def fingerprint(self, folder: Path) -> str:
         """Return the versions of the tools and of what wisp adds."""
         return f"{wisp.__version__} {guests.digest(guests.FOLDER / 'js', guests.WIT_0_2, guests.WIT_0_3)}"
 
@@ -177,7 +184,9 @@ def _install_dependencies(project: JavaScriptProject, request: BuildRequest, rep
     if not lock.is_file():
         message = "package.json declares dependencies, but there is no package-lock.json that pins them"
         hint = "run `npm install` in the project, and keep package-lock.json in version control"
-        raise BuildError(message, component=request.component, file=project.folder / "package.json", hint=hint)
+        raise BuildError(
+            message, component=request.component, file=project.folder / "package.json", hint=hint
+        )
     installed = request.work / "package-lock.json"
     if installed.is_file() and installed.read_bytes() == lock.read_bytes():
         return
@@ -204,7 +213,9 @@ def _componentize(project: JavaScriptProject, sources: Path, tools: Path, reques
     answer = _answer(output.stdout)
     if answer is None or output.code != 0:
         message = "the tools of JavaScript failed"
-        raise ToolchainError(message, component=request.component, tool="node", hint=output.text[-2000:] or None)
+        raise ToolchainError(
+            message, component=request.component, tool="node", hint=output.text[-2000:] or None
+        )
     if error := answer.get("error"):
         raise _failure(error, sources, project.folder, request.component)
 
@@ -237,7 +248,7 @@ def _answer(stdout: str) -> dict[str, dict[str, object]] | None:
 def _failure(error: Mapping[str, object], sources: Path, folder: Path, component: str) -> BuildError:
     """Return the error for what the tools said, with the project's own file names."""
     place, line, message = error.get("file"), error.get("line"), str(error.get("message", "the build failed"))
-    file = type(folder)(str(place)) if place else None
+    file = Path(str(place)) if place else None
     if file is not None:
         file = folder / file.relative_to(sources) if file.is_relative_to(sources) else None
     missing = re.search(r"Could not resolve '([^']+)'", message)

@@ -41,6 +41,7 @@ def require(component: str) -> None:
 
     Raises:
         ToolchainError: one is missing or too old.
+
     """
     for tool in needed():
         if not tool.usable:
@@ -64,6 +65,7 @@ def install(engine: str, component: str, report: Report) -> Path:
 
     Raises:
         ToolchainError: npm cannot install them.
+
     """
     shipped = SHIPPED / engine
     key = guests.digest(shipped, SHIPPED / "build")[:16]
@@ -94,5 +96,9 @@ def _install(shipped: Path, folder: Path, component: str) -> None:
 
 def npm_error(text: str) -> str:
     """Return npm's first sentence of substance."""
-    lines = [line.removeprefix("npm error ").strip() for line in text.splitlines() if line.startswith("npm error ")]
-    return next((line for line in lines if line and not line.startswith("code ")), text.strip()[-200:] or "npm failed")
+    lines = [
+        line.removeprefix("npm error ").strip() for line in text.splitlines() if line.startswith("npm error ")
+    ]
+    return next(
+        (line for line in lines if line and not line.startswith("code ")), text.strip()[-200:] or "npm failed"
+    )

@@ -45,6 +45,7 @@ def require(folder: Path, component: str) -> Builder:
 
     Raises:
         BuildError: none knows it; with what they look for.
+
     """
     if not folder.is_dir():
         message = f"the folder of component `{component}` does not exist: {folder}"

@@ -6,14 +6,25 @@ import functools
 import os
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from shutil import which
+from typing import TYPE_CHECKING
 
 from wisp.errors import ToolchainError
 
-FOREIGN = ("PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP", "VIRTUAL_ENV", "CONDA_PREFIX", "PIP_TARGET", "UV_PYTHON")
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+FOREIGN = (
+    "PYTHONPATH",
+    "PYTHONHOME",
+    "PYTHONSTARTUP",
+    "VIRTUAL_ENV",
+    "CONDA_PREFIX",
+    "PIP_TARGET",
+    "UV_PYTHON",
+)
 """Variables of the caller's Python that would lead a tool into the caller's environment."""
 
 
@@ -43,6 +54,7 @@ def run(command: Sequence[str], *, folder: Path, environment: Mapping[str, str] 
 
     Raises:
         ToolchainError: there is no such program.
+
     """
     try:
         process = subprocess.Popen(

@@ -14,6 +14,7 @@ componentize-py would otherwise fall back to the packages of whatever Python run
 from __future__ import annotations
 
 import shutil
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import wisp
@@ -24,7 +25,6 @@ from wisp.errors import BuildError, ComponentError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
 VERSION: Final = "0.25.1"
 REQUIREMENT: Final = f"componentize-py=={VERSION}"
@@ -52,23 +52,25 @@ class PythonBuilder:
         """Whether the folder is a Python project."""
         return any((folder / name).is_file() for name in ("app.py", "pyproject.toml", "requirements.txt"))
 
-    def tools(self, folder: Path | None) -> Sequence[Tool]:  # noqa: ARG002 - all projects need the same
+    def tools(self, folder: Path | None) -> Sequence[Tool]:
         """Return uv, which brings everything else."""
         from uv import find_uv_bin  # noqa: PLC0415 - only `wisp doctor` asks
 
         try:
-            found = process.version(type(guests.FOLDER)(find_uv_bin()))
+            found = process.version(Path(find_uv_bin()))
         except FileNotFoundError:
             found = None
-        return (Tool("uv", "comes with wisp", found, "install wisp again: `pip install wisp`", found is not None),)
+        return (
+            Tool("uv", "comes with wisp", found, "install wisp again: `pip install wisp`", found is not None),
+        )
 
     def inputs(self, folder: Path) -> Sequence[Path]:
         """Return the project's files: data counts, because it may be read while the project is imported."""
         return inputs.source_files(folder, ignored=IGNORED)
 
-    def fingerprint(self, folder: Path) -> str:  # noqa: ARG002 - it is the same everywhere
+    def fingerprint(self, folder: Path) -> str:
         """Return the versions of componentize-py and of what wisp adds."""
-        return f"{wisp.__version__} {VERSION} {guests.digest(GUEST, guests.WIT_0_2)}"
+        return f"{wisp.__version__} {VERSION} {guests.digest(GUEST, guests.WIT_0_2)} {_core()}"
 
     def build(self, request: BuildRequest, report: Report) -> Sequence[Pin]:
         """Build a project."""
@@ -82,6 +84,12 @@ class PythonBuilder:
         if request.release:
             _merge(request, report)
         return () if dependencies is None else dependencies.pins
+
+
+def _core() -> str:
+    """Return what changes when the extension module does, which merges the modules."""
+    found = sorted(Path(wisp.__file__).parent.glob("_core*.so"))
+    return " ".join(f"{path.stat().st_size}:{path.stat().st_mtime_ns}" for path in found)
 
 
 def _stage(project: PythonProject, files: Sequence[Path], work: Path) -> list[Path]:
@@ -102,7 +110,9 @@ def _stage(project: PythonProject, files: Sequence[Path], work: Path) -> list[Pa
     return [*(work / "sources" / root for root in project.roots), work / "guest", work / "entry"]
 
 
-def _componentize(project: PythonProject, folders: Sequence[Path], request: BuildRequest, report: Report) -> None:
+def _componentize(
+    project: PythonProject, folders: Sequence[Path], request: BuildRequest, report: Report
+) -> None:
     report(f"{request.component}: componentize-py {VERSION} (fetched at its first use)")
     paths = [argument for folder in folders for argument in ("--python-path", str(folder))]
     command = process.uv_tool(

@@ -43,6 +43,8 @@ SHIPPED: Final = "wisp-guest"
 _COMPILED: Final = (".so", ".pyd", ".dylib", ".a")
 _PIN: Final = re.compile(r"^([A-Za-z0-9][\w.-]*)==([^\s;]+)(.*)$", re.MULTILINE)
 _HASH: Final = re.compile(r"--hash=(sha256:[0-9a-f]{64})")
+
+
 @dataclass(frozen=True, slots=True)
 class Dependencies:
     """What a project depends on, installed."""
@@ -56,6 +58,7 @@ def install(project: PythonProject, request: BuildRequest, report: Report) -> De
 
     Raises:
         BuildError: they cannot be had, or one has no pure wheel.
+
     """
     if not project.requirements and project.requirements_file is None:
         return None
@@ -75,12 +78,16 @@ def install(project: PythonProject, request: BuildRequest, report: Report) -> De
     return Dependencies(folder, pins)
 
 
-def _required(pins: tuple[Pin, ...] | _Failure, project: PythonProject, request: BuildRequest) -> tuple[Pin, ...]:
+def _required(
+    pins: tuple[Pin, ...] | _Failure, project: PythonProject, request: BuildRequest
+) -> tuple[Pin, ...]:
     if not isinstance(pins, _Failure):
         return pins
     message = f"the dependencies cannot be had: {pins.headline()}"
     declared = _declared(project)
-    raise BuildError(message, component=request.component, file=declared, line=pins.line(declared), output=pins.text)
+    raise BuildError(
+        message, component=request.component, file=declared, line=pins.line(declared), output=pins.text
+    )
 
 
 def _declared(project: PythonProject) -> Path:
@@ -96,7 +103,9 @@ class _Failure:
     def headline(self) -> str:
         """Return uv's first sentence of substance."""
         text = " ".join(self.text.split())
-        found = re.search(r"cause: (.+?)(?= hint:| cause:|$)", text) or re.search(r"error: (.+?)(?= hint:|$)", text)
+        found = re.search(r"cause: (.+?)(?= hint:| cause:|$)", text) or re.search(
+            r"error: (.+?)(?= hint:|$)", text
+        )
         return found[1] if found else text or "uv failed"
 
     def line(self, declared: Path) -> int | None:
@@ -158,7 +167,10 @@ class _Installer:
         return not _is_compiled(folder, pin)
 
     def _run(self, pins: Sequence[Pin], platform: str, folder: Path) -> None:
-        lines = (" ".join([f"{pin.name}=={pin.version}", *(f"--hash={value}" for value in pin.hashes)]) for pin in pins)
+        lines = (
+            " ".join([f"{pin.name}=={pin.version}", *(f"--hash={value}" for value in pin.hashes)])
+            for pin in pins
+        )
         wanted = _write(self.request.work / "wanted.txt", lines)
         command = process.uv(
             *("pip", "install", "--requirement", str(wanted), "--target", str(folder), "--reinstall"),

@@ -18,8 +18,33 @@ _FRAME: Final = re.compile(r'^  File "/(\d+)/([^"]+)", line (\d+)', re.MULTILINE
 _MISSING: Final = re.compile(r"No module named '([^']+)'")
 
 ABSENT: Final = frozenset(
-    "_bz2 _ctypes _curses _lzma _multiprocessing _posixsubprocess _ssl _zstd bz2 ctypes curses fcntl grp lzma mmap"
-    " multiprocessing pwd readline resource ssl syslog termios tkinter tty venv".split()
+    [
+        "_bz2",
+        "_ctypes",
+        "_curses",
+        "_lzma",
+        "_multiprocessing",
+        "_posixsubprocess",
+        "_ssl",
+        "_zstd",
+        "bz2",
+        "ctypes",
+        "curses",
+        "fcntl",
+        "grp",
+        "lzma",
+        "mmap",
+        "multiprocessing",
+        "pwd",
+        "readline",
+        "resource",
+        "ssl",
+        "syslog",
+        "termios",
+        "tkinter",
+        "tty",
+        "venv",
+    ]
 )
 """Modules of the standard library that WebAssembly has not."""
 
@@ -44,7 +69,9 @@ def explain(text: str, project: PythonProject, component: str) -> BuildError:
 
 def _headline(traceback: str) -> str:
     """Return the exception's own line: the last one that is not indented, and begins a message."""
-    lines = [line for line in traceback.splitlines() if line and not line.startswith((" ", "During", "The above"))]
+    lines = [
+        line for line in traceback.splitlines() if line and not line.startswith((" ", "During", "The above"))
+    ]
     return lines[-1] if lines else "the project cannot be imported"
 
 
@@ -87,7 +114,7 @@ def _hint(headline: str) -> str | None:
 
 def _other(text: str, component: str) -> BuildError:
     """Return the error for a failure that is not an exception of the project: no network, a tool that broke."""
-    refused = re.search(r"^(?:error|  ×|  cause): ?(.+)$", text, re.MULTILINE)
+    refused = re.search(r"^(?:error|  cause): ?(.+)$", text, re.MULTILINE)
     if refused is not None and "componentize_py" not in text:
         message = f"componentize-py cannot be fetched: {refused[1]}"
         hint = "it comes from the Python package index, once; is the network there?"

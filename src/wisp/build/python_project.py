@@ -47,6 +47,7 @@ class PythonProject:
 
         Raises:
             BuildError: its `pyproject.toml` is wrong, or there is no entry module.
+
         """
         path = folder / "pyproject.toml"
         document = _document(path)
@@ -109,7 +110,9 @@ def _module(folder: Path, roots: tuple[str, ...], given: object) -> str:
     if any(path.is_file() for path in candidates):
         return name
     message = f"the project has no module `{name}`: there is no {stem}.py"
-    hint = f'name the module that serves: [tool.wisp] module = "..." in pyproject.toml, or call it {MODULE}.py'
+    hint = (
+        f'name the module that serves: [tool.wisp] module = "..." in pyproject.toml, or call it {MODULE}.py'
+    )
     raise BuildError(message, file=folder, hint=hint)
 
 
@@ -155,4 +158,6 @@ def _imported(node: ast.AST, package: list[str]) -> Iterator[str]:
         base = ".".join([*above, *([node.module] if node.module else [])])
         if base:
             yield base
-        yield from (f"{base}.{alias.name}" if base else alias.name for alias in node.names if alias.name != "*")
+        yield from (
+            f"{base}.{alias.name}" if base else alias.name for alias in node.names if alias.name != "*"
+        )

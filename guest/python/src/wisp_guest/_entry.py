@@ -24,6 +24,7 @@ def handler_class(module: ModuleType) -> type:
 
     Raises:
         TypeError: the module has neither.
+
     """
     handler = _serve.served()
     if handler is None:
@@ -68,6 +69,7 @@ def settle(folders: Sequence[str], late: Mapping[str, Sequence[str]]) -> None:
     Args:
         folders: Where the project's modules come from.
         late: For each of its files, the modules that it imports inside of functions.
+
     """
     _preload(late)
     for folder in folders:
@@ -83,7 +85,9 @@ def _preload(late: Mapping[str, Sequence[str]]) -> None:
     waiting = dict(late)
     while ready := [name for name in waiting if _imported(name)]:
         for module in [module for name in ready for module in waiting.pop(name)]:
-            with contextlib.suppress(Exception):  # It may be optional, or a name in a module that is no module.
+            with contextlib.suppress(
+                Exception
+            ):  # It may be optional, or a name in a module that is no module.
                 importlib.import_module(module)
 
 

@@ -14,7 +14,7 @@ from wit_world.imports.monotonic_clock import subscribe_duration
 from wit_world.imports.poll import Pollable, poll
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Callable, Coroutine
 
 NANOSECONDS = 1_000_000_000
 
@@ -22,7 +22,8 @@ NANOSECONDS = 1_000_000_000
 class _Waiting:
     """The selector: pollables, and the futures of those who wait for them."""
 
-    def __init__(self) -> None:
+    def __init__(self, stuck: Callable[[], None]) -> None:
+        self.stuck = stuck
         self.waiters: list[tuple[Pollable, asyncio.Future[None]]] = []
 
     def select(self, timeout: float | None) -> list[asyncio.Future[None]]:
@@ -32,8 +33,8 @@ class _Waiting:
         if timer is not None:
             pollables.append(timer)
         if not pollables:
-            message = "every task waits for another: nothing can ever happen"
-            raise RuntimeError(message)
+            self.stuck()
+            return []
         ready = set(poll(pollables))
         if timer is not None:
             timer.__exit__(None, None, None)
@@ -47,7 +48,8 @@ class Loop(asyncio.BaseEventLoop):
 
     def __init__(self) -> None:
         super().__init__()
-        self._selector = _Waiting()
+        self._selector = _Waiting(self._stuck)
+        self._main: asyncio.Task[None] | None = None
 
     async def ready(self, pollable: Pollable) -> None:
         """Wait for a pollable, and give it back."""
@@ -64,11 +66,19 @@ class Loop(asyncio.BaseEventLoop):
     def run(self, coroutine: Coroutine[Any, Any, None]) -> None:
         """Run a request's coroutine to its end, and cancel the tasks that it leaves behind."""
         asyncio.events.set_event_loop(self)
-        self.run_until_complete(coroutine)
+        self._main = self.create_task(coroutine)
+        self.run_until_complete(self._main)
         while left := asyncio.all_tasks(self):
             for task in left:
                 task.cancel()
             self.run_until_complete(asyncio.gather(*left, return_exceptions=True))
+
+    def _stuck(self) -> None:
+        """Every task waits for another, and nothing can ever happen: end the request instead of the instance."""
+        message = "every task waits for another: nothing can ever happen"
+        if self._main is None or self._main.done() or self._main.cancelling():
+            raise RuntimeError(message)
+        self._main.cancel(message)
 
     def _process_events(self, event_list: list[asyncio.Future[None]]) -> None:
         for future in event_list:

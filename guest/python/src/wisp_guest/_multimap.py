@@ -53,7 +53,11 @@ class Parameters:
         return len(dict(self._pairs))
 
     def __eq__(self, other: object) -> bool:
-        return type(self) is type(other) and self._pairs == other._pairs if isinstance(other, Parameters) else False
+        return (
+            type(self) is type(other) and self._pairs == other._pairs
+            if isinstance(other, Parameters)
+            else False
+        )
 
     __hash__ = None  # type: ignore[assignment]
 

@@ -20,6 +20,7 @@ class Problem(Exception):  # noqa: N818 - RFC 9457 calls it a problem
         status: The HTTP status, usually 400 to 499.
         detail: What is wrong, for the one who reads the answer; no secrets, no internals.
         extra: More members of the problem object, for example `field="id"`.
+
     """
 
     def __init__(self, status: int, detail: str, **extra: object) -> None:

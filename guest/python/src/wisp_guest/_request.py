@@ -103,7 +103,9 @@ class Request:
     Made by hand only in tests: `Request("POST", "/packets?dry=1", headers={...}, body=b"...")`.
     """
 
-    def __init__(self, method: str = "GET", target: str = "/", *, headers: Pairs = (), body: bytes = b"") -> None:
+    def __init__(
+        self, method: str = "GET", target: str = "/", *, headers: Pairs = (), body: bytes = b""
+    ) -> None:
         self._source: RequestSource = _Given(method, target, Headers(headers), body)
         self._streamed = False
 
@@ -111,8 +113,7 @@ class Request:
     def from_source(cls, source: RequestSource) -> Self:
         """Make a request whose parts come from elsewhere."""
         request = cls.__new__(cls)
-        request._source = source
-        request._streamed = False
+        request.__dict__.update(_source=source, _streamed=False)
         return request
 
     @cached_property
@@ -144,7 +145,11 @@ class Request:
     def parameters(self) -> Parameters:
         """The parameters of the route: for `/users/:id`, `parameters["id"]`; decoded."""
         prefix = "wisp-param-"
-        named = ((name.removeprefix(prefix), value) for name, value in self.headers.items() if name.startswith(prefix))
+        named = (
+            (name.removeprefix(prefix), value)
+            for name, value in self.headers.items()
+            if name.startswith(prefix)
+        )
         return Parameters([(name, unquote(value)) for name, value in named])
 
     @property
@@ -188,6 +193,7 @@ class Request:
 
         Raises:
             Problem: 400, the body is not UTF-8.
+
         """
         try:
             return self.body.decode()
@@ -202,6 +208,7 @@ class Request:
 
         Raises:
             Problem: 400, the body is not UTF-8 or not JSON.
+
         """
         text = self.text()
         try:

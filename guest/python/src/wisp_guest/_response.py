@@ -24,6 +24,7 @@ class Response:
         body: Bytes, text, or an iterator of bytes (or an asynchronous one): then each piece is sent at once.
         status: The HTTP status.
         headers: Header fields; `content-type` is set by the kind of the body unless it is given here.
+
     """
 
     __slots__ = ("body", "headers", "status")

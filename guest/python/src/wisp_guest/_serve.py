@@ -29,7 +29,9 @@ def serve(handler: Decorated) -> Decorated:
     `Problem`, which is answered as it says.
     """
     if _served:
-        message = f"a component has one handler; {_name(_served[0])} is served already, {_name(handler)} cannot be"
+        message = (
+            f"a component has one handler; {_name(_served[0])} is served already, {_name(handler)} cannot be"
+        )
         raise TypeError(message)
     _served.append(handler)
     return handler
@@ -42,7 +44,7 @@ def served() -> Handler | None:
 
 def is_async(handler: Handler) -> bool:
     """Whether a handler has to run in an event loop."""
-    return inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(getattr(handler, "__call__", None))
+    return inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(type(handler).__call__)
 
 
 def answer(handler: Callable[[Request], Response], request: Request) -> Response:

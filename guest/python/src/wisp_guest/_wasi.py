@@ -9,9 +9,12 @@ is given back here and not left to the garbage collector, because an instance ma
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, NoReturn
 
 from componentize_py_types import Err, Ok
+from wisp_guest import _serve
+from wisp_guest._request import Request
 from wit_world.imports.streams import InputStream, OutputStream, StreamError_Closed
 from wit_world.imports.types import (
     Fields,
@@ -23,15 +26,12 @@ from wit_world.imports.types import (
     ResponseOutparam,
 )
 
-from wisp_guest import _serve
-from wisp_guest._request import Request
-from wisp_guest._response import Response
-
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     from wisp_guest._loop import Loop
     from wisp_guest._request import Reader
+    from wisp_guest._response import Response
 
 PIECE = 65_536
 """How much of a body is asked for at once: what hosts commonly have at hand."""
@@ -198,7 +198,11 @@ def _gone(error: Err[object]) -> NoReturn:
 def _begin(response: Response, out: ResponseOutparam) -> OutgoingBody:
     entries = [(name, value.encode("latin-1")) for name, value in response.headers.items()]
     content = response.body
-    if isinstance(content, bytes) and response.status not in BODILESS and "content-length" not in response.headers:
+    if (
+        isinstance(content, bytes)
+        and response.status not in BODILESS
+        and "content-length" not in response.headers
+    ):
         entries.append(("content-length", b"%d" % len(content)))
     fields = Fields.from_list(entries)
     outgoing = OutgoingResponse(fields)
@@ -239,7 +243,7 @@ def _send(response: Response, writer: BodyWriter) -> None:
     content = response.body
     if isinstance(content, bytes):
         return writer.write(content)
-    if not hasattr(content, "__iter__"):
+    if not isinstance(content, Iterable):
         message = f"a body is bytes or an iterator of bytes, not {type(content).__name__}; an asynchronous one needs an async handler"
         raise TypeError(message)
     for piece in content:
@@ -269,7 +273,10 @@ def _break_off(error: BaseException, writer: BodyWriter) -> None:
 
 
 def respond_in(
-    loop: Loop, handler: Callable[[Request], Awaitable[Response]], incoming: IncomingRequest, out: ResponseOutparam
+    loop: Loop,
+    handler: Callable[[Request], Awaitable[Response]],
+    incoming: IncomingRequest,
+    out: ResponseOutparam,
 ) -> None:
     """Answer one request with a coroutine function."""
     source = Source(incoming, loop)

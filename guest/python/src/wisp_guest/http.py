@@ -19,4 +19,14 @@ from wisp_guest._request import Request, RequestBody
 from wisp_guest._response import Body, Response
 from wisp_guest._serve import Handler, serve
 
-__all__ = ["Body", "Handler", "Headers", "Parameters", "Problem", "Request", "RequestBody", "Response", "serve"]
+__all__ = [
+    "Body",
+    "Handler",
+    "Headers",
+    "Parameters",
+    "Problem",
+    "Request",
+    "RequestBody",
+    "Response",
+    "serve",
+]

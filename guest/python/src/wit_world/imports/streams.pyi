@@ -1,0 +1,23 @@
+"""`wasi:io/streams`."""
+
+from wit_world.imports.poll import Pollable
+
+class StreamError_Closed:  # noqa: N801 - componentize-py's name
+    """The stream has ended."""
+
+class InputStream:
+    """Bytes that come in."""
+
+    def read(self, len: int) -> bytes: ...  # noqa: A002 - the interface's name
+    def blocking_read(self, len: int) -> bytes: ...  # noqa: A002 - the interface's name
+    def subscribe(self) -> Pollable: ...
+    def __exit__(self, exc_type: object, exc_value: object, traceback: object) -> bool | None: ...
+
+class OutputStream:
+    """Bytes that go out."""
+
+    def check_write(self) -> int: ...
+    def write(self, contents: bytes) -> None: ...
+    def flush(self) -> None: ...
+    def subscribe(self) -> Pollable: ...
+    def __exit__(self, exc_type: object, exc_value: object, traceback: object) -> bool | None: ...
