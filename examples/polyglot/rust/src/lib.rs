@@ -6,7 +6,9 @@ use std::io::{Read, Write};
 
 use packet::{Packet, Refusal};
 use serde::Serialize;
-use wasip2::http::types::{Fields, IncomingRequest, OutgoingBody, OutgoingResponse, ResponseOutparam};
+use wasip2::http::types::{
+    Fields, IncomingRequest, OutgoingBody, OutgoingResponse, ResponseOutparam,
+};
 
 wasip2::http::proxy::export!(Service);
 
@@ -33,7 +35,11 @@ struct Answer<'a> {
 impl<'a> Answer<'a> {
     fn to(packet: &'a Packet) -> Self {
         let hash = u64::from(packet.encryption_level) * FACTOR;
-        Answer { id: &packet.id, status: "SECURE_VERIFIED", verification_hash: format!("{hash:#x}") }
+        Answer {
+            id: &packet.id,
+            status: "SECURE_VERIFIED",
+            verification_hash: format!("{hash:#x}"),
+        }
     }
 }
 
@@ -49,7 +55,13 @@ struct Problem<'a> {
 impl<'a> Problem<'a> {
     fn of(refusal: &'a Refusal) -> Self {
         let Refusal { field, detail } = refusal;
-        Problem { r#type: "about:blank", title: "Bad Request", status: 400, detail, field }
+        Problem {
+            r#type: "about:blank",
+            title: "Bad Request",
+            status: 400,
+            detail,
+            field,
+        }
     }
 }
 

@@ -20,7 +20,10 @@ pub struct Refusal {
 impl Refusal {
     /// A refusal whose detail needs no field's name.
     pub fn new(field: &'static str, detail: &str) -> Self {
-        Refusal { field, detail: detail.into() }
+        Refusal {
+            field,
+            detail: detail.into(),
+        }
     }
 }
 
@@ -33,22 +36,31 @@ impl<T> From<Refusal> for Result<T, Refusal> {
 impl Packet {
     /// Reads a packet, or says what is wrong with it first.
     pub fn parse(body: &[u8]) -> Result<Packet, Refusal> {
-        let text = std::str::from_utf8(body).map_err(|_| Refusal::new("body", "the body is not UTF-8"))?;
-        let value: &RawValue = serde_json::from_str(text).map_err(|_| Refusal::new("body", "the body is not JSON"))?;
+        let text =
+            std::str::from_utf8(body).map_err(|_| Refusal::new("body", "the body is not UTF-8"))?;
+        let value: &RawValue =
+            serde_json::from_str(text).map_err(|_| Refusal::new("body", "the body is not JSON"))?;
         if !value.get().starts_with('{') {
             return Err(Refusal::new("body", "the body must be a JSON object"));
         }
-        let fields = RawFields::read(value).map_err(|_| Refusal::new("body", "the body is not JSON"))?;
+        let fields =
+            RawFields::read(value).map_err(|_| Refusal::new("body", "the body is not JSON"))?;
         let id = string("id", fields.id)?;
         string("payload", fields.payload)?;
-        Ok(Packet { id, encryption_level: level("encryption_level", fields.encryption_level)? })
+        Ok(Packet {
+            id,
+            encryption_level: level("encryption_level", fields.encryption_level)?,
+        })
     }
 }
 
 fn string(field: &'static str, raw: Option<&RawValue>) -> Result<String, Refusal> {
     let raw = present(field, raw)?;
     // Half of a UTF-16 pair is no string of Unicode, and is refused here.
-    serde_json::from_str(raw.get()).map_err(|_| Refusal { field, detail: format!("{field} must be a string") })
+    serde_json::from_str(raw.get()).map_err(|_| Refusal {
+        field,
+        detail: format!("{field} must be a string"),
+    })
 }
 
 fn level(field: &'static str, raw: Option<&RawValue>) -> Result<u32, Refusal> {
@@ -56,14 +68,22 @@ fn level(field: &'static str, raw: Option<&RawValue>) -> Result<u32, Refusal> {
     let is_number = raw.starts_with(|first: char| first == '-' || first.is_ascii_digit());
     // The number is read as JavaScript reads it: rounded to a binary64, past its range infinite.
     let number = raw.parse::<f64>().ok().filter(|_| is_number);
-    match number.filter(|number| number.fract() == 0.0 && (0.0..=f64::from(u32::MAX)).contains(number)) {
+    match number
+        .filter(|number| number.fract() == 0.0 && (0.0..=f64::from(u32::MAX)).contains(number))
+    {
         Some(number) => Ok(number as u32),
-        None => Err(Refusal { field, detail: format!("{field} must be an integer from 0 to {}", u32::MAX) }),
+        None => Err(Refusal {
+            field,
+            detail: format!("{field} must be an integer from 0 to {}", u32::MAX),
+        }),
     }
 }
 
 fn present<'a>(field: &'static str, raw: Option<&'a RawValue>) -> Result<&'a RawValue, Refusal> {
-    raw.ok_or_else(|| Refusal { field, detail: format!("{field} is missing") })
+    raw.ok_or_else(|| Refusal {
+        field,
+        detail: format!("{field} is missing"),
+    })
 }
 
 /// The fields as they were written, the last of those with the same name; all others are skipped unread.

@@ -20,6 +20,10 @@ impl wasip3::exports::cli::run::Guest for Command {
             drop(sender);
         });
         written.map_err(|_| ())?;
-        if words.first().is_some_and(|word| word == "fail") { Err(()) } else { Ok(()) }
+        if words.first().is_some_and(|word| word == "fail") {
+            Err(())
+        } else {
+            Ok(())
+        }
     }
 }

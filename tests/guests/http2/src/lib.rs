@@ -35,7 +35,12 @@ impl wasip2::exports::http::incoming_handler::Guest for Guest {
             "counter" => counter(out),
             "huge" => huge(out, &query),
             "silent" => {}
-            "status" => text(out, query.number("code", 200) as u16, "text/plain", b"as asked"),
+            "status" => text(
+                out,
+                query.number("code", 200) as u16,
+                "text/plain",
+                b"as asked",
+            ),
             "environment" => environment(out),
             "files" => files(out),
             "unread" => text(out, 200, "text/plain", b"unread"),
@@ -54,11 +59,14 @@ fn echo(request: &IncomingRequest, out: ResponseOutparam) {
     let mut output = answer.stream();
     let mut buffer = vec![0; 65536];
     loop {
-        let length = Read::read(&mut input, &mut buffer).expect("the client sends its body to the end");
+        let length =
+            Read::read(&mut input, &mut buffer).expect("the client sends its body to the end");
         if length == 0 {
             break;
         }
-        output.write_all(&buffer[..length]).expect("the client reads");
+        output
+            .write_all(&buffer[..length])
+            .expect("the client reads");
     }
     drop((input, output));
     answer.finish(None);
@@ -66,7 +74,10 @@ fn echo(request: &IncomingRequest, out: ResponseOutparam) {
 
 /// Server-sent events with a pause after each: `?events=3&pause=50`.
 fn events(out: ResponseOutparam, query: &Query) {
-    let headers = fields(&[("content-type", b"text/event-stream"), ("cache-control", b"no-cache")]);
+    let headers = fields(&[
+        ("content-type", b"text/event-stream"),
+        ("cache-control", b"no-cache"),
+    ]);
     let answer = start(out, 200, headers);
     let mut output = answer.stream();
     for number in 0..query.number("events", 3) {
@@ -83,15 +94,21 @@ fn trailers(request: &IncomingRequest, out: ResponseOutparam) {
     let body = request.consume().expect("the body is read once");
     let mut input = body.stream().expect("the stream is taken once");
     let mut text = Vec::new();
-    input.read_to_end(&mut text).expect("the client sends its body to the end");
+    input
+        .read_to_end(&mut text)
+        .expect("the client sends its body to the end");
     drop(input);
     let future = IncomingBody::finish(body);
     future.subscribe().block();
     let trailers = Fields::new();
-    trailers.append("x-length", text.len().to_string().as_bytes()).expect("a good field");
+    trailers
+        .append("x-length", text.len().to_string().as_bytes())
+        .expect("a good field");
     if let Some(Ok(Ok(Some(received)))) = future.get() {
         for (name, value) in received.entries() {
-            trailers.append(&format!("seen-{name}"), &value).expect("a good field");
+            trailers
+                .append(&format!("seen-{name}"), &value)
+                .expect("a good field");
         }
     }
     let headers = fields(&[("content-type", b"text/plain"), ("trailer", b"x-length")]);
@@ -104,7 +121,9 @@ fn trailers(request: &IncomingRequest, out: ResponseOutparam) {
 fn break_off(out: ResponseOutparam) {
     let answer = start(out, 200, fields(&[("content-type", b"text/plain")]));
     let mut output = answer.stream();
-    output.write_all(b"the first half").expect("the client reads");
+    output
+        .write_all(b"the first half")
+        .expect("the client reads");
     output.flush().expect("the client reads");
     panic!("trapped in the middle of a body");
 }
@@ -130,8 +149,17 @@ fn memory(out: ResponseOutparam, query: &Query) {
     let mib = query.number("mib", 64) as usize;
     let mut hog = Vec::<u8>::with_capacity(mib << 20);
     hog.resize(mib << 20, 1);
-    let sum: usize = std::hint::black_box(&hog).iter().step_by(4096).map(|byte| usize::from(*byte)).sum();
-    text(out, 200, "text/plain", format!("touched {sum} pages").as_bytes());
+    let sum: usize = std::hint::black_box(&hog)
+        .iter()
+        .step_by(4096)
+        .map(|byte| usize::from(*byte))
+        .sum();
+    text(
+        out,
+        200,
+        "text/plain",
+        format!("touched {sum} pages").as_bytes(),
+    );
 }
 
 fn print(out: ResponseOutparam) {
@@ -151,13 +179,19 @@ fn counter(out: ResponseOutparam) {
 
 /// `?bytes=10000000` of a repeated pattern, of unknown length to the client.
 fn huge(out: ResponseOutparam, query: &Query) {
-    let answer = start(out, 200, fields(&[("content-type", b"application/octet-stream")]));
+    let answer = start(
+        out,
+        200,
+        fields(&[("content-type", b"application/octet-stream")]),
+    );
     let mut output = answer.stream();
     let pattern: Vec<u8> = (0..=255).cycle().take(65536).collect();
     let mut left = query.number("bytes", 10_000_000) as usize;
     while left > 0 {
         let length = left.min(pattern.len());
-        output.write_all(&pattern[..length]).expect("the client reads");
+        output
+            .write_all(&pattern[..length])
+            .expect("the client reads");
         left -= length;
     }
     drop(output);
@@ -166,8 +200,15 @@ fn huge(out: ResponseOutparam, query: &Query) {
 
 /// The environment as a JSON object.
 fn environment(out: ResponseOutparam) {
-    let variables: serde_json::Map<_, _> = std::env::vars().map(|(name, value)| (name, value.into())).collect();
-    text(out, 200, "application/json", serde_json::Value::Object(variables).to_string().as_bytes());
+    let variables: serde_json::Map<_, _> = std::env::vars()
+        .map(|(name, value)| (name, value.into()))
+        .collect();
+    text(
+        out,
+        200,
+        "application/json",
+        serde_json::Value::Object(variables).to_string().as_bytes(),
+    );
 }
 
 /// What the root folder holds, or why it cannot be read.

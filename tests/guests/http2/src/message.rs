@@ -16,7 +16,9 @@ impl Query<'_> {
     pub fn number(&self, name: &str, default: u64) -> u64 {
         let mut pairs = self.0.split('&').filter_map(|pair| pair.split_once('='));
         let value = pairs.find(|(key, _)| *key == name).map(|(_, value)| value);
-        value.and_then(|value| value.parse().ok()).unwrap_or(default)
+        value
+            .and_then(|value| value.parse().ok())
+            .unwrap_or(default)
     }
 }
 
@@ -34,7 +36,10 @@ impl Answer {
 
 /// Header fields from names and values.
 pub fn fields(pairs: &[(&str, &[u8])]) -> Fields {
-    let pairs: Vec<_> = pairs.iter().map(|(name, value)| ((*name).to_string(), value.to_vec())).collect();
+    let pairs: Vec<_> = pairs
+        .iter()
+        .map(|(name, value)| ((*name).to_string(), value.to_vec()))
+        .collect();
     Fields::from_list(&pairs).expect("good fields")
 }
 
@@ -50,7 +55,10 @@ pub fn start(out: ResponseOutparam, status: u16, headers: Fields) -> Answer {
 /// A whole answer whose length is known.
 pub fn text(out: ResponseOutparam, status: u16, kind: &str, content: &[u8]) {
     let length = content.len().to_string();
-    let headers = fields(&[("content-type", kind.as_bytes()), ("content-length", length.as_bytes())]);
+    let headers = fields(&[
+        ("content-type", kind.as_bytes()),
+        ("content-length", length.as_bytes()),
+    ]);
     let answer = start(out, status, headers);
     let mut stream = answer.stream();
     // A HEAD request's body may be refused by the host: that is no fault of ours.
@@ -62,7 +70,10 @@ pub fn text(out: ResponseOutparam, status: u16, kind: &str, content: &[u8]) {
 /// The head of a request as JSON: method, target, scheme, authority and all header fields in order.
 pub fn describe(request: &IncomingRequest) -> String {
     let headers: Vec<_> = request.headers().entries();
-    let headers: Vec<_> = headers.iter().map(|(name, value)| json!([name, String::from_utf8_lossy(value)])).collect();
+    let headers: Vec<_> = headers
+        .iter()
+        .map(|(name, value)| json!([name, String::from_utf8_lossy(value)]))
+        .collect();
     json!({
         "method": method(request.method()),
         "target": request.path_with_query(),

@@ -25,7 +25,11 @@ impl wasip3::exports::http::handler::Guest for Guest {
             "trailers" => trailers(request),
             "trap" => panic!("trapped on request"),
             "break" => break_off(),
-            "refuse" => return Err(ErrorCode::InternalError(Some("refused by the guest".into()))),
+            "refuse" => {
+                return Err(ErrorCode::InternalError(Some(
+                    "refused by the guest".into(),
+                )));
+            }
             "spin" => spin(),
             "slow" => {
                 monotonic_clock::wait_for(number(query, "ms", 100) * 1_000_000).await;
@@ -42,11 +46,16 @@ impl wasip3::exports::http::handler::Guest for Guest {
 fn number(query: &str, name: &str, default: u64) -> u64 {
     let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
     let value = pairs.find(|(key, _)| *key == name).map(|(_, value)| value);
-    value.and_then(|value| value.parse().ok()).unwrap_or(default)
+    value
+        .and_then(|value| value.parse().ok())
+        .unwrap_or(default)
 }
 
 fn fields(pairs: &[(&str, &str)]) -> Fields {
-    let pairs: Vec<_> = pairs.iter().map(|(name, value)| ((*name).to_string(), value.as_bytes().to_vec())).collect();
+    let pairs: Vec<_> = pairs
+        .iter()
+        .map(|(name, value)| ((*name).to_string(), value.as_bytes().to_vec()))
+        .collect();
     Fields::from_list(&pairs).expect("good fields")
 }
 
@@ -70,10 +79,13 @@ where
 fn text(content: &str) -> Response {
     let length = content.len().to_string();
     let bytes = content.as_bytes().to_vec();
-    answer(fields(&[("content-type", "text/plain"), ("content-length", &length)]), |mut body| async move {
-        body.write_all(bytes).await;
-        None
-    })
+    answer(
+        fields(&[("content-type", "text/plain"), ("content-length", &length)]),
+        |mut body| async move {
+            body.write_all(bytes).await;
+            None
+        },
+    )
 }
 
 /// The body of a request; the other end is told at once that it was taken well.
@@ -86,25 +98,32 @@ fn body(request: Request) -> (StreamReader<u8>, impl Future<Output = Option<Fiel
 /// Streams the body back while it arrives.
 fn echo(request: Request) -> Response {
     let (mut input, _trailers) = body(request);
-    answer(fields(&[("content-type", "application/octet-stream")]), |mut output| async move {
-        let mut buffer = Vec::with_capacity(CHUNK);
-        loop {
-            let (result, received) = input.read(buffer).await;
-            let left = output.write_all(received).await;
-            if !left.is_empty() || result == StreamResult::Dropped {
-                return None;
+    answer(
+        fields(&[("content-type", "application/octet-stream")]),
+        |mut output| async move {
+            let mut buffer = Vec::with_capacity(CHUNK);
+            loop {
+                let (result, received) = input.read(buffer).await;
+                let left = output.write_all(received).await;
+                if !left.is_empty() || result == StreamResult::Dropped {
+                    return None;
+                }
+                buffer = Vec::with_capacity(CHUNK);
             }
-            buffer = Vec::with_capacity(CHUNK);
-        }
-    })
+        },
+    )
 }
 
 /// Server-sent events with a pause after each: `?events=3&pause=50`.
 fn events(events: u64, pause: u64) -> Response {
-    let headers = fields(&[("content-type", "text/event-stream"), ("cache-control", "no-cache")]);
+    let headers = fields(&[
+        ("content-type", "text/event-stream"),
+        ("cache-control", "no-cache"),
+    ]);
     answer(headers, move |mut body| async move {
         for number in 0..events {
-            body.write_all(format!("id: {number}\ndata: event {number}\n\n").into_bytes()).await;
+            body.write_all(format!("id: {number}\ndata: event {number}\n\n").into_bytes())
+                .await;
             monotonic_clock::wait_for(pause * 1_000_000).await;
         }
         None
@@ -118,8 +137,14 @@ fn trailers(request: Request) -> Response {
     answer(headers, |mut output| async move {
         let text = input.collect().await;
         let trailers = fields(&[("x-length", &text.len().to_string())]);
-        for (name, value) in received.await.map(|fields| fields.copy_all()).unwrap_or_default() {
-            trailers.append(&format!("seen-{name}"), &value).expect("a good field");
+        for (name, value) in received
+            .await
+            .map(|fields| fields.copy_all())
+            .unwrap_or_default()
+        {
+            trailers
+                .append(&format!("seen-{name}"), &value)
+                .expect("a good field");
         }
         output.write_all(text).await;
         Some(trailers)
@@ -128,11 +153,14 @@ fn trailers(request: Request) -> Response {
 
 /// Traps in the middle of a body.
 fn break_off() -> Response {
-    answer(fields(&[("content-type", "text/plain")]), |mut body| async move {
-        body.write_all(b"the first half".to_vec()).await;
-        monotonic_clock::wait_for(1_000_000).await;
-        panic!("trapped in the middle of a body");
-    })
+    answer(
+        fields(&[("content-type", "text/plain")]),
+        |mut body| async move {
+            body.write_all(b"the first half".to_vec()).await;
+            monotonic_clock::wait_for(1_000_000).await;
+            panic!("trapped in the middle of a body");
+        },
+    )
 }
 
 fn spin() -> ! {
@@ -149,16 +177,19 @@ fn counter() -> Response {
 
 /// `?bytes=10000000` of a repeated pattern, of unknown length to the client.
 fn huge(bytes: u64) -> Response {
-    answer(fields(&[("content-type", "application/octet-stream")]), move |mut body| async move {
-        let pattern: Vec<u8> = (0..=255).cycle().take(CHUNK).collect();
-        let mut left = usize::try_from(bytes).expect("a length that fits");
-        while left > 0 {
-            let length = left.min(CHUNK);
-            if !body.write_all(pattern[..length].to_vec()).await.is_empty() {
-                break;
+    answer(
+        fields(&[("content-type", "application/octet-stream")]),
+        move |mut body| async move {
+            let pattern: Vec<u8> = (0..=255).cycle().take(CHUNK).collect();
+            let mut left = usize::try_from(bytes).expect("a length that fits");
+            while left > 0 {
+                let length = left.min(CHUNK);
+                if !body.write_all(pattern[..length].to_vec()).await.is_empty() {
+                    break;
+                }
+                left -= length;
             }
-            left -= length;
-        }
-        None
-    })
+            None
+        },
+    )
 }
