@@ -41,7 +41,9 @@ impl Default for Shutdown {
 impl Shutdown {
     /// A latch that nobody has moved yet.
     pub fn new() -> Self {
-        Self { phase: Arc::new(watch::Sender::new(Phase::Running)) }
+        Self {
+            phase: Arc::new(watch::Sender::new(Phase::Running)),
+        }
     }
 
     /// Begins to drain. A second call can only bring the deadline nearer.
@@ -50,8 +52,14 @@ impl Shutdown {
         let sooner = now + timeout;
         self.phase.send_if_modified(|phase| {
             let next = match *phase {
-                Phase::Running => Phase::Draining { since: now, deadline: sooner },
-                Phase::Draining { since, deadline } => Phase::Draining { since, deadline: deadline.min(sooner) },
+                Phase::Running => Phase::Draining {
+                    since: now,
+                    deadline: sooner,
+                },
+                Phase::Draining { since, deadline } => Phase::Draining {
+                    since,
+                    deadline: deadline.min(sooner),
+                },
                 Phase::Closed => Phase::Closed,
             };
             std::mem::replace(phase, next) != next
@@ -60,7 +68,8 @@ impl Shutdown {
 
     /// Cuts everything that is still in progress.
     pub fn close(&self) {
-        self.phase.send_if_modified(|phase| std::mem::replace(phase, Phase::Closed) != Phase::Closed);
+        self.phase
+            .send_if_modified(|phase| std::mem::replace(phase, Phase::Closed) != Phase::Closed);
     }
 
     /// How far it has come.
@@ -109,7 +118,7 @@ mod tests {
         let start = Instant::now();
 
         shutdown.drain(Duration::from_secs(10));
-        shutdown.drain(Duration::from_secs(60));
+        shutdown.drain(Duration::from_mins(1));
         shutdown.begun().await;
         shutdown.over().await;
 

@@ -11,8 +11,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 pub use line::AccessLine;
 pub use log::Log;
-pub(crate) use metrics::{Counters, Outcome};
 pub use metrics::Metrics;
+pub(crate) use metrics::{Counters, Outcome};
 
 /// Identity of one request, the same in headers, log lines and problem details: 32 hexadecimal digits.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -30,7 +30,10 @@ impl RequestId {
         static COUNTER: AtomicU64 = AtomicU64::new(0);
         // The keys of `RandomState` come from the operating system's random numbers.
         let high = *PROCESS.get_or_init(|| RandomState::new().hash_one(std::process::id()));
-        Self { high, low: COUNTER.fetch_add(1, Ordering::Relaxed) }
+        Self {
+            high,
+            low: COUNTER.fetch_add(1, Ordering::Relaxed),
+        }
     }
 
     /// Reads what another host wrote; anything but 32 lower-case hexadecimal digits is `None`.
@@ -54,7 +57,11 @@ impl RequestId {
         let value = (u128::from(self.high) << 64) | u128::from(self.low);
         for (index, digit) in digits.iter_mut().rev().enumerate() {
             let nibble = u8::try_from((value >> (4 * index)) & 0xf).unwrap_or_default();
-            *digit = if nibble < 10 { b'0' + nibble } else { b'a' + nibble - 10 };
+            *digit = if nibble < 10 {
+                b'0' + nibble
+            } else {
+                b'a' + nibble - 10
+            };
         }
         digits
     }
@@ -87,6 +94,9 @@ mod tests {
         assert_eq!(RequestId::parse(b"0123456789abcdef"), None);
         assert_eq!(RequestId::parse(b"0123456789ABCDEF0123456789ABCDEF"), None);
         assert_eq!(RequestId::parse(b"+123456789abcdef0123456789abcdef"), None);
-        assert_eq!(RequestId::parse("0123456789abcdef0123456789abcé".as_bytes()), None);
+        assert_eq!(
+            RequestId::parse("0123456789abcdef0123456789abcé".as_bytes()),
+            None
+        );
     }
 }

@@ -1,5 +1,13 @@
 //! Which route answers.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "what helps a test may fail like a test"
+)]
+
 use http::Method;
 use proptest::prelude::*;
 use wisp_host::trigger::router::{Found, Route, RouteError, Router};
@@ -8,8 +16,16 @@ fn route(text: &str) -> (Vec<String>, Vec<String>, String) {
     let mut words: Vec<_> = text.split(' ').collect();
     let path = words.pop().unwrap().to_owned();
     let host = |word: &&&str| word.contains('.') || **word == "localhost";
-    let hosts = words.iter().filter(host).map(|word| (*word).to_owned()).collect();
-    let methods = words.iter().filter(|word| !host(word)).map(|word| (*word).to_owned()).collect();
+    let hosts = words
+        .iter()
+        .filter(host)
+        .map(|word| (*word).to_owned())
+        .collect();
+    let methods = words
+        .iter()
+        .filter(|word| !host(word))
+        .map(|word| (*word).to_owned())
+        .collect();
     (methods, hosts, path)
 }
 
@@ -22,33 +38,59 @@ fn build(routes: &[&str]) -> Result<Router<usize>, RouteError> {
 }
 
 /// Asks `METHOD [HOST] PATH` and gives the route's text, `405 ALLOW`, or `404`.
-fn ask<'a>(router: &'a Router<usize>, request: &str) -> String {
+fn ask(router: &Router<usize>, request: &str) -> String {
     let words: Vec<_> = request.split(' ').collect();
     let (method, path) = (words[0].parse::<Method>().unwrap(), words[words.len() - 1]);
-    let host = if words.len() == 3 { words[1] } else { "anything" };
+    let host = if words.len() == 3 {
+        words[1]
+    } else {
+        "anything"
+    };
     match router.find(&method, host, path) {
         Found::Route(found) => {
-            assert_eq!(router.route(found.index()).unwrap(), (found.route(), found.target()));
+            assert_eq!(
+                router.route(found.index()).unwrap(),
+                (found.route(), found.target())
+            );
             found.route().to_owned()
         }
         Found::OtherMethods(methods) => {
-            format!("405 {}", methods.iter().map(Method::as_str).collect::<Vec<_>>().join(","))
+            format!(
+                "405 {}",
+                methods
+                    .iter()
+                    .map(Method::as_str)
+                    .collect::<Vec<_>>()
+                    .join(",")
+            )
         }
         Found::Nothing => "404".to_owned(),
     }
 }
 
 fn check(routes: &[&str], cases: &[(&str, &str)]) {
-    let router = build(routes).unwrap();
+    let built = build(routes).unwrap();
     for (request, expected) in cases {
-        assert_eq!(ask(&router, request), *expected, "{request} among {routes:?}");
+        assert_eq!(
+            ask(&built, request),
+            *expected,
+            "{request} among {routes:?}"
+        );
     }
 }
 
 #[test]
 fn the_most_specific_path_wins_segment_by_segment() {
     check(
-        &["/...", "/users/...", "/users/:id", "/users/me", "/:any", "/users/:id/files/...", "/users/me/:what/x"],
+        &[
+            "/...",
+            "/users/...",
+            "/users/:id",
+            "/users/me",
+            "/:any",
+            "/users/:id/files/...",
+            "/users/me/:what/x",
+        ],
         &[
             ("GET /users/me", "/users/me"),
             ("GET /users/7", "/users/:id"),
@@ -106,7 +148,14 @@ fn encoded_text_is_the_same_text_but_an_encoded_slash_separates_nothing() {
 #[test]
 fn a_host_of_its_own_beats_any_host() {
     check(
-        &["/x", "api.example.com /...", "*.example.com /x", "*.eu.example.com /x", "GET other.com /y", "/y"],
+        &[
+            "/x",
+            "api.example.com /...",
+            "*.example.com /x",
+            "*.eu.example.com /x",
+            "GET other.com /y",
+            "/y",
+        ],
         &[
             ("GET api.example.com /x", "/..."),
             ("GET API.Example.com.:8080 /x", "/..."),
@@ -122,7 +171,12 @@ fn a_host_of_its_own_beats_any_host() {
         _ => panic!("no route for {host}"),
     };
     assert_eq!(
-        [target("example.com"), target("a.example.com"), target("a.b.eu.example.com"), target("notexample.com")],
+        [
+            target("example.com"),
+            target("a.example.com"),
+            target("a.b.eu.example.com"),
+            target("notexample.com")
+        ],
         [0, 1, 2, 0]
     );
 }
@@ -130,7 +184,14 @@ fn a_host_of_its_own_beats_any_host() {
 #[test]
 fn methods_are_matched_and_the_others_are_named() {
     check(
-        &["GET /a", "POST PUT /a", "/a/:any", "DELETE /a/b", "GET HEAD /h", "PURGE /p"],
+        &[
+            "GET /a",
+            "POST PUT /a",
+            "/a/:any",
+            "DELETE /a/b",
+            "GET HEAD /h",
+            "PURGE /p",
+        ],
         &[
             ("GET /a", "/a"),
             ("HEAD /a", "/a"),
@@ -150,27 +211,66 @@ fn methods_are_matched_and_the_others_are_named() {
 fn parameters_and_the_rest_are_given_as_they_were_sent() {
     let router = build(&["/users/:Id/files/:name/...", "/..."]).unwrap();
 
-    let Found::Route(found) = router.find(&Method::GET, "", "/users/a%20b/files/c%2Fd/e/f") else { panic!() };
-    assert_eq!(found.parameters().collect::<Vec<_>>(), [("id", "a%20b"), ("name", "c%2Fd")]);
+    let Found::Route(found) = router.find(&Method::GET, "", "/users/a%20b/files/c%2Fd/e/f") else {
+        panic!()
+    };
+    assert_eq!(
+        found.parameters().collect::<Vec<_>>(),
+        [("id", "a%20b"), ("name", "c%2Fd")]
+    );
     assert_eq!(found.rest(), Some("/e/f"));
-    let Found::Route(found) = router.find(&Method::GET, "", "/users/a/files/b") else { panic!() };
+    let Found::Route(found) = router.find(&Method::GET, "", "/users/a/files/b") else {
+        panic!()
+    };
     assert_eq!(found.rest(), Some(""));
-    let Found::Route(found) = router.find(&Method::GET, "", "/x/y") else { panic!() };
-    assert_eq!((found.parameters().count(), found.rest()), (0, Some("/x/y")));
+    let Found::Route(found) = router.find(&Method::GET, "", "/x/y") else {
+        panic!()
+    };
+    assert_eq!(
+        (found.parameters().count(), found.rest()),
+        (0, Some("/x/y"))
+    );
 }
 
 #[test]
 fn routes_that_cannot_be_served_are_refused_with_the_route() {
     for (routes, message) in [
-        (&["/a", "/a"][..], "the routes `/a` and `/a` match the same requests"),
-        (&["/:a/b", "/:c/b"], "the routes `/:a/b` and `/:c/b` match the same requests"),
-        (&["GET POST /a", "POST /a"], "the routes `/a` and `/a` match the same requests"),
-        (&["/%61", "/a"], "the routes `/%61` and `/a` match the same requests"),
-        (&["a.com /x/...", "b.com A.com /x/..."], "the routes `/x/...` and `/x/...` match the same requests"),
-        (&["a"], "the route `a` is not valid: a route begins with `/`"),
-        (&["CONNECT /a"], "the route `/a` has the method `CONNECT`, which cannot be served"),
-        (&["G=T /a"], "the route `/a` has the method `G=T`, which cannot be served"),
-        (&["a..b*.com /a"], "the route `/a` has a host that is not valid"),
+        (
+            &["/a", "/a"][..],
+            "the routes `/a` and `/a` match the same requests",
+        ),
+        (
+            &["/:a/b", "/:c/b"],
+            "the routes `/:a/b` and `/:c/b` match the same requests",
+        ),
+        (
+            &["GET POST /a", "POST /a"],
+            "the routes `/a` and `/a` match the same requests",
+        ),
+        (
+            &["/%61", "/a"],
+            "the routes `/%61` and `/a` match the same requests",
+        ),
+        (
+            &["a.com /x/...", "b.com A.com /x/..."],
+            "the routes `/x/...` and `/x/...` match the same requests",
+        ),
+        (
+            &["a"],
+            "the route `a` is not valid: a route begins with `/`",
+        ),
+        (
+            &["CONNECT /a"],
+            "the route `/a` has the method `CONNECT`, which cannot be served",
+        ),
+        (
+            &["G=T /a"],
+            "the route `/a` has the method `G=T`, which cannot be served",
+        ),
+        (
+            &["a..b*.com /a"],
+            "the route `/a` has a host that is not valid",
+        ),
     ] {
         let error = build(routes).unwrap_err().to_string();
         assert!(error.starts_with(message), "{routes:?}: {error}");
@@ -179,21 +279,31 @@ fn routes_that_cannot_be_served_are_refused_with_the_route() {
 }
 
 /// The rules once more, as a search through all routes.
-fn naive(routes: &[(Vec<String>, Option<String>, String)], method: &str, host: &str, path: &str) -> Option<usize> {
-    let best = routes.iter().enumerate().filter_map(|(index, (methods, wanted, pattern))| {
-        let host = match wanted.as_deref() {
-            None => 0,
-            Some(name) if name.starts_with('*') => host.ends_with(&name[1..]).then_some(name.len())?,
-            Some(name) => (name == host).then_some(usize::MAX)?,
-        };
-        let method = match methods.as_slice() {
-            [] => 0,
-            names if names.iter().any(|name| name == method) => 2,
-            names if method == "HEAD" && names.iter().any(|name| name == "GET") => 1,
-            _ => return None,
-        };
-        Some((host, naive_path(pattern, path)?, method, index))
-    });
+fn naive(
+    routes: &[(Vec<String>, Option<String>, String)],
+    method: &str,
+    host: &str,
+    path: &str,
+) -> Option<usize> {
+    let best = routes
+        .iter()
+        .enumerate()
+        .filter_map(|(index, (methods, wanted, pattern))| {
+            let host = match wanted.as_deref() {
+                None => 0,
+                Some(name) if name.starts_with('*') => {
+                    host.ends_with(&name[1..]).then_some(name.len())?
+                }
+                Some(name) => (name == host).then_some(usize::MAX)?,
+            };
+            let method = match methods.as_slice() {
+                [] => 0,
+                names if names.iter().any(|name| name == method) => 2,
+                names if method == "HEAD" && names.iter().any(|name| name == "GET") => 1,
+                _ => return None,
+            };
+            Some((host, naive_path(pattern, path)?, method, index))
+        });
     best.max().map(|(.., index)| index)
 }
 
@@ -217,14 +327,20 @@ fn naive_path(pattern: &str, path: &str) -> Option<Vec<u8>> {
 
 fn pattern() -> impl Strategy<Value = String> {
     let segment = prop_oneof![Just("a"), Just("b"), Just("c"), Just(":x")];
-    (proptest::collection::vec(segment, 0..4), prop_oneof![Just(""), Just("/..."), Just("/")]).prop_filter_map(
-        "a parameter twice",
-        |(segments, end)| {
-            let path = segments.iter().map(|segment| format!("/{segment}")).collect::<String>() + end;
-            let path = if path.is_empty() { "/".to_owned() } else { path };
-            (path.matches(":x").count() < 2).then_some(path)
-        },
+    (
+        proptest::collection::vec(segment, 0..4),
+        prop_oneof![Just(""), Just("/..."), Just("/")],
     )
+        .prop_filter_map("a parameter twice", |(segments, end)| {
+            let path: String = segments.iter().flat_map(|segment| ["/", segment]).collect();
+            let path = path + end;
+            let path = if path.is_empty() {
+                "/".to_owned()
+            } else {
+                path
+            };
+            (path.matches(":x").count() < 2).then_some(path)
+        })
 }
 
 fn methods() -> impl Strategy<Value = Vec<String>> {
@@ -285,18 +401,21 @@ proptest! {
     #[test]
     fn no_path_and_no_pattern_confuses_the_router(patterns in proptest::collection::vec("\\PC{0,12}", 0..8), path in "\\PC*") {
         let routes = patterns.iter().map(|pattern| Route::new(&format!("/{pattern}"), &[], &[], ()));
-        if let Ok(router) = Router::new(routes.collect()) {
-            if let Found::Route(found) = router.find(&Method::GET, &path, &path) {
-                let _ = (found.parameters().count(), found.rest());
-            }
+        if let Ok(router) = Router::new(routes.collect())
+            && let Found::Route(found) = router.find(&Method::GET, &path, &path)
+        {
+            let _ = (found.parameters().count(), found.rest());
         }
     }
 }
 
 fn router(routes: &[(Vec<String>, Option<String>, String)]) -> Result<Router<usize>, RouteError> {
-    let routes = routes.iter().enumerate().map(|(index, (methods, host, path))| {
-        let hosts: Vec<_> = host.iter().cloned().collect();
-        Route::new(path, methods, &hosts, index)
-    });
+    let routes = routes
+        .iter()
+        .enumerate()
+        .map(|(index, (methods, host, path))| {
+            let hosts: Vec<_> = host.iter().cloned().collect();
+            Route::new(path, methods, &hosts, index)
+        });
     Router::new(routes.collect())
 }

@@ -41,9 +41,37 @@ pub struct AccessLine<'a> {
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Event<'a> {
     Access(AccessLine<'a>),
-    Guest { app: &'a str, component: &'a str, id: Option<RequestId>, stream: &'a str, message: &'a str },
-    Worker { level: &'a str, message: &'a str },
-    Failure { app: &'a str, component: &'a str, id: RequestId, message: &'a str },
+    Guest {
+        whose: Whose<'a>,
+        stream: &'a str,
+        message: &'a str,
+    },
+    Worker {
+        whose: Whose<'a>,
+        level: &'a str,
+        message: &'a str,
+    },
+}
+
+/// What a line is about; nothing of it when a process speaks about itself.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Whose<'a> {
+    pub(super) app: Option<&'a str>,
+    pub(super) component: Option<&'a str>,
+    pub(super) id: Option<RequestId>,
+}
+
+impl Whose<'_> {
+    fn json(self, out: &mut String) -> fmt::Result {
+        if let (Some(app), Some(component)) = (self.app, self.component) {
+            json_text(out, "app", app)?;
+            json_text(out, "component", component)?;
+        }
+        match self.id {
+            Some(id) => write!(out, ",\"request_id\":\"{id}\""),
+            None => Ok(()),
+        }
+    }
 }
 
 /// What is the same for all lines of a log.
@@ -59,32 +87,36 @@ impl Style {
     pub(super) fn write(self, event: &Event<'_>, time: SystemTime, out: &mut String) {
         let time = Clock::at(time);
         // Writing into a string cannot fail.
-        let _ = if self.json { self.json(event, time, out) } else { self.text(event, time, out) };
+        let _ = if self.json {
+            self.json(event, time, out)
+        } else {
+            self.text(event, time, out)
+        };
         out.push('\n');
     }
 
     fn json(self, event: &Event<'_>, time: Clock, out: &mut String) -> fmt::Result {
         write!(out, "{{\"time\":\"{time}Z\"")?;
         match event {
-            Event::Access(line) => {
-                let level = if line.status >= 500 || line.aborted { "error" } else { "info" };
-                write!(out, ",\"level\":\"{level}\",\"kind\":\"access\"")?;
-                self.json_access(line, out)?;
-            }
-            Event::Guest { app, component, id, stream, message } => {
-                write!(out, ",\"level\":\"info\",\"kind\":\"guest\"")?;
-                json_subject(out, Some(app), Some(component), *id)?;
+            Event::Access(line) => self.json_access(line, out)?,
+            Event::Guest {
+                whose,
+                stream,
+                message,
+            } => {
+                out.write_str(",\"level\":\"info\",\"kind\":\"guest\"")?;
+                whose.json(out)?;
                 json_text(out, "stream", stream)?;
                 json_text(out, "message", message)?;
             }
-            Event::Worker { level, message } => {
+            Event::Worker {
+                whose,
+                level,
+                message,
+            } => {
                 json_text(out, "level", level)?;
                 write!(out, ",\"kind\":\"worker\",\"worker\":{}", self.worker)?;
-                json_text(out, "message", message)?;
-            }
-            Event::Failure { app, component, id, message } => {
-                write!(out, ",\"level\":\"error\",\"kind\":\"worker\",\"worker\":{}", self.worker)?;
-                json_subject(out, Some(app), Some(component), Some(*id))?;
+                whose.json(out)?;
                 json_text(out, "message", message)?;
             }
         }
@@ -92,7 +124,16 @@ impl Style {
     }
 
     fn json_access(self, line: &AccessLine<'_>, out: &mut String) -> fmt::Result {
-        json_subject(out, line.app, line.component, Some(line.id))?;
+        let is_wrong = line.status >= 500 || line.aborted;
+        json_text(out, "level", if is_wrong { "error" } else { "info" })?;
+        out.write_str(",\"kind\":\"access\"")?;
+        let id = Some(line.id);
+        Whose {
+            app: line.app,
+            component: line.component,
+            id,
+        }
+        .json(out)?;
         json_text(out, "method", line.method)?;
         json_text(out, "path", line.path)?;
         if let Some(route) = line.route {
@@ -118,43 +159,77 @@ impl Style {
         self.paint(out, Color::Dim, format_args!("{}", time.of_day()))?;
         match event {
             Event::Access(line) => self.text_access(line, out),
-            Event::Guest { component, stream, message, .. } => {
-                let color = if *stream == "stderr" { Color::Yellow } else { Color::Dim };
-                write!(out, " {component:<10} ")?;
+            Event::Guest {
+                whose,
+                stream,
+                message,
+            } => {
+                let color = if *stream == "stderr" {
+                    Color::Yellow
+                } else {
+                    Color::Dim
+                };
+                write!(out, " {:<10} ", whose.component.unwrap_or("-"))?;
                 self.paint(out, color, format_args!("|"))?;
                 write!(out, " {}", Printable(message))
             }
-            Event::Worker { level, message } => {
-                let color = if *level == "error" { Color::Red } else { Color::Yellow };
-                write!(out, " worker {:<3} ", self.worker)?;
+            Event::Worker {
+                whose,
+                level,
+                message,
+            } => {
+                let color = if *level == "error" {
+                    Color::Red
+                } else {
+                    Color::Yellow
+                };
+                match whose.component {
+                    Some(component) => write!(out, " {component:<10} ")?,
+                    None => write!(out, " worker {:<3} ", self.worker)?,
+                }
                 self.paint(out, color, format_args!("{level}"))?;
-                write!(out, ": {}", Printable(message))
-            }
-            Event::Failure { component, id, message, .. } => {
-                write!(out, " {component:<10} ")?;
-                self.paint(out, Color::Red, format_args!("error"))?;
-                write!(out, ": {} ", Printable(message))?;
-                self.paint(out, Color::Dim, format_args!("{id}"))
+                write!(out, ": {}", Printable(message))?;
+                match whose.id {
+                    Some(id) => self.paint(out, Color::Dim, format_args!(" {id}")),
+                    None => Ok(()),
+                }
             }
         }
     }
 
     fn text_access(self, line: &AccessLine<'_>, out: &mut String) -> fmt::Result {
         let component = line.component.unwrap_or("-");
-        write!(out, " {component:<10} {:>4} {} ", line.method, Printable(line.path))?;
+        write!(
+            out,
+            " {component:<10} {:>4} {} ",
+            line.method,
+            Printable(line.path)
+        )?;
         let color = match line.status {
             200..400 if !line.aborted => Color::Green,
             400..500 if !line.aborted => Color::Yellow,
             _ => Color::Red,
         };
-        self.paint(out, color, format_args!("{}{}", line.status, if line.aborted { " aborted" } else { "" }))?;
+        self.paint(
+            out,
+            color,
+            format_args!(
+                "{}{}",
+                line.status,
+                if line.aborted { " aborted" } else { "" }
+            ),
+        )?;
         let milliseconds = line.duration.as_secs_f64() * 1e3;
         write!(out, " {milliseconds:.2}ms {}B ", line.bytes_out)?;
         self.paint(out, Color::Dim, format_args!("{}", line.id))
     }
 
     fn paint(self, out: &mut String, color: Color, text: fmt::Arguments<'_>) -> fmt::Result {
-        if self.color { write!(out, "\x1b[{}m{text}\x1b[0m", color as u8) } else { out.write_fmt(text) }
+        if self.color {
+            write!(out, "\x1b[{}m{text}\x1b[0m", color as u8)
+        } else {
+            out.write_fmt(text)
+        }
     }
 }
 
@@ -165,17 +240,6 @@ enum Color {
     Red = 31,
     Green = 32,
     Yellow = 33,
-}
-
-fn json_subject(out: &mut String, app: Option<&str>, component: Option<&str>, id: Option<RequestId>) -> fmt::Result {
-    if let (Some(app), Some(component)) = (app, component) {
-        json_text(out, "app", app)?;
-        json_text(out, "component", component)?;
-    }
-    match id {
-        Some(id) => write!(out, ",\"request_id\":\"{id}\""),
-        None => Ok(()),
-    }
 }
 
 fn json_text(out: &mut String, key: &str, text: &str) -> fmt::Result {
@@ -215,15 +279,25 @@ impl Clock {
     fn at(time: SystemTime) -> Self {
         let elapsed = time.duration_since(UNIX_EPOCH).unwrap_or_default();
         let (days, seconds) = (elapsed.as_secs() / 86_400, elapsed.as_secs() % 86_400);
-        Self { date: date(days), seconds, micros: elapsed.subsec_micros() }
+        Self {
+            date: date(days),
+            seconds,
+            micros: elapsed.subsec_micros(),
+        }
     }
 
     /// `HH:MM:SS.mmm`.
     fn of_day(self) -> impl fmt::Display {
-        let Self { seconds, micros, .. } = self;
+        let Self {
+            seconds, micros, ..
+        } = self;
         fmt::from_fn(move |formatter| {
             let (hours, minutes, rest) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
-            write!(formatter, "{hours:02}:{minutes:02}:{rest:02}.{:03}", micros / 1000)
+            write!(
+                formatter,
+                "{hours:02}:{minutes:02}:{rest:02}.{:03}",
+                micros / 1000
+            )
         })
     }
 }
@@ -231,8 +305,16 @@ impl Clock {
 impl fmt::Display for Clock {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (year, month, day) = self.date;
-        let (hours, minutes, seconds) = (self.seconds / 3600, self.seconds / 60 % 60, self.seconds % 60);
-        write!(formatter, "{year:04}-{month:02}-{day:02}T{hours:02}:{minutes:02}:{seconds:02}.{:06}", self.micros)
+        let (hours, minutes, seconds) = (
+            self.seconds / 3600,
+            self.seconds / 60 % 60,
+            self.seconds % 60,
+        );
+        write!(
+            formatter,
+            "{year:04}-{month:02}-{day:02}T{hours:02}:{minutes:02}:{seconds:02}.{:06}",
+            self.micros
+        )
     }
 }
 
@@ -242,11 +324,16 @@ impl fmt::Display for Clock {
 fn date(days: u64) -> (u64, u64, u64) {
     let days = days + 719_468;
     let (era, day_of_era) = (days / 146_097, days % 146_097);
-    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let year_of_era =
+        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let shifted_month = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
+    let month = if shifted_month < 10 {
+        shifted_month + 3
+    } else {
+        shifted_month - 9
+    };
     (era * 400 + year_of_era + u64::from(month <= 2), month, day)
 }
 
@@ -254,8 +341,16 @@ fn date(days: u64) -> (u64, u64, u64) {
 mod tests {
     use super::*;
 
-    const PLAIN: Style = Style { json: false, color: false, worker: 1 };
-    const JSON: Style = Style { json: true, color: false, worker: 1 };
+    const PLAIN: Style = Style {
+        json: false,
+        color: false,
+        worker: 1,
+    };
+    const JSON: Style = Style {
+        json: true,
+        color: false,
+        worker: 1,
+    };
 
     fn moment() -> SystemTime {
         UNIX_EPOCH + Duration::from_micros(1_795_375_560_123_456)
@@ -306,26 +401,69 @@ mod tests {
     fn a_line_of_text_cannot_steer_the_terminal() {
         let id = RequestId::next();
         let line = written(PLAIN, &Event::Access(access(id)));
-        assert_eq!(line, format!("19:26:00.123 rust       POST /a\\u{{9b}}\"b 200 1.23ms 512B {id}\n"));
+        assert_eq!(
+            line,
+            format!("19:26:00.123 rust       POST /a\\u{{9b}}\"b 200 1.23ms 512B {id}\n")
+        );
 
         let message = "\x1b[2Jgone\rover";
-        let event = Event::Guest { app: "a", component: "c", id: None, stream: "stdout", message };
-        assert_eq!(written(PLAIN, &event), "19:26:00.123 c          | \\u{1b}[2Jgone\\rover\n");
+        let event = Event::Guest {
+            whose: whose(None),
+            stream: "stdout",
+            message,
+        };
+        assert_eq!(
+            written(PLAIN, &event),
+            "19:26:00.123 c          | \\u{1b}[2Jgone\\rover\n"
+        );
+    }
+
+    fn whose(id: Option<RequestId>) -> Whose<'static> {
+        Whose {
+            app: Some("a"),
+            component: Some("c"),
+            id,
+        }
     }
 
     #[test]
-    fn guest_worker_and_failure_lines_say_whose_they_are() {
+    fn lines_of_guests_and_workers_say_whose_they_are() {
         let id = RequestId::next();
-        let guest = Event::Guest { app: "a", component: "c", id: Some(id), stream: "stderr", message: "oh" };
-        let failure = Event::Failure { app: "a", component: "c", id, message: "trap" };
+        let guest = Event::Guest {
+            whose: whose(Some(id)),
+            stream: "stderr",
+            message: "oh",
+        };
+        let failure = Event::Worker {
+            whose: whose(Some(id)),
+            level: "error",
+            message: "trap",
+        };
+        let worker = Event::Worker {
+            whose: Whose::default(),
+            level: "warning",
+            message: "full",
+        };
 
         let guest: serde_json::Value = serde_json::from_str(&written(JSON, &guest)).unwrap();
-        let failure: serde_json::Value = serde_json::from_str(&written(JSON, &failure)).unwrap();
-        let worker = written(PLAIN, &Event::Worker { level: "warning", message: "full" });
+        let error: serde_json::Value = serde_json::from_str(&written(JSON, &failure)).unwrap();
 
-        assert_eq!((&guest["kind"], &guest["stream"]), (&"guest".into(), &"stderr".into()));
-        assert_eq!((&failure["level"], &failure["request_id"]), (&"error".into(), &id.to_string().into()));
-        assert_eq!(worker, "19:26:00.123 worker 1   warning: full\n");
+        assert_eq!(
+            (&guest["kind"], &guest["stream"]),
+            (&"guest".into(), &"stderr".into())
+        );
+        assert_eq!(
+            (&error["level"], &error["request_id"]),
+            (&"error".into(), &id.to_string().into())
+        );
+        assert_eq!(
+            written(PLAIN, &failure),
+            format!("19:26:00.123 c          error: trap {id}\n")
+        );
+        assert_eq!(
+            written(PLAIN, &worker),
+            "19:26:00.123 worker 1   warning: full\n"
+        );
     }
 
     #[test]

@@ -12,7 +12,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use super::RequestId;
-use super::line::{AccessLine, Event, Style};
+use super::line::{AccessLine, Event, Style, Whose};
 use crate::settings::{LogFormat, LogSettings};
 
 /// Bytes that wait to be written before access lines are dropped.
@@ -82,7 +82,8 @@ impl Shared {
             return;
         }
         let first = buffer.lines.is_empty();
-        self.style.write(event, SystemTime::now(), &mut buffer.lines);
+        self.style
+            .write(event, SystemTime::now(), &mut buffer.lines);
         drop(buffer);
         if first {
             self.filled.notify_one();
@@ -95,10 +96,15 @@ impl Shared {
         buffer.writing = false;
         self.settled.notify_all();
         while buffer.lines.is_empty() && !buffer.closed {
-            buffer = self.filled.wait(buffer).unwrap_or_else(PoisonError::into_inner);
+            buffer = self
+                .filled
+                .wait(buffer)
+                .unwrap_or_else(PoisonError::into_inner);
         }
         if !buffer.closed {
-            let waited = self.filled.wait_timeout_while(buffer, COLLECT, |buffer| !buffer.closed);
+            let waited = self
+                .filled
+                .wait_timeout_while(buffer, COLLECT, |buffer| !buffer.closed);
             buffer = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
         if buffer.lines.is_empty() {
@@ -109,8 +115,14 @@ impl Shared {
         buffer.writing = true;
         drop(buffer);
         if dropped > 0 {
-            let message = format!("{dropped} log lines were dropped, because nobody read them in time");
-            self.style.write(&Event::Worker { level: "warning", message: &message }, SystemTime::now(), &mut lines);
+            let message =
+                format!("{dropped} log lines were dropped, because nobody read them in time");
+            let warning = Event::Worker {
+                whose: Whose::default(),
+                level: "warning",
+                message: &message,
+            };
+            self.style.write(&warning, SystemTime::now(), &mut lines);
         }
         Some(lines)
     }
@@ -134,7 +146,11 @@ impl Log {
     pub fn writing_to(settings: &LogSettings, worker: u32, sink: Box<dyn Write + Send>) -> Self {
         let json = settings.format == LogFormat::Json;
         let shared = Arc::new(Shared {
-            style: Style { json, color: settings.color && !json, worker },
+            style: Style {
+                json,
+                color: settings.color && !json,
+                worker,
+            },
             access: settings.access,
             buffer: Mutex::default(),
             filled: Condvar::new(),
@@ -143,8 +159,12 @@ impl Log {
         let writer = shared.clone();
         // Without a writer the buffer fills up and lines are dropped: a host that cannot start one more thread has
         // other problems than its log.
-        let _ = std::thread::Builder::new().name("log".into()).spawn(move || writer.write_until_closed(sink));
-        Self { handle: Arc::new(Handle { shared }) }
+        let _ = std::thread::Builder::new()
+            .name("log".into())
+            .spawn(move || writer.write_until_closed(sink));
+        Self {
+            handle: Arc::new(Handle { shared }),
+        }
     }
 
     /// Whether access lines are wanted, so that nobody collects what they need in vain.
@@ -155,17 +175,35 @@ impl Log {
     /// A finished exchange.
     pub fn access(&self, line: AccessLine<'_>) {
         if self.handle.shared.access {
-            self.handle.shared.append(&Event::Access(line), ACCESS_BYTES);
+            self.handle
+                .shared
+                .append(&Event::Access(line), ACCESS_BYTES);
         }
     }
 
     /// What a guest wrote to `stream`, one line or several.
-    pub fn guest(&self, app: &str, component: &str, id: Option<RequestId>, stream: &str, text: &str) {
+    pub fn guest(
+        &self,
+        app: &str,
+        component: &str,
+        id: Option<RequestId>,
+        stream: &str,
+        text: &str,
+    ) {
         for line in text.lines() {
             let mut rest = line;
             loop {
                 let (message, next) = rest.split_at(rest.floor_char_boundary(GUEST_LINE));
-                self.handle.shared.append(&Event::Guest { app, component, id, stream, message }, MOST_BYTES);
+                let event = Event::Guest {
+                    whose: Whose {
+                        app: Some(app),
+                        component: Some(component),
+                        id,
+                    },
+                    stream,
+                    message,
+                };
+                self.handle.shared.append(&event, MOST_BYTES);
                 rest = next;
                 if rest.is_empty() {
                     break;
@@ -176,12 +214,26 @@ impl Log {
 
     /// What this process has to say about itself.
     pub fn worker(&self, level: &str, message: &str) {
-        self.handle.shared.append(&Event::Worker { level, message }, MOST_BYTES);
+        self.say(Whose::default(), level, message);
     }
 
     /// Why a component failed to answer a request: what its client is not told.
     pub fn failure(&self, app: &str, component: &str, id: RequestId, message: &str) {
-        self.handle.shared.append(&Event::Failure { app, component, id, message }, MOST_BYTES);
+        let whose = Whose {
+            app: Some(app),
+            component: Some(component),
+            id: Some(id),
+        };
+        self.say(whose, "error", message);
+    }
+
+    fn say(&self, whose: Whose<'_>, level: &str, message: &str) {
+        let event = Event::Worker {
+            whose,
+            level,
+            message,
+        };
+        self.handle.shared.append(&event, MOST_BYTES);
     }
 
     /// Waits until every line is written; called before the process ends.
@@ -189,7 +241,9 @@ impl Log {
         let shared = &self.handle.shared;
         let buffer = shared.lock();
         // When the reader is stuck there is nothing better to do than to give up.
-        let _ = shared.settled.wait_timeout_while(buffer, FLUSH, |buffer| !buffer.is_settled());
+        let _ = shared
+            .settled
+            .wait_timeout_while(buffer, FLUSH, |buffer| !buffer.is_settled());
     }
 }
 
@@ -202,7 +256,11 @@ struct Descriptor {
 
 impl Descriptor {
     fn stdout() -> Self {
-        let file = io::stdout().as_fd().try_clone_to_owned().ok().map(File::from);
+        let file = io::stdout()
+            .as_fd()
+            .try_clone_to_owned()
+            .ok()
+            .map(File::from);
         let kind = file.as_ref().and_then(|file| file.metadata().ok());
         let is_pipe = kind.is_some_and(|metadata| metadata.file_type().is_fifo());
         Self { file, is_pipe }
@@ -211,8 +269,14 @@ impl Descriptor {
 
 impl Write for Descriptor {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let Some(file) = &mut self.file else { return Ok(bytes.len()) };
-        let whole_lines = if self.is_pipe { whole_lines(bytes) } else { bytes };
+        let Some(file) = &mut self.file else {
+            return Ok(bytes.len());
+        };
+        let whole_lines = if self.is_pipe {
+            whole_lines(bytes)
+        } else {
+            bytes
+        };
         match file.write(whole_lines) {
             // Somebody made the descriptor that we share non-blocking: its reader is slow, which only delays this thread.
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
@@ -234,8 +298,12 @@ fn whole_lines(bytes: &[u8]) -> &[u8] {
         return bytes;
     }
     let is_feed = |byte: &u8| *byte == b'\n';
-    let fitting = bytes.get(..ATOMIC).and_then(|head| head.iter().rposition(is_feed));
-    let end = fitting.or_else(|| bytes.iter().position(is_feed)).map_or(bytes.len(), |feed| feed + 1);
+    let fitting = bytes
+        .get(..ATOMIC)
+        .and_then(|head| head.iter().rposition(is_feed));
+    let end = fitting
+        .or_else(|| bytes.iter().position(is_feed))
+        .map_or(bytes.len(), |feed| feed + 1);
     bytes.get(..end).unwrap_or(bytes)
 }
 
@@ -244,7 +312,11 @@ mod tests {
     use super::*;
     use std::sync::mpsc;
 
-    const TEXT: LogSettings = LogSettings { format: LogFormat::Text, access: true, color: false };
+    const TEXT: LogSettings = LogSettings {
+        format: LogFormat::Text,
+        access: true,
+        color: false,
+    };
 
     /// Keeps what was written; can be held shut like a reader that does not read.
     #[derive(Clone, Default)]
@@ -285,10 +357,20 @@ mod tests {
         let page = Page::default();
         let log = Log::writing_to(&TEXT, 0, Box::new(page.clone()));
 
-        log.guest("app", "c", None, "stdout", &format!("first\n{}", "é".repeat(GUEST_LINE)));
+        log.guest(
+            "app",
+            "c",
+            None,
+            "stdout",
+            &format!("first\n{}", "é".repeat(GUEST_LINE)),
+        );
         log.flush();
 
-        let lengths: Vec<_> = page.text().lines().map(|line| line.split_once("| ").unwrap().1.len()).collect();
+        let lengths: Vec<_> = page
+            .text()
+            .lines()
+            .map(|line| line.split_once("| ").unwrap().1.len())
+            .collect();
         assert_eq!(lengths, [5, GUEST_LINE, GUEST_LINE]);
     }
 
@@ -319,22 +401,43 @@ mod tests {
         let text = page.text();
         let dropped: usize = text
             .lines()
-            .filter_map(|line| line.split_once("warning: ")?.1.split_once(" log lines")?.0.parse::<usize>().ok())
+            .filter_map(|line| {
+                line.split_once("warning: ")?
+                    .1
+                    .split_once(" log lines")?
+                    .0
+                    .parse::<usize>()
+                    .ok()
+            })
             .sum();
         assert!(dropped > 0, "nothing was dropped");
-        assert_eq!(text.lines().filter(|line| line.contains("xxx")).count() + dropped, 20_000);
+        assert_eq!(
+            text.lines().filter(|line| line.contains("xxx")).count() + dropped,
+            20_000
+        );
     }
 
     #[test]
     fn access_lines_can_be_switched_off() {
-        let log = Log::writing_to(&LogSettings { access: false, ..TEXT }, 0, Box::new(io::sink()));
+        let log = Log::writing_to(
+            &LogSettings {
+                access: false,
+                ..TEXT
+            },
+            0,
+            Box::new(io::sink()),
+        );
 
         assert!(!log.wants_access());
     }
 
     #[test]
     fn a_pipe_gets_whole_lines() {
-        let line = [b'x'; 1499].iter().chain(b"\n").copied().collect::<Vec<u8>>();
+        let line = [b'x'; 1499]
+            .iter()
+            .chain(b"\n")
+            .copied()
+            .collect::<Vec<u8>>();
         let long = vec![b'y'; 10_000];
 
         assert_eq!(whole_lines(&line.repeat(2)).len(), 3000);

@@ -58,7 +58,10 @@ impl Counters {
         }
         add(&self.bytes_in, outcome.bytes_in);
         add(&self.bytes_out, outcome.bytes_out);
-        add(&self.duration_us, u64::try_from(outcome.duration.as_micros()).unwrap_or(u64::MAX));
+        add(
+            &self.duration_us,
+            u64::try_from(outcome.duration.as_micros()).unwrap_or(u64::MAX),
+        );
     }
 
     pub(crate) fn overloaded(&self) {
@@ -109,10 +112,14 @@ impl Sum {
 
     fn json(&self) -> serde_json::Map<String, Value> {
         let classes = self.classes.iter().enumerate();
-        let responses: serde_json::Map<_, _> =
-            classes.map(|(class, count)| (format!("{}xx", class + 1), json!(count))).collect();
-        let mut fields: serde_json::Map<_, _> =
-            self.numbers.iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect();
+        let responses: serde_json::Map<_, _> = classes
+            .map(|(class, count)| (format!("{}xx", class + 1), json!(count)))
+            .collect();
+        let mut fields: serde_json::Map<_, _> = self
+            .numbers
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), json!(value)))
+            .collect();
         fields.insert("responses".to_owned(), Value::Object(responses));
         fields
     }
@@ -134,8 +141,15 @@ pub struct Metrics {
 impl Metrics {
     /// The counters of one component, made when first asked for.
     pub(crate) fn component(&self, app: &str, component: &str) -> Arc<Counters> {
-        let mut components = self.registry.components.lock().unwrap_or_else(PoisonError::into_inner);
-        components.entry((app.to_owned(), component.to_owned())).or_default().clone()
+        let mut components = self
+            .registry
+            .components
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        components
+            .entry((app.to_owned(), component.to_owned()))
+            .or_default()
+            .clone()
     }
 
     /// The counters of requests that reached no component.
@@ -153,7 +167,11 @@ impl Metrics {
 
     /// Everything as JSON: sums over all components, then each component by itself.
     pub fn snapshot(&self) -> Value {
-        let components = self.registry.components.lock().unwrap_or_else(PoisonError::into_inner);
+        let components = self
+            .registry
+            .components
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         let mut total = Sum::default();
         total.add(&self.registry.unrouted);
         let mut each = Vec::new();
@@ -167,7 +185,10 @@ impl Metrics {
             each.push(Value::Object(fields));
         }
         let mut fields = total.json();
-        fields.insert("connections".to_owned(), json!(self.registry.connections.load(Ordering::Relaxed)));
+        fields.insert(
+            "connections".to_owned(),
+            json!(self.registry.connections.load(Ordering::Relaxed)),
+        );
         fields.insert("components".to_owned(), Value::Array(each));
         Value::Object(fields)
     }
@@ -178,7 +199,13 @@ mod tests {
     use super::*;
 
     fn outcome(status: u16, aborted: bool) -> Outcome {
-        Outcome { status, aborted, duration: Duration::from_millis(2), bytes_in: 3, bytes_out: 5 }
+        Outcome {
+            status,
+            aborted,
+            duration: Duration::from_millis(2),
+            bytes_in: 3,
+            bytes_out: 5,
+        }
     }
 
     #[test]
@@ -196,7 +223,10 @@ mod tests {
 
         let snapshot = metrics.snapshot();
         assert_eq!(snapshot["requests"], 3);
-        assert_eq!(snapshot["responses"], json!({"1xx": 0, "2xx": 1, "3xx": 0, "4xx": 2, "5xx": 0}));
+        assert_eq!(
+            snapshot["responses"],
+            json!({"1xx": 0, "2xx": 1, "3xx": 0, "4xx": 2, "5xx": 0})
+        );
         assert_eq!(snapshot["bytes_out"], 15);
         assert_eq!(snapshot["components"][0]["component"], "hello");
         assert_eq!(snapshot["components"][0]["active"], 1);

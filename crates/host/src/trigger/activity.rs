@@ -113,7 +113,8 @@ impl Activity {
     }
 
     fn arrived(&self) {
-        let expected = self.heads.load(Ordering::Relaxed) && self.active.load(Ordering::Relaxed) == 0;
+        let expected =
+            self.heads.load(Ordering::Relaxed) && self.active.load(Ordering::Relaxed) == 0;
         if expected && self.head_since.load(Ordering::Relaxed) == NEVER {
             self.head_since.store(self.now(), Ordering::Relaxed);
         }
@@ -141,7 +142,11 @@ impl Activity {
             return None;
         }
         let head_since = self.head_since.load(Ordering::Relaxed);
-        let waiting = if head_since == NEVER { Waiting::Request } else { Waiting::Head };
+        let waiting = if head_since == NEVER {
+            Waiting::Request
+        } else {
+            Waiting::Head
+        };
         let limit = match waiting {
             _ if !self.served.load(Ordering::Relaxed) => self.opened + patience.head,
             Waiting::Head => self.moment(head_since) + patience.head,
@@ -162,7 +167,11 @@ pub(super) struct Watched<S> {
 
 impl<S> Watched<S> {
     pub(super) fn new(socket: S, prefix: Bytes, activity: Arc<Activity>) -> Self {
-        Self { socket, prefix, activity }
+        Self {
+            socket,
+            prefix,
+            activity,
+        }
     }
 
     pub(super) fn into_socket(self) -> S {
@@ -171,13 +180,19 @@ impl<S> Watched<S> {
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         let this = &mut *self;
         let before = buffer.filled().len();
         if this.prefix.is_empty() {
             std::task::ready!(Pin::new(&mut this.socket).poll_read(cx, buffer))?;
         } else {
-            let head = this.prefix.split_to(this.prefix.len().min(buffer.remaining()));
+            let head = this
+                .prefix
+                .split_to(this.prefix.len().min(buffer.remaining()));
             buffer.put_slice(head.chunk());
         }
         if buffer.filled().len() > before {
@@ -197,7 +212,11 @@ impl<S> Watched<S> {
 }
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
         let polled = Pin::new(&mut self.socket).poll_write(cx, bytes);
         self.note(&polled);
         polled
@@ -238,14 +257,21 @@ mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::sync::Semaphore;
 
-    const PATIENCE: Patience = Patience { head: Duration::from_secs(10), idle: Duration::from_secs(75) };
+    const PATIENCE: Patience = Patience {
+        head: Duration::from_secs(10),
+        idle: Duration::from_secs(75),
+    };
 
     fn activity() -> Arc<Activity> {
-        Arc::new(Activity::new(Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap()))
+        Arc::new(Activity::new(
+            Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap(),
+        ))
     }
 
     fn left(activity: &Activity) -> Option<(Duration, Waiting)> {
-        activity.limit(PATIENCE).map(|(limit, waiting)| (limit - Instant::now(), waiting))
+        activity
+            .limit(PATIENCE)
+            .map(|(limit, waiting)| (limit - Instant::now(), waiting))
     }
 
     #[tokio::test(start_paused = true)]
@@ -265,7 +291,10 @@ mod tests {
         activity.arrived();
         tokio::time::advance(Duration::from_secs(1)).await;
         activity.arrived();
-        assert_eq!(left(&activity), Some((PATIENCE.head - Duration::from_secs(1), Waiting::Head)));
+        assert_eq!(
+            left(&activity),
+            Some((Duration::from_secs(9), Waiting::Head))
+        );
     }
 
     #[tokio::test(start_paused = true)]
@@ -287,10 +316,14 @@ mod tests {
         let mut watched = Watched::new(server, Bytes::new(), activity.clone());
         activity.begin();
 
-        let writing = tokio::time::timeout(Duration::from_secs(1), watched.write_all(&[0; 16])).await;
+        let writing =
+            tokio::time::timeout(Duration::from_secs(1), watched.write_all(&[0; 16])).await;
 
         assert!(writing.is_err());
-        assert_eq!(left(&activity), Some((PATIENCE.idle - Duration::from_secs(1), Waiting::Reader)));
+        assert_eq!(
+            left(&activity),
+            Some((Duration::from_secs(74), Waiting::Reader))
+        );
         client.read_exact(&mut [0; 8]).await.unwrap();
         watched.write_all(&[0; 8]).await.unwrap();
         assert_eq!(left(&activity), None);

@@ -49,21 +49,36 @@ struct RequestBody {
 }
 
 /// The body of a request as its guest gets it, and how to ask what became of it; an empty body has nothing to tell.
-pub(super) fn request_body(inner: Incoming, limit: u64, activity: &Arc<Activity>) -> (WasiBody, Option<Arc<Upload>>) {
+pub(super) fn request_body(
+    inner: Incoming,
+    limit: u64,
+    activity: &Arc<Activity>,
+) -> (WasiBody, Option<Arc<Upload>>) {
     if inner.is_end_stream() {
         // A value without a size: boxing it allocates nothing.
-        return (Empty::new().map_err(|never| match never {}).boxed_unsync(), None);
+        return (
+            Empty::new().map_err(|never| match never {}).boxed_unsync(),
+            None,
+        );
     }
     let upload = Arc::new(Upload::default());
     // The connection is in use as long as somebody may read this body.
     activity.begin();
-    let body = RequestBody { inner, limit, ended: false, upload: upload.clone(), activity: activity.clone() };
+    let body = RequestBody {
+        inner,
+        limit,
+        ended: false,
+        upload: upload.clone(),
+        activity: activity.clone(),
+    };
     (body.boxed_unsync(), Some(upload))
 }
 
 impl RequestBody {
     fn admit(&mut self, frame: Frame<Bytes>) -> Result<Frame<Bytes>, HttpError> {
-        let Some(data) = frame.data_ref() else { return Ok(frame) };
+        let Some(data) = frame.data_ref() else {
+            return Ok(frame);
+        };
         let received = self.upload.received() + length(data);
         if received > self.limit {
             self.upload.exceeded.store(true, Ordering::Relaxed);
@@ -78,7 +93,10 @@ impl Body for RequestBody {
     type Data = Bytes;
     type Error = HttpError;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, HttpError>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, HttpError>>> {
         if self.upload.is_exceeded() {
             return Poll::Ready(None);
         }
@@ -134,7 +152,11 @@ pub(super) struct AnswerBody<R: Respond> {
 
 impl<R: Respond> AnswerBody<R> {
     pub(super) fn new(content: Content, promised: Option<u64>, exchange: Exchange<R>) -> Self {
-        let mut body = Self { content, promised, exchange };
+        let mut body = Self {
+            content,
+            promised,
+            exchange,
+        };
         if promised == Some(0) {
             body.exchange.complete();
         }
@@ -155,7 +177,10 @@ impl<R: Respond> Body for AnswerBody<R> {
     type Data = Bytes;
     type Error = HttpError;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, HttpError>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, HttpError>>> {
         let polled = match &mut self.content {
             Content::Guest(body) => std::task::ready!(Pin::new(body).poll_frame(cx)),
             Content::Own(bytes) if bytes.is_empty() => None,

@@ -10,7 +10,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -23,7 +23,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::OwnedSemaphorePermit;
-use tokio::time::Instant;
+use tokio::time::{Instant, Sleep};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
@@ -90,10 +90,23 @@ pub(super) async fn serve<R: Respond>(
     terms.shared.metrics.connection_opened();
     let _counted = Counted(terms.shared.metrics.clone());
     let activity = Arc::new(Activity::new(permit));
-    let scheme = if tls.is_some() { Scheme::HTTPS } else { Scheme::HTTP };
-    let peer =
-        Peer::new(terms.shared.clone(), terms.shutdown.clone(), activity.clone(), address.ip(), scheme);
-    let connection = Connection { terms, activity, peer: Arc::new(peer) };
+    let scheme = if tls.is_some() {
+        Scheme::HTTPS
+    } else {
+        Scheme::HTTP
+    };
+    let peer = Peer::new(
+        terms.shared.clone(),
+        terms.shutdown.clone(),
+        activity.clone(),
+        address.ip(),
+        scheme,
+    );
+    let connection = Connection {
+        terms,
+        activity,
+        peer: Arc::new(peer),
+    };
     match tls {
         None => connection.detect(socket).await,
         Some(tls) => {
@@ -152,8 +165,18 @@ impl<R: Respond> Connection<R> {
         let socket = TokioIo::new(Watched::new(socket, read, self.activity.clone()));
         let mut connection = self.terms.http1.serve_connection(socket, service);
         let leave = grace_over(&self.terms.shutdown);
-        let ending = self.drive(Pin::new(&mut connection), http1::Connection::graceful_shutdown, leave).await;
-        self.part(ending, connection.into_parts().io.into_inner().into_socket()).await;
+        let ending = self
+            .drive(
+                Pin::new(&mut connection),
+                http1::Connection::graceful_shutdown,
+                leave,
+            )
+            .await;
+        self.part(
+            ending,
+            connection.into_parts().io.into_inner().into_socket(),
+        )
+        .await;
     }
 
     async fn http2<S: Transport>(&self, socket: S, read: Bytes) {
@@ -167,7 +190,8 @@ impl<R: Respond> Connection<R> {
         let connection = pin!(self.terms.http2.serve_connection(socket, service));
         // Graceful in HTTP/2 takes what is on its way already: there is nothing to wait for.
         let leave = self.terms.shutdown.begun();
-        self.drive(connection, http2::Connection::graceful_shutdown, leave).await;
+        self.drive(connection, http2::Connection::graceful_shutdown, leave)
+            .await;
     }
 
     /// Polls a connection until it is done, gets nowhere, or the host does not wait any longer.
@@ -180,7 +204,9 @@ impl<R: Respond> Connection<R> {
         let mut leaving = pin!(leaving);
         let mut left = false;
         let mut over = pin!(self.terms.shutdown.over());
-        let mut timer = pin!(tokio::time::sleep_until(self.activity.opened() + self.terms.patience.head));
+        let mut timer = pin!(tokio::time::sleep_until(
+            self.activity.opened() + self.terms.patience.head
+        ));
         poll_fn(|cx| {
             if let Poll::Ready(result) = connection.as_mut().poll(cx) {
                 return Poll::Ready(Ending::Done(result));
@@ -195,23 +221,29 @@ impl<R: Respond> Connection<R> {
             if over.as_mut().poll(cx).is_ready() {
                 return Poll::Ready(Ending::Cut);
             }
-            // The timer is only moved when that cannot wait until it fires.
-            if let Some((limit, _)) = self.limit()
-                && limit < timer.deadline()
-            {
-                timer.as_mut().reset(limit);
-            }
-            while timer.as_mut().poll(cx).is_ready() {
-                let now = Instant::now();
-                match self.limit() {
-                    Some((limit, waiting)) if limit <= now => return Poll::Ready(Ending::Impatient(waiting)),
-                    Some((limit, _)) => timer.as_mut().reset(limit),
-                    None => timer.as_mut().reset(now + self.terms.patience.idle),
-                }
-            }
-            Poll::Pending
+            self.poll_patience(timer.as_mut(), cx)
+                .map(Ending::Impatient)
         })
         .await
+    }
+
+    /// Ready when the connection got nowhere for too long.
+    fn poll_patience(&self, mut timer: Pin<&mut Sleep>, cx: &mut Context<'_>) -> Poll<Waiting> {
+        // The timer is only moved when that cannot wait until it fires.
+        if let Some((limit, _)) = self.limit()
+            && limit < timer.deadline()
+        {
+            timer.as_mut().reset(limit);
+        }
+        while timer.as_mut().poll(cx).is_ready() {
+            let now = Instant::now();
+            match self.limit() {
+                Some((limit, waiting)) if limit <= now => return Poll::Ready(waiting),
+                Some((limit, _)) => timer.as_mut().reset(limit),
+                None => timer.as_mut().reset(now + self.terms.patience.idle),
+            }
+        }
+        Poll::Pending
     }
 
     fn limit(&self) -> Option<(Instant, Waiting)> {
@@ -221,7 +253,6 @@ impl<R: Respond> Connection<R> {
     /// Closes an HTTP/1 connection in the way that fits its end.
     async fn part<S: Transport>(&self, ending: Ending, mut socket: S) {
         match ending {
-            Ending::Impatient(Waiting::Request) => {}
             Ending::Impatient(Waiting::Head) => {
                 let answer = Problem::HeadTimeout.on_the_wire(RequestId::next());
                 let said = async {
@@ -233,10 +264,10 @@ impl<R: Respond> Connection<R> {
                 }
             }
             Ending::Impatient(Waiting::Reader) | Ending::Cut => socket.cut(),
-            Ending::Done(Err(error)) if error.is_user() || error.is_body_write_aborted() => socket.cut(),
+            Ending::Done(Err(error)) if broke_off(&error) => socket.cut(),
             Ending::Done(Err(error)) if error.is_parse() => self.linger(socket).await,
             Ending::Done(_) if self.activity.is_unread() => self.linger(socket).await,
-            Ending::Done(_) => {}
+            Ending::Done(_) | Ending::Impatient(Waiting::Request) => {}
         }
     }
 
@@ -249,6 +280,11 @@ impl<R: Respond> Connection<R> {
             () = self.terms.shutdown.over() => {}
         }
     }
+}
+
+/// Whether the connection ended because an answer did, before its end.
+fn broke_off(error: &hyper::Error) -> bool {
+    error.is_user() || error.is_body_write_aborted()
 }
 
 /// Waits until the host drains and nothing can be on its way any more to a connection that is idle.

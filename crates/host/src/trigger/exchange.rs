@@ -92,7 +92,16 @@ impl<R: Respond> Peer<R> {
         let address = address.to_canonical();
         let trusted = shared.proxies.trusts(address);
         let address_value = headers::text_value(&address.to_string());
-        Self { shared, shutdown, activity, address, address_value, trusted, scheme, host: Mutex::new(None) }
+        Self {
+            shared,
+            shutdown,
+            activity,
+            address,
+            address_value,
+            trusted,
+            scheme,
+            host: Mutex::new(None),
+        }
     }
 
     /// The authority that a `host` header names.
@@ -103,7 +112,9 @@ impl<R: Respond> Peer<R> {
         {
             return Some(authority.clone());
         }
-        let authority = Authority::try_from(value.as_bytes()).ok().filter(is_plain)?;
+        let authority = Authority::try_from(value.as_bytes())
+            .ok()
+            .filter(is_plain)?;
         *last = Some((value.clone(), authority.clone()));
         Some(authority)
     }
@@ -149,35 +160,40 @@ pub(super) struct Exchange<R: Respond> {
 }
 
 /// Answers one request.
-pub(super) async fn answer<R: Respond>(peer: Arc<Peer<R>>, request: Request<Incoming>) -> Response<AnswerBody<R>> {
+pub(super) async fn answer<R: Respond>(
+    peer: Arc<Peer<R>>,
+    request: Request<Incoming>,
+) -> Response<AnswerBody<R>> {
     let mut exchange = Exchange::begin(peer, &request);
     let (mut parts, body) = request.into_parts();
-    let has_body = !body.is_end_stream();
-    match exchange.admit(&mut parts, &body) {
-        Err(problem) => {
-            if has_body {
-                exchange.peer.activity.left_unread();
-            }
-            exchange.refuse(&problem)
+    if let Err(problem) = exchange.admit(&mut parts, &body) {
+        if !body.is_end_stream() {
+            exchange.peer.activity.left_unread();
         }
-        Ok(()) => {
-            let shared = exchange.peer.shared.clone();
-            let Some((_, endpoint)) = exchange.route.and_then(|index| shared.router.route(index)) else {
-                return exchange.refuse(&Problem::NotFound);
-            };
-            let (body, upload) = request_body(body, endpoint.target.body_limit(), &exchange.peer.activity);
-            exchange.upload = upload;
-            let result = endpoint.target.respond(Request::from_parts(parts, body), exchange.id).await;
-            exchange.reply(result, &endpoint.counters)
-        }
+        return exchange.refuse(&problem);
     }
+    let shared = exchange.peer.shared.clone();
+    let Some((_, endpoint)) = exchange.route.and_then(|index| shared.router.route(index)) else {
+        return exchange.refuse(&Problem::NotFound);
+    };
+    let (body, upload) = request_body(body, endpoint.target.body_limit(), &exchange.peer.activity);
+    exchange.upload = upload;
+    let request = Request::from_parts(parts, body);
+    let result = endpoint.target.respond(request, exchange.id).await;
+    exchange.reply(result, &endpoint.counters)
 }
 
 impl<R: Respond> Exchange<R> {
     fn begin(peer: Arc<Peer<R>>, request: &Request<Incoming>) -> Self {
         peer.activity.begin();
-        let given = if peer.trusted { request.headers().get(headers::REQUEST_ID) } else { None };
-        let id = given.and_then(|given| RequestId::parse(given.as_bytes())).unwrap_or_else(RequestId::next);
+        let given = if peer.trusted {
+            request.headers().get(headers::REQUEST_ID)
+        } else {
+            None
+        };
+        let id = given
+            .and_then(|given| RequestId::parse(given.as_bytes()))
+            .unwrap_or_else(RequestId::next);
         let description = peer.shared.log.wants_access().then(|| Description {
             method: request.method().clone(),
             uri: request.uri().clone(),
@@ -206,7 +222,11 @@ impl<R: Respond> Exchange<R> {
         }
         let authority = self.authority(parts)?;
         let peer = self.peer.clone();
-        let found = match peer.shared.router.find(&parts.method, authority.host(), parts.uri.path()) {
+        let found = match peer
+            .shared
+            .router
+            .find(&parts.method, authority.host(), parts.uri.path())
+        {
             Found::Route(found) => found,
             Found::OtherMethods(methods) => return Err(Problem::MethodNotAllowed(methods)),
             Found::Nothing => return Err(Problem::NotFound),
@@ -219,14 +239,17 @@ impl<R: Respond> Exchange<R> {
         let (client, scheme) = self.client(parts);
         headers::clean_request(&mut parts.headers, peer.trusted);
         parts.headers.insert(headers::CLIENT_ADDRESS, client);
-        parts.headers.insert(headers::REQUEST_ID, headers::digits_value(self.id));
+        parts
+            .headers
+            .insert(headers::REQUEST_ID, headers::digits_value(self.id));
         describe_route(&found, &mut parts.headers);
         parts.extensions.clear();
         let mut uri = http::uri::Parts::default();
         uri.scheme = Some(scheme);
         uri.path_and_query = parts.uri.path_and_query().cloned();
         uri.authority = Some(authority);
-        parts.uri = Uri::from_parts(uri).map_err(|_| Problem::BadRequest("the target of the request is not valid"))?;
+        parts.uri = Uri::from_parts(uri)
+            .map_err(|_| Problem::BadRequest("the target of the request is not valid"))?;
         Ok(())
     }
 
@@ -260,12 +283,17 @@ impl<R: Respond> Exchange<R> {
                 return Err(Problem::BadRequest("the host is not valid"));
             }
             if host.is_some() {
-                parts.headers.insert(header::HOST, headers::text_value(authority.as_str()));
+                parts
+                    .headers
+                    .insert(header::HOST, headers::text_value(authority.as_str()));
             }
             return Ok(authority);
         }
         match host {
-            Some(host) => self.peer.authority(host).ok_or(Problem::BadRequest("the host header is not valid")),
+            Some(host) => self
+                .peer
+                .authority(host)
+                .ok_or(Problem::BadRequest("the host header is not valid")),
             None if parts.version == Version::HTTP_10 => Ok(Authority::from_static("localhost")),
             None => Err(Problem::BadRequest("there is no host header")),
         }
@@ -273,36 +301,40 @@ impl<R: Respond> Exchange<R> {
 
     /// Hands on what the guest answered, or says why there is nothing.
     fn reply(
-        mut self,
+        self,
         result: Result<Response<WasiBody>, InvokeError>,
         counters: &Counters,
     ) -> Response<AnswerBody<R>> {
-        if self.upload.as_ref().is_some_and(|upload| upload.is_exceeded()) {
+        if let Some(upload) = &self.upload
+            && upload.is_exceeded()
+        {
             return self.refuse(&Problem::TooLarge);
         }
-        let (mut parts, body) = match result {
-            Ok(response) if !response.status().is_informational() => response.into_parts(),
-            Ok(_) => {
-                counters.failed();
-                return self.refuse(&Problem::Invocation(Failure::Broken));
-            }
-            Err(error) => {
-                let failure = Failure::from(&error);
-                match failure {
-                    Failure::Overloaded => counters.overloaded(),
-                    Failure::Timeout => counters.timed_out(),
-                    Failure::Broken => counters.failed(),
-                }
-                return self.refuse(&Problem::Invocation(failure));
-            }
+        let failure = match result {
+            Ok(response) if !response.status().is_informational() => return self.hand_on(response),
+            Ok(_) => Failure::Broken,
+            Err(error) => Failure::from(&error),
         };
+        match failure {
+            Failure::Overloaded => counters.overloaded(),
+            Failure::Timeout => counters.timed_out(),
+            Failure::Broken => counters.failed(),
+        }
+        self.refuse(&Problem::Invocation(failure))
+    }
+
+    fn hand_on(mut self, response: Response<WasiBody>) -> Response<AnswerBody<R>> {
+        let (mut parts, body) = response.into_parts();
         headers::clean_response(&mut parts.headers);
         self.ask_to_leave(&mut parts.headers);
         self.status = parts.status;
-        let promised = if self.is_head || matches!(parts.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
+        let without_body = self.is_head
+            || [StatusCode::NO_CONTENT, StatusCode::NOT_MODIFIED].contains(&parts.status);
+        let promised = if without_body {
             Some(0)
         } else {
-            parts.headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok())
+            let length = parts.headers.get(header::CONTENT_LENGTH);
+            length.and_then(|length| length.to_str().ok()?.parse().ok())
         };
         Response::from_parts(parts, AnswerBody::new(Content::Guest(body), promised, self))
     }
@@ -364,19 +396,22 @@ impl<R: Respond> Exchange<R> {
 impl<R: Respond> Drop for Exchange<R> {
     fn drop(&mut self) {
         let outcome = Outcome {
-            status: if self.ending == Ending::Vanished { VANISHED } else { self.status.as_u16() },
+            status: if self.ending == Ending::Vanished {
+                VANISHED
+            } else {
+                self.status.as_u16()
+            },
             aborted: self.ending == Ending::Aborted,
             duration: self.started.elapsed(),
             bytes_in: self.upload.as_ref().map_or(0, |upload| upload.received()),
             bytes_out: self.sent,
         };
         let shared = &self.peer.shared;
-        match self.route.and_then(|index| shared.router.route(index)) {
-            Some((_, endpoint)) => endpoint.counters.end(outcome),
-            None => {
-                shared.metrics.unrouted().begin();
-                shared.metrics.unrouted().end(outcome);
-            }
+        if let Some((_, endpoint)) = self.route.and_then(|index| shared.router.route(index)) {
+            endpoint.counters.end(outcome);
+        } else {
+            shared.metrics.unrouted().begin();
+            shared.metrics.unrouted().end(outcome);
         }
         if let Some(description) = &self.description {
             self.write_line(description, outcome);

@@ -15,7 +15,9 @@ struct Network {
 impl Network {
     fn parse(text: &str) -> Option<Self> {
         let (address, bits) = match text.split_once('/') {
-            Some((address, bits)) if bits.bytes().all(|byte| byte.is_ascii_digit()) => (address, Some(bits)),
+            Some((address, bits)) if bits.bytes().all(|byte| byte.is_ascii_digit()) => {
+                (address, Some(bits))
+            }
             Some(_) => return None,
             None => (text, None),
         };
@@ -48,7 +50,11 @@ impl Proxies {
     /// Reads addresses and networks (CIDR), or gives back the one that is neither.
     pub(super) fn parse(texts: &[String]) -> Result<Self, String> {
         let network = |text: &String| Network::parse(text.trim()).ok_or_else(|| text.clone());
-        texts.iter().map(network).collect::<Result<_, _>>().map(Self)
+        texts
+            .iter()
+            .map(network)
+            .collect::<Result<_, _>>()
+            .map(Self)
     }
 
     pub(super) fn trusts(&self, address: IpAddr) -> bool {
@@ -59,10 +65,16 @@ impl Proxies {
     /// that is no trusted proxy. Everything left of it, or of what is no address, was written by somebody we do not
     /// believe.
     pub(super) fn client(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
-        let lines: Vec<_> = headers.get_all("x-forwarded-for").iter().filter_map(|line| line.to_str().ok()).collect();
+        let lines: Vec<_> = headers
+            .get_all("x-forwarded-for")
+            .iter()
+            .filter_map(|line| line.to_str().ok())
+            .collect();
         let mut client = peer;
         for text in lines.iter().rev().flat_map(|line| line.rsplit(',')) {
-            let Some(address) = parse_address(text.trim()) else { break };
+            let Some(address) = parse_address(text.trim()) else {
+                break;
+            };
             client = address;
             if !self.trusts(address) {
                 break;
@@ -74,7 +86,12 @@ impl Proxies {
 
 /// The scheme that the client of a trusted proxy used.
 pub(super) fn scheme(headers: &HeaderMap) -> Option<Scheme> {
-    let line = headers.get_all("x-forwarded-proto").iter().next_back()?.to_str().ok()?;
+    let line = headers
+        .get_all("x-forwarded-proto")
+        .iter()
+        .next_back()?
+        .to_str()
+        .ok()?;
     match line.rsplit(',').next()?.trim() {
         "https" => Some(Scheme::HTTPS),
         "http" => Some(Scheme::HTTP),
@@ -85,9 +102,15 @@ pub(super) fn scheme(headers: &HeaderMap) -> Option<Scheme> {
 /// An address as proxies write it: bare, or with a port, or in brackets.
 fn parse_address(text: &str) -> Option<IpAddr> {
     let bare = text.parse::<IpAddr>().ok();
-    let with_port = || text.parse::<std::net::SocketAddr>().ok().map(|address| address.ip());
+    let with_port = || {
+        text.parse::<std::net::SocketAddr>()
+            .ok()
+            .map(|address| address.ip())
+    };
     let bracketed = || text.strip_prefix('[')?.strip_suffix(']')?.parse().ok();
-    bare.or_else(with_port).or_else(bracketed).map(|address| address.to_canonical())
+    bare.or_else(with_port)
+        .or_else(bracketed)
+        .map(|address| address.to_canonical())
 }
 
 #[cfg(test)]
@@ -95,11 +118,25 @@ mod tests {
     use super::*;
 
     fn proxies(texts: &[&str]) -> Proxies {
-        Proxies::parse(&texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>()).unwrap()
+        Proxies::parse(
+            &texts
+                .iter()
+                .map(|text| (*text).to_owned())
+                .collect::<Vec<_>>(),
+        )
+        .unwrap()
     }
 
     fn headers(lines: &[&str]) -> HeaderMap {
-        lines.iter().map(|line| (http::HeaderName::from_static("x-forwarded-for"), line.parse().unwrap())).collect()
+        lines
+            .iter()
+            .map(|line| {
+                (
+                    http::HeaderName::from_static("x-forwarded-for"),
+                    line.parse().unwrap(),
+                )
+            })
+            .collect()
     }
 
     fn address(text: &str) -> IpAddr {
@@ -116,12 +153,23 @@ mod tests {
         for outside in ["11.0.0.1", "192.168.1.2", "fe00::1", "203.0.113.1"] {
             assert!(!proxies.trusts(address(outside)), "{outside}");
         }
-        assert!(super::Proxies::parse(&["0.0.0.0/0".into()]).unwrap().trusts(address("8.8.8.8")));
+        assert!(
+            super::Proxies::parse(&["0.0.0.0/0".into()])
+                .unwrap()
+                .trusts(address("8.8.8.8"))
+        );
     }
 
     #[test]
     fn what_is_no_network_is_given_back() {
-        for text in ["10.0.0.0/33", "example.com", "10.0.0.0/-1", "10.0.0.0/", "::/129", "1.2.3.4/+8"] {
+        for text in [
+            "10.0.0.0/33",
+            "example.com",
+            "10.0.0.0/-1",
+            "10.0.0.0/",
+            "::/129",
+            "1.2.3.4/+8",
+        ] {
             assert_eq!(Proxies::parse(&[text.to_owned()]).unwrap_err(), text);
         }
     }
@@ -141,7 +189,11 @@ mod tests {
             (&[""], "10.0.0.1"),
             (&[], "10.0.0.1"),
         ] {
-            assert_eq!(proxies.client(peer, &headers(lines)), address(client), "{lines:?}");
+            assert_eq!(
+                proxies.client(peer, &headers(lines)),
+                address(client),
+                "{lines:?}"
+            );
         }
     }
 }

@@ -16,7 +16,9 @@ pub(super) const PATH_INFO: HeaderName = HeaderName::from_static("wisp-path-info
 /// Removes what neither a client nor, unless `trusted`, a proxy may say.
 pub(super) fn clean_request(headers: &mut HeaderMap, trusted: bool) {
     remove_named_by_connection(headers);
-    remove(headers, |name| ends_here(name) || is_reserved(name, trusted));
+    remove(headers, |name| {
+        ends_here(name) || is_reserved(name, trusted)
+    });
 }
 
 /// Removes what speaks about a connection that the guest does not have.
@@ -27,7 +29,11 @@ pub(super) fn clean_response(headers: &mut HeaderMap) {
 /// The usual headers have nothing to remove, and then nothing is allocated.
 fn remove(headers: &mut HeaderMap, unwanted: impl Fn(&str) -> bool) {
     if headers.keys().any(|name| unwanted(name.as_str())) {
-        let names: Vec<_> = headers.keys().filter(|name| unwanted(name.as_str())).cloned().collect();
+        let names: Vec<_> = headers
+            .keys()
+            .filter(|name| unwanted(name.as_str()))
+            .cloned()
+            .collect();
         for name in names {
             headers.remove(name);
         }
@@ -51,21 +57,29 @@ fn ends_here(name: &str) -> bool {
 fn is_reserved(name: &str, trusted: bool) -> bool {
     if name.contains('_') {
         let name = name.replace('_', "-");
-        return name.starts_with("wisp-") || name.starts_with("x-forwarded-") || name == REQUEST_ID.as_str();
+        return name.starts_with("wisp-")
+            || name.starts_with("x-forwarded-")
+            || name == REQUEST_ID.as_str();
     }
-    name.starts_with("wisp-") || (!trusted && (name == "forwarded" || name.starts_with("x-forwarded-")))
+    name.starts_with("wisp-")
+        || (!trusted && (name == "forwarded" || name.starts_with("x-forwarded-")))
 }
 
 fn remove_named_by_connection(headers: &mut HeaderMap) {
     if !headers.contains_key(header::CONNECTION) {
         return;
     }
-    let lines = headers.get_all(header::CONNECTION).iter().filter_map(|line| line.to_str().ok());
+    let lines = headers
+        .get_all(header::CONNECTION)
+        .iter()
+        .filter_map(|line| line.to_str().ok());
     let names: Vec<_> = lines
         .flat_map(|line| line.split(','))
         .filter_map(|name| HeaderName::from_bytes(name.trim().as_bytes()).ok())
         // `te: trailers` must be named there and still tells the guest whether trailers arrive.
-        .filter(|name| *name != header::TE && *name != header::HOST && *name != header::CONTENT_LENGTH)
+        .filter(|name| {
+            *name != header::TE && *name != header::HOST && *name != header::CONTENT_LENGTH
+        })
         .collect();
     for name in names {
         headers.remove(name);
@@ -87,7 +101,15 @@ mod tests {
     use super::*;
 
     fn map(names: &[(&'static str, &'static str)]) -> HeaderMap {
-        names.iter().map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value))).collect()
+        names
+            .iter()
+            .map(|(name, value)| {
+                (
+                    HeaderName::from_static(name),
+                    HeaderValue::from_static(value),
+                )
+            })
+            .collect()
     }
 
     fn left(headers: &HeaderMap) -> Vec<&str> {
@@ -118,7 +140,13 @@ mod tests {
         clean_request(&mut headers, true);
         assert_eq!(
             left(&headers),
-            ["accept", "forwarded", "snake_case", "x-forwarded-anything", "x-forwarded-for"]
+            [
+                "accept",
+                "forwarded",
+                "snake_case",
+                "x-forwarded-anything",
+                "x-forwarded-for"
+            ]
         );
     }
 
@@ -140,7 +168,12 @@ mod tests {
 
     #[test]
     fn a_guest_cannot_speak_about_the_connection() {
-        let mut headers = map(&[("connection", "close"), ("content-length", "3"), ("keep-alive", "1"), ("trailer", "a")]);
+        let mut headers = map(&[
+            ("connection", "close"),
+            ("content-length", "3"),
+            ("keep-alive", "1"),
+            ("trailer", "a"),
+        ]);
 
         clean_response(&mut headers);
 

@@ -1,15 +1,14 @@
 //! The HTTP trigger: a server of routes on a listening socket.
 
-use std::future::poll_fn;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::Duration;
 
 use hyper::server::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use rustls::ServerConfig;
+use socket2::SockRef;
 use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_rustls::TlsAcceptor;
@@ -61,13 +60,21 @@ impl<R: Respond> Server<R> {
         metrics: Metrics,
     ) -> Result<Self, HostError> {
         let proxies = Proxies::parse(&settings.trusted_proxies).map_err(|text| {
-            let message = format!("the trusted proxy `{text}` is neither an address nor a network like 10.0.0.0/8");
+            let message = format!(
+                "the trusted proxy `{text}` is neither an address nor a network like 10.0.0.0/8"
+            );
             io::Error::new(io::ErrorKind::InvalidInput, message)
         })?;
         let tls = settings.tls.as_ref().map(tls::config).transpose()?;
-        let router = router.map(|route, pattern, target| Endpoint::new(route, pattern, target, &metrics));
+        let router =
+            router.map(|route, pattern, target| Endpoint::new(route, pattern, target, &metrics));
         Ok(Self {
-            shared: Arc::new(Shared { router, proxies, log, metrics }),
+            shared: Arc::new(Shared {
+                router,
+                proxies,
+                log,
+                metrics,
+            }),
             tls,
             patience: Patience {
                 head: Duration::from_millis(settings.header_timeout_ms),
@@ -84,7 +91,9 @@ impl<R: Respond> Server<R> {
         listener.set_nonblocking(true)?;
         let acceptor = Acceptor {
             listener: tokio::net::TcpListener::from_std(listener)?,
-            permits: Arc::new(Semaphore::new(usize::try_from(self.max_connections).unwrap_or(Semaphore::MAX_PERMITS))),
+            permits: Arc::new(Semaphore::new(
+                usize::try_from(self.max_connections).unwrap_or(Semaphore::MAX_PERMITS),
+            )),
             tls: self.tls.clone().map(TlsAcceptor::from),
             terms: Arc::new(Terms {
                 shared: self.shared.clone(),
@@ -96,7 +105,7 @@ impl<R: Respond> Server<R> {
         };
         tokio::select! {
             () = acceptor.accept_all() => {}
-            () = shutdown.begun() => acceptor.last_call().await,
+            () = shutdown.begun() => acceptor.last_call(),
         }
         let Acceptor { permits, .. } = acceptor;
         let dropped = async {
@@ -133,7 +142,9 @@ impl<R: Respond> Acceptor<R> {
                 Err(error) if concerns_one_connection(&error) => {}
                 // Without a pause this would spin: what is missing (descriptors, memory) comes back when others end.
                 Err(error) => {
-                    let message = format!("no connection could be accepted, next attempt in {pause:?}: {error}");
+                    let message = format!(
+                        "no connection could be accepted, next attempt in {pause:?}: {error}"
+                    );
                     self.terms.shared.log.worker("warning", &message);
                     tokio::time::sleep(pause).await;
                     pause = (pause * 2).min(LONGEST_PAUSE);
@@ -143,29 +154,42 @@ impl<R: Respond> Acceptor<R> {
     }
 
     /// Takes the connections that clients made before the host began to drain.
-    async fn last_call(&self) {
+    fn last_call(&self) {
         for _ in 0..LAST_CALL {
-            let Ok(permit) = self.permits.clone().try_acquire_owned() else { return };
-            let accepted = poll_fn(|cx| match self.listener.poll_accept(cx) {
-                Poll::Ready(Ok(accepted)) => Poll::Ready(Some(accepted)),
-                Poll::Ready(Err(_)) | Poll::Pending => Poll::Ready(None),
-            });
-            match accepted.await {
-                Some(accepted) => self.start(accepted, permit),
-                None => return,
-            }
+            let Ok(permit) = self.permits.clone().try_acquire_owned() else {
+                return;
+            };
+            let Ok(accepted) = accept_now(&self.listener) else {
+                return;
+            };
+            self.start(accepted, permit);
         }
     }
 
     fn start(&self, (socket, address): (TcpStream, SocketAddr), permit: OwnedSemaphorePermit) {
         // Small answers must not wait for the acknowledgement of earlier ones. A socket that refuses is gone already.
         let _ = socket.set_nodelay(true);
-        tokio::spawn(connection::serve(self.terms.clone(), self.tls.clone(), (socket, address), permit));
+        tokio::spawn(connection::serve(
+            self.terms.clone(),
+            self.tls.clone(),
+            (socket, address),
+            permit,
+        ));
     }
 }
 
+/// Asks the socket itself: the runtime may not know yet what has arrived.
+fn accept_now(listener: &tokio::net::TcpListener) -> io::Result<(TcpStream, SocketAddr)> {
+    let (socket, address) = SockRef::from(listener).accept()?;
+    socket.set_nonblocking(true)?;
+    let address = address.as_socket().ok_or(io::ErrorKind::Unsupported)?;
+    Ok((TcpStream::from_std(socket.into())?, address))
+}
+
 fn concerns_one_connection(error: &io::Error) -> bool {
-    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted, PermissionDenied};
+    use io::ErrorKind::{
+        ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted, PermissionDenied,
+    };
     matches!(
         error.kind(),
         ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted | PermissionDenied

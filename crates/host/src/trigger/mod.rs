@@ -15,5 +15,6 @@ mod problem;
 mod respond;
 pub mod router;
 mod tls;
+mod tree;
 
 pub use respond::Respond;

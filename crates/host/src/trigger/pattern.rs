@@ -28,7 +28,14 @@ impl Pattern {
         }
         let (path, rest) = match path.strip_suffix("...") {
             Some("") => (None, true),
-            Some(prefix) => (Some(prefix.strip_suffix('/').ok_or("`...` stands alone after the last `/`")?), true),
+            Some(prefix) => (
+                Some(
+                    prefix
+                        .strip_suffix('/')
+                        .ok_or("`...` stands alone after the last `/`")?,
+                ),
+                true,
+            ),
             None => (Some(path), false),
         };
         let mut segments = Vec::new();
@@ -50,7 +57,9 @@ impl Pattern {
     pub(super) fn only_path(&self) -> Option<String> {
         let mut path = String::new();
         for segment in &self.segments {
-            let Segment::Literal(bytes) = segment else { return None };
+            let Segment::Literal(bytes) = segment else {
+                return None;
+            };
             let text = std::str::from_utf8(bytes).ok()?;
             if text.contains(['/', '%']) {
                 return None;
@@ -66,7 +75,9 @@ impl Segment {
     fn parse(text: &str) -> Result<Self, String> {
         match text.strip_prefix(':') {
             Some(name) if is_name(name) => Ok(Self::Parameter(name.to_ascii_lowercase())),
-            Some(_) => Err(format!("`{text}` is no parameter: its name has letters, digits, `_`, `-` and begins with a letter")),
+            Some(_) => Err(format!(
+                "`{text}` is no parameter: its name has letters, digits, `_`, `-` and begins with a letter"
+            )),
             None if text == "..." => Err("`...` stands only at the end".into()),
             None => Ok(Self::Literal(decode(text).into_owned())),
         }
@@ -88,7 +99,9 @@ pub(super) fn decode(segment: &str) -> Cow<'_, [u8]> {
     while let Some((&byte, rest)) = bytes.split_first() {
         bytes = rest;
         match (byte, rest) {
-            (b'%', [high, low, after @ ..]) if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => {
+            (b'%', [high, low, after @ ..])
+                if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() =>
+            {
                 decoded.push(nibble(*high) << 4 | nibble(*low));
                 bytes = after;
             }
@@ -124,19 +137,30 @@ impl HostPattern {
         let name = name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase();
         let is_address = name.starts_with('[') && name.ends_with(']');
         let forbidden = |character: char| {
-            character.is_whitespace() || "*/?#@%".contains(character) || (character == ':' && !is_address)
+            character.is_whitespace()
+                || "*/?#@%".contains(character)
+                || (character == ':' && !is_address)
         };
         if name.is_empty() || name.starts_with('.') || name.contains(forbidden) {
-            return Err(format!("`{text}` is no host: write a name without port, or `*.name` for every host below it"));
+            return Err(format!(
+                "`{text}` is no host: write a name without port, or `*.name` for every host below it"
+            ));
         }
-        Ok(if below { Self::Below(name) } else { Self::Exact(name) })
+        Ok(if below {
+            Self::Below(name)
+        } else {
+            Self::Exact(name)
+        })
     }
 }
 
 /// A host as requests name it, for comparison: without port and final dot, in lower case.
 pub(super) fn comparable_host(host: &str) -> Cow<'_, str> {
     let name = match host.strip_prefix('[') {
-        Some(address) => address.find(']').and_then(|end| host.get(..end + 2)).unwrap_or(host),
+        Some(address) => address
+            .find(']')
+            .and_then(|end| host.get(..end + 2))
+            .unwrap_or(host),
         None => host.split_once(':').map_or(host, |(name, _)| name),
     };
     let name = name.strip_suffix('.').unwrap_or(name);
@@ -176,8 +200,14 @@ mod tests {
         for text in ["", "*", "*.", "a:80", "a b", "*.*.a", ".a", "http://a"] {
             assert!(HostPattern::parse(text).is_err(), "{text}");
         }
-        assert_eq!(HostPattern::parse("*.Example.com."), Ok(HostPattern::Below("example.com".into())));
-        assert_eq!(HostPattern::parse("[::1]"), Ok(HostPattern::Exact("[::1]".into())));
+        assert_eq!(
+            HostPattern::parse("*.Example.com."),
+            Ok(HostPattern::Below("example.com".into()))
+        );
+        assert_eq!(
+            HostPattern::parse("[::1]"),
+            Ok(HostPattern::Exact("[::1]".into()))
+        );
     }
 
     #[test]

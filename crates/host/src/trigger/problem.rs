@@ -82,7 +82,10 @@ impl Problem {
         let mut response = Response::new(Bytes::from(self.body(id)));
         *response.status_mut() = self.status();
         let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/problem+json"),
+        );
         match self {
             Self::MethodNotAllowed(methods) => {
                 let names: Vec<_> = methods.iter().map(Method::as_str).collect();
@@ -131,7 +134,10 @@ mod tests {
         let body: serde_json::Value = serde_json::from_slice(response.body()).unwrap();
         assert_eq!(response.status(), 503);
         assert_eq!(response.headers()["retry-after"], "1");
-        assert_eq!(response.headers()["content-type"], "application/problem+json");
+        assert_eq!(
+            response.headers()["content-type"],
+            "application/problem+json"
+        );
         assert_eq!(
             body,
             json!({
@@ -145,7 +151,10 @@ mod tests {
     fn allow_names_the_methods() {
         let problem = Problem::MethodNotAllowed(vec![Method::GET, Method::HEAD]);
 
-        assert_eq!(problem.response(RequestId::next()).headers()["allow"], "GET, HEAD");
+        assert_eq!(
+            problem.response(RequestId::next()).headers()["allow"],
+            "GET, HEAD"
+        );
     }
 
     #[test]
@@ -153,7 +162,13 @@ mod tests {
         let text = Problem::HeadTimeout.on_the_wire(RequestId::next());
 
         let (head, body) = text.split_once("\r\n\r\n").unwrap();
-        assert!(head.starts_with("HTTP/1.1 408 Request Timeout\r\n"), "{head}");
-        assert!(head.contains(&format!("content-length: {}\r\n", body.len())), "{head}");
+        assert!(
+            head.starts_with("HTTP/1.1 408 Request Timeout\r\n"),
+            "{head}"
+        );
+        assert!(
+            head.contains(&format!("content-length: {}\r\n", body.len())),
+            "{head}"
+        );
     }
 }

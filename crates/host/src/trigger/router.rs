@@ -19,7 +19,8 @@ use std::collections::HashMap;
 use http::Method;
 use thiserror::Error;
 
-use super::pattern::{HostPattern, Pattern, Segment, comparable_host, decode};
+use super::pattern::{HostPattern, Pattern, Segment, comparable_host};
+use super::tree::Tree;
 
 /// A route before it is checked.
 #[derive(Clone, Debug)]
@@ -33,7 +34,12 @@ pub struct Route<T> {
 impl<T> Route<T> {
     /// A route to `target`; no methods or hosts mean any.
     pub fn new(path: &str, methods: &[String], hosts: &[String], target: T) -> Self {
-        Self { path: path.to_owned(), methods: methods.to_vec(), hosts: hosts.to_vec(), target }
+        Self {
+            path: path.to_owned(),
+            methods: methods.to_vec(),
+            hosts: hosts.to_vec(),
+            target,
+        }
     }
 }
 
@@ -130,53 +136,81 @@ impl<'r, 'p, T> Match<'r, 'p, T> {
     /// The parameters with what they matched, still percent-encoded.
     pub fn parameters(&self) -> impl Iterator<Item = (&'r str, &'p str)> {
         let parts = self.path.split('/').skip(1);
-        self.entry.pattern.segments.iter().zip(parts).filter_map(|(segment, part)| match segment {
-            Segment::Parameter(name) => Some((name.as_str(), part)),
-            Segment::Literal(_) => None,
-        })
+        self.entry
+            .pattern
+            .segments
+            .iter()
+            .zip(parts)
+            .filter_map(|(segment, part)| match segment {
+                Segment::Parameter(name) => Some((name.as_str(), part)),
+                Segment::Literal(_) => None,
+            })
     }
 
     /// For a route with `/...`, the part of the path that it stands for: empty, or from its `/` on.
     pub fn rest(&self) -> Option<&'p str> {
         let Pattern { segments, rest } = &self.entry.pattern;
         let start = self.path.match_indices('/').nth(segments.len());
-        rest.then(|| start.and_then(|(start, _)| self.path.get(start..)).unwrap_or_default())
+        rest.then(|| {
+            start
+                .and_then(|(start, _)| self.path.get(start..))
+                .unwrap_or_default()
+        })
     }
 }
 
 impl<T> Router<T> {
     /// Checks the routes and prepares them.
     pub fn new(routes: Vec<Route<T>>) -> Result<Self, RouteError> {
-        let mut router =
-            Self { entries: Vec::with_capacity(routes.len()), exact: HashMap::new(), below: HashMap::new(), any: Tree::new() };
+        let mut built = Self {
+            entries: Vec::with_capacity(routes.len()),
+            exact: HashMap::new(),
+            below: HashMap::new(),
+            any: Tree::new(),
+        };
         for route in routes {
-            router.add(route)?;
+            built.add(route)?;
         }
-        Ok(router)
+        Ok(built)
     }
 
     /// The same routes to other targets, each made from its route, its parameters' names and its old target.
     pub(super) fn map<U>(self, mut change: impl FnMut(&str, &Pattern, T) -> U) -> Router<U> {
-        let entries = self.entries.into_iter().map(|Entry { text, pattern, target }| {
-            let target = change(&text, &pattern, target);
-            Entry { text, pattern, target }
-        });
-        Router { entries: entries.collect(), exact: self.exact, below: self.below, any: self.any }
+        let entries = self.entries.into_iter().map(
+            |Entry {
+                 text,
+                 pattern,
+                 target,
+             }| {
+                let target = change(&text, &pattern, target);
+                Entry {
+                    text,
+                    pattern,
+                    target,
+                }
+            },
+        );
+        Router {
+            entries: entries.collect(),
+            exact: self.exact,
+            below: self.below,
+            any: self.any,
+        }
     }
 
     /// A route by its number: its text and its target.
     pub fn route(&self, index: usize) -> Option<(&str, &T)> {
-        self.entries.get(index).map(|entry| (entry.text.as_str(), &entry.target))
+        self.entries
+            .get(index)
+            .map(|entry| (entry.text.as_str(), &entry.target))
     }
 
     fn add(&mut self, route: Route<T>) -> Result<(), RouteError> {
-        let Route { path: text, methods, hosts, target } = route;
-        let pattern = Pattern::parse(&text).map_err(|reason| RouteError::Path { route: text.clone(), reason })?;
-        let methods = methods.iter().map(|method| parse_method(&text, method)).collect::<Result<Vec<_>, _>>()?;
-        let hosts: Vec<_> = hosts
-            .iter()
-            .map(|host| HostPattern::parse(host).map_err(|reason| RouteError::Host { route: text.clone(), reason }))
-            .collect::<Result<_, _>>()?;
+        let Checked {
+            pattern,
+            methods,
+            hosts,
+        } = Checked::new(&route)?;
         let index = self.entries.len();
         let insert = |tree: &mut Tree| tree.insert(&pattern, &methods, index);
         let mut results = Vec::new();
@@ -184,16 +218,25 @@ impl<T> Router<T> {
             results.push(insert(&mut self.any));
         }
         for host in hosts {
-            results.push(match host {
-                HostPattern::Exact(name) => insert(self.exact.entry(name).or_insert_with(Tree::new)),
-                HostPattern::Below(name) => insert(self.below.entry(name).or_insert_with(Tree::new)),
+            let (trees, name) = match host {
+                HostPattern::Exact(name) => (&mut self.exact, name),
+                HostPattern::Below(name) => (&mut self.below, name),
+            };
+            results.push(insert(trees.entry(name).or_insert_with(Tree::new)));
+        }
+        let Route { path, target, .. } = route;
+        if let Some(other) = results.into_iter().find_map(Result::err) {
+            let first = self.entries.get(other).map_or(&path, |entry| &entry.text);
+            return Err(RouteError::Equal {
+                first: first.clone(),
+                second: path,
             });
         }
-        if let Some(other) = results.into_iter().find_map(Result::err) {
-            let first = self.entries.get(other).map_or(&text, |entry| &entry.text);
-            return Err(RouteError::Equal { first: first.clone(), second: text });
-        }
-        self.entries.push(Entry { text, pattern, target });
+        self.entries.push(Entry {
+            text: path,
+            pattern,
+            target,
+        });
         Ok(())
     }
 
@@ -203,7 +246,11 @@ impl<T> Router<T> {
             return Found::Nothing;
         }
         let named_hosts = !self.exact.is_empty() || !self.below.is_empty();
-        let host = if named_hosts { comparable_host(host) } else { "".into() };
+        let host = if named_hosts {
+            comparable_host(host)
+        } else {
+            "".into()
+        };
         let index = self.trees(&host).find_map(|tree| tree.find(method, path));
         match index.and_then(|index| Some((index, self.entries.get(index)?))) {
             Some((index, entry)) => Found::Route(Match { index, entry, path }),
@@ -221,153 +268,66 @@ impl<T> Router<T> {
         }
         methods.sort_by(|one, other| one.as_str().cmp(other.as_str()));
         methods.dedup();
-        if methods.is_empty() { Found::Nothing } else { Found::OtherMethods(methods) }
+        if methods.is_empty() {
+            Found::Nothing
+        } else {
+            Found::OtherMethods(methods)
+        }
     }
 
     /// The trees that hold for a host, most specific first.
     fn trees<'a>(&'a self, host: &'a str) -> impl Iterator<Item = &'a Tree> {
-        let above = host.match_indices('.').filter_map(|(dot, _)| self.below.get(host.get(dot + 1..)?));
-        self.exact.get(host).into_iter().chain(above).chain(std::iter::once(&self.any))
+        let above = host
+            .match_indices('.')
+            .filter_map(|(dot, _)| self.below.get(host.get(dot + 1..)?));
+        self.exact
+            .get(host)
+            .into_iter()
+            .chain(above)
+            .chain(std::iter::once(&self.any))
+    }
+}
+
+/// What a route says, understood.
+struct Checked {
+    pattern: Pattern,
+    methods: Vec<Method>,
+    hosts: Vec<HostPattern>,
+}
+
+impl Checked {
+    fn new<T>(route: &Route<T>) -> Result<Self, RouteError> {
+        let wrong_path = |reason| RouteError::Path {
+            route: route.path.clone(),
+            reason,
+        };
+        let wrong_host = |reason| RouteError::Host {
+            route: route.path.clone(),
+            reason,
+        };
+        let methods = route.methods.iter();
+        let hosts = route.hosts.iter();
+        Ok(Self {
+            pattern: Pattern::parse(&route.path).map_err(wrong_path)?,
+            methods: methods
+                .map(|method| parse_method(&route.path, method))
+                .collect::<Result<_, _>>()?,
+            hosts: hosts
+                .map(|host| HostPattern::parse(host).map_err(wrong_host))
+                .collect::<Result<_, _>>()?,
+        })
     }
 }
 
 fn parse_method(route: &str, text: &str) -> Result<Method, RouteError> {
-    let error = || RouteError::Method { route: route.to_owned(), method: text.to_owned() };
+    let error = || RouteError::Method {
+        route: route.to_owned(),
+        method: text.to_owned(),
+    };
     let method = Method::from_bytes(text.to_ascii_uppercase().as_bytes()).map_err(|_| error())?;
-    if method == Method::CONNECT || method == Method::TRACE { Err(error()) } else { Ok(method) }
-}
-
-/// Routes by method at one place of a tree.
-#[derive(Debug, Default)]
-struct Methods {
-    named: Vec<(Method, usize)>,
-    any: Option<usize>,
-}
-
-impl Methods {
-    fn get(&self, method: &Method) -> Option<usize> {
-        let named = |wanted: &Method| self.named.iter().find(|(name, _)| name == wanted).map(|(_, index)| *index);
-        named(method).or_else(|| if method == Method::HEAD { named(&Method::GET) } else { None }).or(self.any)
-    }
-
-    /// Refuses with the number of the route that is there already.
-    fn insert(&mut self, methods: &[Method], index: usize) -> Result<(), usize> {
-        if methods.is_empty() {
-            return match self.any {
-                Some(other) if other != index => Err(other),
-                _ => {
-                    self.any = Some(index);
-                    Ok(())
-                }
-            };
-        }
-        for method in methods {
-            match self.named.iter().find(|(name, _)| name == method) {
-                Some((_, other)) if *other != index => return Err(*other),
-                Some(_) => {}
-                None => self.named.push((method.clone(), index)),
-            }
-        }
-        Ok(())
-    }
-}
-
-/// The patterns of one host, as a tree of segments.
-#[derive(Debug)]
-struct Tree {
-    nodes: Vec<Node>,
-    /// The nodes of patterns that only one path matches: most lookups end here.
-    paths: HashMap<String, usize>,
-    /// Whether there are other patterns.
-    has_others: bool,
-}
-
-#[derive(Debug, Default)]
-struct Node {
-    literals: HashMap<Vec<u8>, usize>,
-    parameter: Option<usize>,
-    /// Routes that end here.
-    end: Methods,
-    /// Routes that take everything from here on.
-    rest: Methods,
-}
-
-/// The first segment of what is left of a path, and what is left then.
-fn split(rest: &str) -> (&str, Option<&str>) {
-    match rest.split_once('/') {
-        Some((segment, rest)) => (segment, Some(rest)),
-        None => (rest, None),
-    }
-}
-
-impl Tree {
-    fn new() -> Self {
-        Self { nodes: vec![Node::default()], paths: HashMap::new(), has_others: false }
-    }
-
-    fn insert(&mut self, pattern: &Pattern, methods: &[Method], index: usize) -> Result<(), usize> {
-        let mut at = 0;
-        for segment in &pattern.segments {
-            at = self.child(at, segment);
-        }
-        match pattern.only_path() {
-            Some(path) => {
-                self.paths.insert(path, at);
-            }
-            None => self.has_others = true,
-        }
-        let Some(node) = self.nodes.get_mut(at) else { return Ok(()) };
-        if pattern.rest { node.rest.insert(methods, index) } else { node.end.insert(methods, index) }
-    }
-
-    fn child(&mut self, at: usize, segment: &Segment) -> usize {
-        let new = self.nodes.len();
-        let Some(node) = self.nodes.get_mut(at) else { return at };
-        let child = match segment {
-            Segment::Literal(text) => *node.literals.entry(text.clone()).or_insert(new),
-            Segment::Parameter(_) => *node.parameter.get_or_insert(new),
-        };
-        if child == new {
-            self.nodes.push(Node::default());
-        }
-        child
-    }
-
-    fn find(&self, method: &Method, path: &str) -> Option<usize> {
-        let direct = self.paths.get(path).and_then(|at| self.nodes.get(*at)).and_then(|node| node.end.get(method));
-        // Encoded paths are not in the table, even when their route is.
-        if direct.is_some() || !(self.has_others || path.contains('%')) {
-            return direct;
-        }
-        self.walk(0, path.strip_prefix('/'), &mut |methods| methods.get(method))
-    }
-
-    fn collect_methods(&self, path: &str, found: &mut Vec<Method>) {
-        let _: Option<()> = self.walk(0, path.strip_prefix('/'), &mut |methods| {
-            found.extend(methods.named.iter().map(|(method, _)| method.clone()));
-            None
-        });
-    }
-
-    /// Visits every place that matches, most specific first, until `visit` is content. Ends at the leaves of the tree:
-    /// a long path cannot make it go deeper than the longest pattern.
-    fn walk<F>(&self, at: usize, rest: Option<&str>, visit: &mut impl FnMut(&Methods) -> Option<F>) -> Option<F> {
-        let node = self.nodes.get(at)?;
-        let Some(rest) = rest else {
-            return visit(&node.end).or_else(|| visit(&node.rest));
-        };
-        let (segment, next) = split(rest);
-        if let Some(child) = node.literals.get(decode(segment).as_ref())
-            && let Some(found) = self.walk(*child, next, visit)
-        {
-            return Some(found);
-        }
-        if let Some(child) = node.parameter
-            && !segment.is_empty()
-            && let Some(found) = self.walk(child, next, visit)
-        {
-            return Some(found);
-        }
-        visit(&node.rest)
+    if method == Method::CONNECT || method == Method::TRACE {
+        Err(error())
+    } else {
+        Ok(method)
     }
 }

@@ -14,15 +14,22 @@ use crate::settings::TlsSettings;
 pub(super) fn config(settings: &TlsSettings) -> Result<Arc<ServerConfig>, HostError> {
     let TlsSettings { certificate, key } = settings;
     let unreadable = |what: &str, path: &std::path::Path, error: rustls::pki_types::pem::Error| {
-        HostError::Tls(format!("the {what} {} cannot be read: {error}", path.display()))
+        HostError::Tls(format!(
+            "the {what} {} cannot be read: {error}",
+            path.display()
+        ))
     };
     let chain = CertificateDer::pem_file_iter(certificate)
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)
         .map_err(|error| unreadable("certificate", certificate, error))?;
     if chain.is_empty() {
-        return Err(HostError::Tls(format!("{} has no certificate", certificate.display())));
+        return Err(HostError::Tls(format!(
+            "{} has no certificate",
+            certificate.display()
+        )));
     }
-    let private = PrivateKeyDer::from_pem_file(key).map_err(|error| unreadable("key", key, error))?;
+    let private =
+        PrivateKeyDer::from_pem_file(key).map_err(|error| unreadable("key", key, error))?;
     let refused = |error: rustls::Error| HostError::Tls(error.to_string());
     let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
