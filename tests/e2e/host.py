@@ -135,6 +135,12 @@ class Host:
             found: Line = json.load(answer)
         return found
 
+    def until_active(self, count: int) -> None:
+        """Ask until so many requests are in progress."""
+        end = time.monotonic() + PATIENCE
+        while (active := self.admin("metrics")["active"]) != count:
+            assert time.monotonic() < end, f"{active} requests are in progress"
+
     def pids(self) -> list[int]:
         """Return the processes of its workers."""
         return [worker["pid"] for worker in self.admin("health")["workers"]]
