@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import socket
 import subprocess
-import sys
-import time
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,12 +12,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.integration.cli import pages
+from tests.integration.cli.program import environment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 DEFAULT = "127.0.0.1:3000"
-READY_SECONDS = 120
 
 
 @pytest.mark.e2e
@@ -31,22 +28,22 @@ def test_what_the_page_shows_is_what_happens(page: Path, tmp_path: Path) -> None
 
     with ExitStack() as running:
         for step in pages.steps(page):
-            text = step.text.replace(DEFAULT, address)
             place = f"{page.name}:{step.line}"
             match step.kind:
                 case "file":
-                    write(tmp_path, step.name, text)
+                    write(tmp_path, step.name, step.text)
                 case "serve":
-                    running.enter_context(serving(text, address, tmp_path))
+                    running.enter_context(serving(step.text, address, tmp_path))
                 case _:
-                    session(text, tmp_path, place)
+                    session(step.text, address, tmp_path, place)
 
 
-def session(text: str, folder: Path, place: str) -> None:
+def session(text: str, address: str, folder: Path, place: str) -> None:
     for command in pages.commands(text):
+        line = command.line.replace(DEFAULT, address)
         finished = subprocess.run(
-            ["bash", "-c", f'cd "$(cat .folder 2>/dev/null || pwd)"\n{command.line}\npwd > {folder}/.folder'],
-            cwd=folder,
+            ["bash", "-c", f"{line}\npwd > '{folder}/.folder'"],
+            cwd=current(folder),
             env=environment(),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -61,48 +58,43 @@ def session(text: str, folder: Path, place: str) -> None:
 @contextmanager
 def serving(text: str, address: str, folder: Path) -> Iterator[None]:
     [command] = pages.commands(text)
-    where = folder / ".folder"
     process = subprocess.Popen(
         ["bash", "-c", f"exec {command.line} --listen {address}"],
-        cwd=where.read_text(encoding="utf-8").strip() if where.exists() else folder,
+        cwd=current(folder),
         env=environment(),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
         text=True,
     )
     try:
-        wait_for(process, address)
+        wait_for(process)
         yield
     finally:
         process.send_signal(signal.SIGTERM)
         process.communicate(timeout=30)
 
 
-def wait_for(process: subprocess.Popen[str], address: str) -> None:
-    """Wait until the first screen shows the address, or fail with what the command said instead."""
-    assert process.stderr is not None
+def wait_for(process: subprocess.Popen[str]) -> None:
+    """Wait until it says that it listens, or fail with what it said instead."""
+    assert process.stdout is not None
     said = []
-    deadline = time.monotonic() + READY_SECONDS
-    for line in process.stderr:
+    for line in process.stdout:
         said.append(line)
-        if address in line:
+        if '"event":"listening"' in line:
             return
-        if time.monotonic() > deadline:
-            break
-    pytest.fail(f"it did not serve {address}:\n{''.join(said)}")
+    pytest.fail(f"it does not serve:\n{''.join(said)}")
 
 
 def write(folder: Path, name: str, text: str) -> None:
-    where = folder / ".folder"
-    base = Path(where.read_text(encoding="utf-8").strip()) if where.exists() else folder
+    base = current(folder)
     (base / name).parent.mkdir(parents=True, exist_ok=True)
     (base / name).write_text(text, encoding="utf-8")
 
 
-def environment() -> dict[str, str]:
-    """Our own, with this interpreter's programs first, and without colours."""
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    return {**os.environ, "PATH": path, "NO_COLOR": "1", "COLUMNS": "100"}
+def current(folder: Path) -> Path:
+    """Return where the page's session is: a `cd` in one block holds for the next."""
+    where = folder / ".folder"
+    return Path(where.read_text(encoding="utf-8").strip()) if where.exists() else folder
 
 
 def free_address() -> str:
