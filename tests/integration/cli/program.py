@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import os
+import signal
 import subprocess
 import sys
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
 
 WISP = Path(sys.executable).with_name("wisp")
 
@@ -29,3 +38,29 @@ def wisp(
         text=True,
         check=False,
     )
+
+
+@contextmanager
+def serving(command: Sequence[str | Path], *, folder: Path) -> Iterator[str]:
+    """Run a command that is, or becomes, `wisp up`, while the block runs; gives the URL once it listens.
+
+    How long that takes is up to the compilers, so the test's own time limit decides.
+    """
+    process = subprocess.Popen(
+        command, cwd=folder, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    try:
+        yield _url(process)
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=30)
+
+
+def _url(process: subprocess.Popen[str]) -> str:
+    assert process.stdout is not None
+    said = []
+    for line in process.stdout:
+        said.append(line)
+        if '"event":"listening"' in line:
+            return str(json.loads(line)["url"])
+    pytest.fail(f"it does not serve:\n{''.join(said)}")

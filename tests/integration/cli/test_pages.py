@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import signal
 import socket
 import subprocess
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.integration.cli import pages
-from tests.integration.cli.program import environment
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from tests.integration.cli.program import environment, serving
 
 DEFAULT = "127.0.0.1:3000"
 
@@ -33,7 +28,9 @@ def test_what_the_page_shows_is_what_happens(page: Path, tmp_path: Path) -> None
                 case "file":
                     write(tmp_path, step.name, step.text)
                 case "serve":
-                    running.enter_context(serving(step.text, address, tmp_path))
+                    [command] = pages.commands(step.text)
+                    line = f"{command.line} --listen {address}"
+                    running.enter_context(serving(["bash", "-c", f"exec {line}"], folder=current(tmp_path)))
                 case _:
                     session(step.text, address, tmp_path, place)
 
@@ -53,36 +50,6 @@ def session(text: str, address: str, folder: Path, place: str) -> None:
         assert command.is_answered_by(finished.stdout), (
             f"{place}: `{command.line}` printed:\n{finished.stdout}\nbut the page shows:\n{command.output}"
         )
-
-
-@contextmanager
-def serving(text: str, address: str, folder: Path) -> Iterator[None]:
-    [command] = pages.commands(text)
-    process = subprocess.Popen(
-        ["bash", "-c", f"exec {command.line} --listen {address}"],
-        cwd=current(folder),
-        env=environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    try:
-        wait_for(process)
-        yield
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=30)
-
-
-def wait_for(process: subprocess.Popen[str]) -> None:
-    """Wait until it says that it listens, or fail with what it said instead."""
-    assert process.stdout is not None
-    said = []
-    for line in process.stdout:
-        said.append(line)
-        if '"event":"listening"' in line:
-            return
-    pytest.fail(f"it does not serve:\n{''.join(said)}")
 
 
 def write(folder: Path, name: str, text: str) -> None:
