@@ -9,8 +9,8 @@
 # call goes to the next cargo or rustc on PATH, so the bin folder may safely be put first.
 #
 # Output: progress on standard error. The last line of standard output is the folder to put first on PATH; nothing at
-# all is printed there when the user's own toolchain already has the target. With WISP_RUST_WASI=debian neither the
-# user's toolchain nor rustup is asked: for machines that must not download from rustup's servers, and to test this way.
+# all is printed there when the user's own toolchain already has the target. With WISP_RUST_WASI=debian the user's own
+# toolchain is not asked, to test this way. rustup is never asked: it would download from its own servers.
 set -euo pipefail
 
 TARGET=wasm32-wasip2
@@ -27,13 +27,6 @@ own_toolchain_has_target() {
     path="$(printf '%s' "$PATH" | tr ':' '\n' | { grep -vxF "$home/bin" || true; } | paste -sd: -)"
     libraries="$(PATH="$path" rustc --print target-libdir --target "$TARGET" 2>/dev/null)" || return 1
     compgen -G "$libraries/libstd-*.rlib" >/dev/null
-}
-
-# Adds the target to the user's toolchain, which is what a user of wisp is told to do.
-try_rustup() {
-    command -v rustup >/dev/null || return 1
-    say "trying: rustup target add $TARGET"
-    timeout 30 rustup target add "$TARGET" >/dev/null 2>&1 && own_toolchain_has_target
 }
 
 ready() { [ "$(cat "$home/recipe" 2>/dev/null)" = "$RECIPE" ]; }
@@ -172,7 +165,6 @@ make_toolchain() {
 
 if [ "${WISP_RUST_WASI:-}" != debian ]; then
     if own_toolchain_has_target; then exit 0; fi
-    if ! ready && try_rustup; then exit 0; fi
 fi
 make_toolchain
 printf '%s\n' "$home/bin"

@@ -41,7 +41,8 @@ impl Lines for RequestLines {
             Stream::Stderr => "stderr",
         };
         let request = *self.request.lock().unwrap_or_else(PoisonError::into_inner);
-        self.log.guest(&self.app, &self.component, request, stream, text);
+        self.log
+            .guest(&self.app, &self.component, request, stream, text);
     }
 }
 
@@ -64,6 +65,9 @@ impl Blueprint {
             component: self.component.clone(),
             request: Mutex::default(),
         });
-        (State::service(engine, lines.clone(), &self.environment, self.memory), lines)
+        (
+            State::service(engine, lines.clone(), &self.environment, self.memory),
+            lines,
+        )
     }
 }

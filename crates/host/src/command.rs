@@ -64,10 +64,17 @@ fn context(options: &CommandOptions) -> Result<WasiCtx, HostError> {
         builder.env(name, value);
     }
     for directory in &options.directories {
-        let permissions = if directory.read_only { FsPerms::ReadOnly } else { FsPerms::ReadWrite };
+        let permissions = if directory.read_only {
+            FsPerms::ReadOnly
+        } else {
+            FsPerms::ReadWrite
+        };
         builder
             .preopened_dir(&directory.host, &directory.guest, permissions)
-            .map_err(|error| HostError::Directory { path: directory.host.clone(), message: format!("{error:#}") })?;
+            .map_err(|error| HostError::Directory {
+                path: directory.host.clone(),
+                message: format!("{error:#}"),
+            })?;
     }
     Ok(builder.build())
 }

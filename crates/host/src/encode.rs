@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use wasi_preview1_component_adapter_provider::{
-    WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME, WASI_SNAPSHOT_PREVIEW1_COMMAND_ADAPTER, WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER,
+    WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME, WASI_SNAPSHOT_PREVIEW1_COMMAND_ADAPTER,
+    WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER,
 };
 use wasmparser::Parser;
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
@@ -73,15 +74,29 @@ impl EncodeError {
     /// The encoder's errors are text: the two that people meet get names.
     fn of_encoder(error: &impl std::fmt::Display) -> Self {
         let message = format!("{error:#}");
-        let export = ["failed to find export of function `", "does not export a function named `", "does not export a memory named `"];
-        let import = ["module requires an import interface named `", "no top-level imported function `", "unknown function `"];
+        let export = [
+            "failed to find export of function `",
+            "does not export a function named `",
+            "does not export a memory named `",
+        ];
+        let import = [
+            "module requires an import interface named `",
+            "no top-level imported function `",
+            "unknown function `",
+        ];
         if let Some((interface, function)) = missing_function(&message) {
             return Self::MissingExport(format!("{interface}#{function}"));
         }
-        if let Some(name) = export.iter().find_map(|prefix| quoted_after(&message, prefix)) {
+        if let Some(name) = export
+            .iter()
+            .find_map(|prefix| quoted_after(&message, prefix))
+        {
             return Self::MissingExport(name.to_owned());
         }
-        match import.iter().find_map(|prefix| quoted_after(&message, prefix)) {
+        match import
+            .iter()
+            .find_map(|prefix| quoted_after(&message, prefix))
+        {
             Some(name) => Self::UnknownImport(name.to_owned()),
             None => Self::Invalid(message),
         }
@@ -92,14 +107,22 @@ impl EncodeError {
 ///
 /// `wit` is a file or folder with the world; without it the module carries its description itself, as wit-bindgen leaves it.
 /// An empty `world` means the only one of the package.
-pub fn encode(core: &[u8], wit: Option<&Path>, world: &str, adapter: Adapter) -> Result<Vec<u8>, EncodeError> {
+pub fn encode(
+    core: &[u8],
+    wit: Option<&Path>,
+    world: &str,
+    adapter: Adapter,
+) -> Result<Vec<u8>, EncodeError> {
     if !Parser::is_core_wasm(core) {
         return Err(EncodeError::NotAModule);
     }
-    let Some(wit) = wit else { return encode_described(core, adapter) };
+    let Some(wit) = wit else {
+        return encode_described(core, adapter);
+    };
     let mut described = core.to_vec();
     let (resolve, world) = read_world(wit, world)?;
-    embed_component_metadata(&mut described, &resolve, world, StringEncoding::UTF8).map_err(|error| EncodeError::of_encoder(&error))?;
+    embed_component_metadata(&mut described, &resolve, world, StringEncoding::UTF8)
+        .map_err(|error| EncodeError::of_encoder(&error))?;
     encode_described(&described, adapter)
 }
 
@@ -110,27 +133,41 @@ pub fn preview1_to_component(core: &[u8]) -> Result<Vec<u8>, EncodeError> {
 
 fn encode_described(core: &[u8], adapter: Adapter) -> Result<Vec<u8>, EncodeError> {
     let failed = |error| EncodeError::of_encoder(&error);
-    let mut encoder = ComponentEncoder::default().validate(true).module(core).map_err(failed)?;
+    let mut encoder = ComponentEncoder::default()
+        .validate(true)
+        .module(core)
+        .map_err(failed)?;
     if let Some(bytes) = adapter.bytes() {
-        encoder = encoder.adapter(WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME, bytes).map_err(failed)?;
+        encoder = encoder
+            .adapter(WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME, bytes)
+            .map_err(failed)?;
     }
     encoder.encode().map_err(failed)
 }
 
 fn read_world(wit: &Path, world: &str) -> Result<(Resolve, WorldId), EncodeError> {
-    let mut resolve = Resolve { all_features: true, ..Resolve::default() };
+    let mut resolve = Resolve {
+        all_features: true,
+        ..Resolve::default()
+    };
     let package = read_package(&mut resolve, wit)?;
     let wanted = (!world.is_empty()).then_some(world);
     let id = resolve
         .select_world(&[package], wanted)
-        .map_err(|error| EncodeError::World { world: world.to_owned(), message: format!("{error:#}") })?;
+        .map_err(|error| EncodeError::World {
+            world: world.to_owned(),
+            message: format!("{error:#}"),
+        })?;
     Ok((resolve, id))
 }
 
 fn read_package(resolve: &mut Resolve, wit: &Path) -> Result<PackageId, EncodeError> {
     match resolve.push_path(wit) {
         Ok((package, _)) => Ok(package),
-        Err(error) => Err(EncodeError::Wit { path: wit.to_owned(), message: resolve.render_error(&error) }),
+        Err(error) => Err(EncodeError::Wit {
+            path: wit.to_owned(),
+            message: resolve.render_error(&error),
+        }),
     }
 }
 

@@ -107,7 +107,12 @@ pub fn engine_key(profile: Profile, strategy: Strategy) -> Result<String, HostEr
     let engine = compiling_engine(profile, strategy)?;
     let mut hasher = Sha(Sha256::new());
     engine.precompile_compatibility_hash().hash(&mut hasher);
-    Ok(format!("{}-{}-{:016x}", profile.name(), strategy.name(), hasher.finish()))
+    Ok(format!(
+        "{}-{}-{:016x}",
+        profile.name(),
+        strategy.name(),
+        hasher.finish()
+    ))
 }
 
 /// Compiles a component to an AOT artifact. Meant for a separate, short-lived process with limits of its own.
@@ -158,8 +163,16 @@ impl Demand {
             .total_stacks(times(stacks_per_instance))
             .max_memories_per_module(self.largest.memories.max(1))
             .max_tables_per_module(self.largest.tables.max(1))
-            .table_elements(usize::try_from(self.largest.table_elements).unwrap_or(usize::MAX).max(20_000))
-            .max_memory_size(usize::try_from(self.memory).unwrap_or(usize::MAX).next_multiple_of(1 << 16))
+            .table_elements(
+                usize::try_from(self.largest.table_elements)
+                    .unwrap_or(usize::MAX)
+                    .max(20_000),
+            )
+            .max_memory_size(
+                usize::try_from(self.memory)
+                    .unwrap_or(usize::MAX)
+                    .next_multiple_of(1 << 16),
+            )
             .max_component_instance_size(16 << 20)
             .max_core_instance_size(4 << 20)
             .max_unused_warm_slots(instances);
@@ -169,10 +182,18 @@ impl Demand {
 
 /// Bytes of memory that this process may still take: what the machine has, or its cgroup allows.
 fn available_memory() -> u64 {
-    let machine = std::fs::read_to_string("/proc/meminfo").ok().and_then(|text| {
-        let line = text.lines().find(|line| line.starts_with("MemAvailable:"))?;
-        line.split_whitespace().nth(1)?.parse::<u64>().ok()?.checked_mul(1024)
-    });
+    let machine = std::fs::read_to_string("/proc/meminfo")
+        .ok()
+        .and_then(|text| {
+            let line = text
+                .lines()
+                .find(|line| line.starts_with("MemAvailable:"))?;
+            line.split_whitespace()
+                .nth(1)?
+                .parse::<u64>()
+                .ok()?
+                .checked_mul(1024)
+        });
     let group = std::fs::read_to_string("/sys/fs/cgroup/memory.max")
         .ok()
         .and_then(|text| text.trim().parse::<u64>().ok());
@@ -189,12 +210,19 @@ pub(crate) struct RunningEngine {
 
 impl RunningEngine {
     /// Makes the engine with a pool for `demand`, on demand where address space is short, and starts its ticker.
-    pub(crate) fn new(profile: Profile, strategy: Strategy, demand: &Demand, workers: u32) -> Result<Self, HostError> {
+    pub(crate) fn new(
+        profile: Profile,
+        strategy: Strategy,
+        demand: &Demand,
+        workers: u32,
+    ) -> Result<Self, HostError> {
         let instances = demand.bounded(workers);
         let mut config = codegen(profile, strategy);
         config.enable_compiler(false);
         let mut pooled = config.clone();
-        pooled.allocation_strategy(InstanceAllocationStrategy::Pooling(demand.pooling(profile, instances)));
+        pooled.allocation_strategy(InstanceAllocationStrategy::Pooling(
+            demand.pooling(profile, instances),
+        ));
         let engine = Engine::new(&pooled)
             .or_else(|_| Engine::new(&config))
             .map_err(|error| engine_error(&error))?;
@@ -208,7 +236,10 @@ impl RunningEngine {
         let mut config = codegen(profile, strategy);
         config.enable_compiler(false);
         let engine = Engine::new(&config).map_err(|error| engine_error(&error))?;
-        Ok(Self { engine, slots: Arc::new(Semaphore::new(1)) })
+        Ok(Self {
+            engine,
+            slots: Arc::new(Semaphore::new(1)),
+        })
     }
 
     /// Maps an artifact of our own cache into memory.
@@ -216,7 +247,10 @@ impl RunningEngine {
     /// The caller names the length that it recorded when the artifact was written; owner and mode are checked on the
     /// open descriptor, and that same descriptor is what is mapped.
     pub(crate) fn load(&self, digest: &str, artifact: &Artifact) -> Result<Component, HostError> {
-        let wrong = |message: String| HostError::Artifact { digest: digest.to_owned(), message };
+        let wrong = |message: String| HostError::Artifact {
+            digest: digest.to_owned(),
+            message,
+        };
         let file = File::open(&artifact.path).map_err(|error| wrong(error.to_string()))?;
         check_owned(&file, artifact.size).map_err(|error| wrong(error.to_string()))?;
         let path = descriptor_path(&file, artifact);
@@ -249,7 +283,10 @@ fn check_owned(file: &File, size: u64) -> io::Result<()> {
         return Err(io::Error::other("others may write it"));
     }
     if metadata.len() != size {
-        return Err(io::Error::other(format!("it has {} bytes instead of {size}", metadata.len())));
+        return Err(io::Error::other(format!(
+            "it has {} bytes instead of {size}",
+            metadata.len()
+        )));
     }
     Ok(())
 }
@@ -285,12 +322,26 @@ mod tests {
         std::fs::write(&path, &bytes).unwrap();
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
         let size = u64::try_from(bytes.len()).unwrap();
-        Artifact { path, size, profile, resources: Resources::default() }
+        Artifact {
+            path,
+            size,
+            profile,
+            resources: Resources::default(),
+        }
     }
 
     fn running(profile: Profile, strategy: Strategy) -> RunningEngine {
         let mut demand = Demand::default();
-        demand.add(10, &Resources { core_instances: 14, memories: 1, tables: 2, table_elements: 30_000 }, 1 << 20);
+        demand.add(
+            10,
+            &Resources {
+                core_instances: 14,
+                memories: 1,
+                tables: 2,
+                table_elements: 30_000,
+            },
+            1 << 20,
+        );
         RunningEngine::new(profile, strategy, &demand, 2).unwrap()
     }
 
@@ -301,8 +352,13 @@ mod tests {
                 let folder = tempfile::tempdir().unwrap();
                 let artifact = artifact(folder.path(), profile, strategy);
 
-                running(profile, strategy).load("sha256:00", &artifact).unwrap();
-                RunningEngine::on_demand(profile, strategy).unwrap().load("sha256:00", &artifact).unwrap();
+                running(profile, strategy)
+                    .load("sha256:00", &artifact)
+                    .unwrap();
+                RunningEngine::on_demand(profile, strategy)
+                    .unwrap()
+                    .load("sha256:00", &artifact)
+                    .unwrap();
             }
         }
     }
@@ -310,12 +366,16 @@ mod tests {
     #[test]
     fn every_profile_and_compiler_has_a_key_of_its_own_that_stays() {
         let all = [Profile::Sync, Profile::Async].map(|profile| {
-            [Strategy::Cranelift, Strategy::Winch].map(|strategy| engine_key(profile, strategy).unwrap())
+            [Strategy::Cranelift, Strategy::Winch]
+                .map(|strategy| engine_key(profile, strategy).unwrap())
         });
         let keys: std::collections::BTreeSet<_> = all.iter().flatten().collect();
 
         assert_eq!(keys.len(), 4);
-        assert_eq!(engine_key(Profile::Sync, Strategy::Cranelift).unwrap(), all[0][0]);
+        assert_eq!(
+            engine_key(Profile::Sync, Strategy::Cranelift).unwrap(),
+            all[0][0]
+        );
         assert!(all[0][0].starts_with("sync-cranelift-"), "{}", all[0][0]);
     }
 
@@ -324,9 +384,14 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let artifact = artifact(folder.path(), Profile::Async, Strategy::Cranelift);
 
-        let refused = running(Profile::Sync, Strategy::Cranelift).load("sha256:00", &artifact).unwrap_err();
+        let refused = running(Profile::Sync, Strategy::Cranelift)
+            .load("sha256:00", &artifact)
+            .unwrap_err();
 
-        assert_eq!((refused.kind(), refused.digest()), ("artifact", Some("sha256:00")));
+        assert_eq!(
+            (refused.kind(), refused.digest()),
+            ("artifact", Some("sha256:00"))
+        );
     }
 
     #[test]

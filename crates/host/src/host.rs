@@ -8,13 +8,13 @@ use std::time::Duration;
 use wasmtime::component::{Component, InstancePre, Linker};
 use wisp_wasi::State;
 
+use crate::blueprint::Blueprint;
 use crate::engine::{Demand, RunningEngine};
 use crate::error::HostError;
 use crate::locked::{Artifact, LockedApp, LockedComponent, Profile, SCHEMA};
 use crate::pool::{Place, Pool, PoolStatus, Share, Slots};
 use crate::settings::{Settings, Start};
 use crate::shutdown::Shutdown;
-use crate::blueprint::Blueprint;
 use crate::telemetry::{Log, Metrics};
 use crate::trigger::http::Server;
 use crate::trigger::router::{Route, Router};
@@ -57,15 +57,28 @@ impl Host {
             }
             for route in &app.http {
                 let pool = by_name.get(route.component.as_str()).ok_or_else(|| {
-                    HostError::Routes(format!("{} leads to the unknown component `{}`", route.route, route.component))
+                    HostError::Routes(format!(
+                        "{} leads to the unknown component `{}`",
+                        route.route, route.component
+                    ))
                 })?;
-                routes.push(Route::new(&route.route, &route.methods, &route.hosts, pool.clone()));
+                routes.push(Route::new(
+                    &route.route,
+                    &route.methods,
+                    &route.hosts,
+                    pool.clone(),
+                ));
             }
         }
-        let router = Router::new(routes).map_err(|error| HostError::Routes(error.to_string()))?;
+        let table = Router::new(routes).map_err(|error| HostError::Routes(error.to_string()))?;
         let metrics = Metrics::default();
-        let server = Server::new(&settings.http, router, log.clone(), metrics.clone())?;
-        Ok(Self { server, pools, metrics, log })
+        let server = Server::new(&settings.http, table, log.clone(), metrics.clone())?;
+        Ok(Self {
+            server,
+            pools,
+            metrics,
+            log,
+        })
     }
 
     /// Serves HTTP on `listener` until `shutdown` has drained every connection.
@@ -75,18 +88,24 @@ impl Host {
             let mut interval = tokio::time::interval(RETIREMENT);
             loop {
                 interval.tick().await;
-                pools.iter().for_each(|pool| pool.retire_idle());
+                for pool in &pools {
+                    pool.retire_idle();
+                }
             }
         });
         let served = self.server.serve(listener, shutdown).await;
         retirement.abort();
-        Ok(served?)
+        served
     }
 
     /// Counters and what goes on now.
     pub fn metrics(&self) -> serde_json::Value {
         let named = |pool: &'_ Arc<Pool>| {
-            serde_json::json!(NamedStatus { app: pool.app(), component: pool.component(), status: pool.status() })
+            serde_json::json!(NamedStatus {
+                app: pool.app(),
+                component: pool.component(),
+                status: pool.status()
+            })
         };
         let mut value = self.metrics.snapshot();
         if let Some(fields) = value.as_object_mut() {
@@ -119,11 +138,18 @@ struct Loader<'a> {
 
 impl<'a> Loader<'a> {
     fn new(start: &'a Start, log: &'a Log) -> Result<Self, HostError> {
-        let Start { settings, apps, artifacts } = start;
+        let Start {
+            settings,
+            apps,
+            artifacts,
+        } = start;
         let mut demands = BTreeMap::<Profile, Demand>::new();
         for app in apps {
             if app.schema != SCHEMA {
-                return Err(HostError::Routes(format!("the locked app has schema {} instead of {SCHEMA}", app.schema)));
+                return Err(HostError::Routes(format!(
+                    "the locked app has schema {} instead of {SCHEMA}",
+                    app.schema
+                )));
             }
             for component in app.components.values() {
                 let artifact = find(artifacts, &component.digest)?;
@@ -132,12 +158,28 @@ impl<'a> Loader<'a> {
                 demand.add(instances, &artifact.resources, component.limits.memory);
             }
         }
-        let ground = |(profile, demand): (Profile, Demand)| Ok((profile, Ground::new(profile, &demand, settings)?));
-        let grounds = demands.into_iter().map(ground).collect::<Result<_, HostError>>()?;
-        Ok(Self { settings, artifacts, log, grounds, loaded: HashMap::new() })
+        let ground = |(profile, demand): (Profile, Demand)| {
+            Ok((profile, Ground::new(profile, &demand, settings)?))
+        };
+        let grounds = demands
+            .into_iter()
+            .map(ground)
+            .collect::<Result<_, HostError>>()?;
+        Ok(Self {
+            settings,
+            artifacts,
+            log,
+            grounds,
+            loaded: HashMap::new(),
+        })
     }
 
-    fn pool(&mut self, app: &LockedApp, name: &str, component: &'a LockedComponent) -> Result<Arc<Pool>, HostError> {
+    fn pool(
+        &mut self,
+        app: &LockedApp,
+        name: &str,
+        component: &'a LockedComponent,
+    ) -> Result<Arc<Pool>, HostError> {
         let wrong = |error: wasmtime::Error| HostError::Component {
             component: name.to_owned(),
             message: format!("{error:#}"),
@@ -164,12 +206,25 @@ impl<'a> Loader<'a> {
 
 impl Ground {
     fn new(profile: Profile, demand: &Demand, settings: &Settings) -> Result<Self, HostError> {
-        let running = RunningEngine::new(profile, settings.compiler_strategy, demand, settings.workers)?;
+        let running = RunningEngine::new(
+            profile,
+            settings.compiler_strategy,
+            demand,
+            settings.workers,
+        )?;
         let linker = wisp_wasi::linker(&running.engine, profile == Profile::Async)
             .map_err(|error| HostError::Engine(format!("{error:#}")))?;
         let slots = Slots::new(running.slots.clone());
-        let place = Place { profile, engine: running.engine.clone(), slots };
-        Ok(Self { running, linker, place })
+        let place = Place {
+            profile,
+            engine: running.engine.clone(),
+            slots,
+        };
+        Ok(Self {
+            running,
+            linker,
+            place,
+        })
     }
 
     fn link(&self, component: &Component) -> wasmtime::Result<InstancePre<State>> {
@@ -177,7 +232,10 @@ impl Ground {
     }
 }
 
-fn find<'a>(artifacts: &'a BTreeMap<String, Artifact>, digest: &str) -> Result<&'a Artifact, HostError> {
+fn find<'a>(
+    artifacts: &'a BTreeMap<String, Artifact>,
+    digest: &str,
+) -> Result<&'a Artifact, HostError> {
     artifacts.get(digest).ok_or_else(|| HostError::Artifact {
         digest: digest.to_owned(),
         message: "the control plane named none".into(),

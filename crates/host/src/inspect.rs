@@ -63,18 +63,28 @@ pub struct InspectError(#[from] wasmparser::Error);
 /// Says what a file is.
 pub fn inspect(wasm: &[u8]) -> Result<Inspection, InspectError> {
     if !wasm.starts_with(b"\0asm") {
-        return Ok(Inspection::new(FileKind::Unknown, Profile::Sync, Names::default(), Resources::default()));
+        return Ok(Inspection::new(
+            FileKind::Unknown,
+            Profile::Sync,
+            Names::default(),
+            Resources::default(),
+        ));
     }
     let profile = validate(wasm)?;
     let names = Names::read(wasm)?;
     let resources = resources::read(wasm)?;
-    let kind = if Parser::is_component(wasm) { FileKind::Component } else { FileKind::Module };
+    let kind = if Parser::is_component(wasm) {
+        FileKind::Component
+    } else {
+        FileKind::Module
+    };
     Ok(Inspection::new(kind, profile, names, resources))
 }
 
 impl Inspection {
     fn new(kind: FileKind, profile: Profile, names: Names, resources: Resources) -> Self {
-        let exports = |interface: &str| names.exports.iter().any(|name| in_version(name, interface));
+        let exports =
+            |interface: &str| names.exports.iter().any(|name| in_version(name, interface));
         let http = if exports("wasi:http/handler@0.3") {
             Some("0.3")
         } else {
@@ -83,18 +93,34 @@ impl Inspection {
         let command = match kind {
             FileKind::Component if exports("wasi:cli/run@0.3") => Some("0.3"),
             FileKind::Component if exports("wasi:cli/run@0.2") => Some("0.2"),
-            FileKind::Module if names.exports.iter().any(|name| name == "_start") => Some("preview1"),
+            FileKind::Module if names.exports.iter().any(|name| name == "_start") => {
+                Some("preview1")
+            }
             _ => None,
         };
-        let wasi_0_3 = names.imports.iter().chain(&names.exports).any(|name| name.starts_with("wasi:") && name.contains("@0.3."));
+        let wasi_0_3 = names
+            .imports
+            .iter()
+            .chain(&names.exports)
+            .any(|name| name.starts_with("wasi:") && name.contains("@0.3."));
         let profile = if wasi_0_3 { Profile::Async } else { profile };
-        Self { kind, http, command, profile, imports: names.imports, exports: names.exports, producers: names.producers, resources }
+        Self {
+            kind,
+            http,
+            command,
+            profile,
+            imports: names.imports,
+            exports: names.exports,
+            producers: names.producers,
+            resources,
+        }
     }
 }
 
 /// Is `name` the interface `interface`, in a patch version of its version?
 fn in_version(name: &str, interface: &str) -> bool {
-    name.strip_prefix(interface).is_some_and(|rest| rest.starts_with('.'))
+    name.strip_prefix(interface)
+        .is_some_and(|rest| rest.starts_with('.'))
 }
 
 /// Validates the structure; what is only valid with asynchronous functions needs the asynchronous profile.

@@ -21,7 +21,10 @@ pub use engine::{Strategy, compile, engine_key};
 pub use error::HostError;
 pub use host::Host;
 pub use inspect::{FileKind, InspectError, Inspection, Producers, inspect};
-pub use locked::{Artifact, LockedApp, LockedComponent, LockedInstances, LockedLimits, LockedRoute, Profile, Resources};
+pub use locked::{
+    Artifact, LockedApp, LockedComponent, LockedInstances, LockedLimits, LockedRoute, Profile,
+    Resources,
+};
 pub use merge::{MergeError, merge};
 pub use pool::{InvokeError, Pool, PoolStatus};
 pub use settings::{HttpSettings, LogFormat, LogSettings, Settings, Start, TlsSettings};

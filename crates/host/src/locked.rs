@@ -99,7 +99,9 @@ pub struct Artifact {
 }
 
 /// Which engine runs a component.
-#[derive(Clone, Copy, Debug, Deserialize, serde::Serialize, Eq, Hash, Ord, PartialEq, PartialOrd)]
+#[derive(
+    Clone, Copy, Debug, Deserialize, serde::Serialize, Eq, Hash, Ord, PartialEq, PartialOrd,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Profile {
     /// WASI 0.2, component-model-async off.

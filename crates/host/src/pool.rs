@@ -25,8 +25,8 @@ use wasmtime_wasi_http::handler::ProxyPre;
 use wasmtime_wasi_http::{WasiBody, p2, p3};
 use wisp_wasi::State;
 
-use crate::locked::{LockedComponent, LockedInstances, LockedLimits, Profile};
 use crate::blueprint::Blueprint;
+use crate::locked::{LockedComponent, LockedInstances, LockedLimits, Profile};
 use crate::telemetry::{Log, RequestId};
 
 use admission::Admission;
@@ -133,7 +133,11 @@ impl Pool {
         place: &Place,
     ) -> wasmtime::Result<Arc<Self>> {
         let reuse = Reuse::from(component.instances);
-        let (app, name, log) = (blueprint.app.clone(), blueprint.component.clone(), blueprint.log.clone());
+        let (app, name, log) = (
+            blueprint.app.clone(),
+            blueprint.component.clone(),
+            blueprint.log.clone(),
+        );
         let (engine, slots) = (place.engine.clone(), place.slots.clone());
         let instances = match place.profile {
             Profile::Sync => {
@@ -145,7 +149,9 @@ impl Pool {
                     Ok(pre) => ProxyPre::P3(pre),
                     Err(_) => ProxyPre::P2(p2::bindings::ProxyPre::new(pre)?),
                 };
-                Instances::Concurrent(ConcurrentInstances::new(engine, pre, blueprint, reuse, slots))
+                Instances::Concurrent(ConcurrentInstances::new(
+                    engine, pre, blueprint, reuse, slots,
+                ))
             }
         };
         let patience = Duration::from_millis(component.limits.queue_timeout_ms);
@@ -170,14 +176,21 @@ impl Pool {
     ) -> Result<http::Response<WasiBody>, InvokeError> {
         let deadline = Instant::now() + Duration::from_millis(self.limits.timeout_ms);
         let Ok(permit) = self.admission.admit(deadline).await else {
-            return Err(if Instant::now() >= deadline { InvokeError::Timeout } else { InvokeError::Overloaded });
+            return Err(if Instant::now() >= deadline {
+                InvokeError::Timeout
+            } else {
+                InvokeError::Overloaded
+            });
         };
         let result = match &self.instances {
             Instances::Sync(instances) => instances.handle(request, id, permit, deadline).await,
-            Instances::Concurrent(instances) => instances.handle(request, id, permit, deadline).await,
+            Instances::Concurrent(instances) => {
+                instances.handle(request, id, permit, deadline).await
+            }
         };
         if let Err(error) = &result {
-            self.log.failure(&self.app, &self.component, id, &error.to_string());
+            self.log
+                .failure(&self.app, &self.component, id, &error.to_string());
         }
         result
     }
@@ -203,7 +216,11 @@ impl Pool {
             Instances::Sync(instances) => slots::Holder::warm(instances.as_ref()),
             Instances::Concurrent(instances) => instances.warm(),
         };
-        PoolStatus { active: self.admission.active(), queued: self.admission.queued(), warm }
+        PoolStatus {
+            active: self.admission.active(),
+            queued: self.admission.queued(),
+            warm,
+        }
     }
 
     /// Drops instances that were unused for longer than the component allows.

@@ -18,11 +18,19 @@ fn wit(text: &str) -> Wit {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("world.wit");
     std::fs::write(&path, text).unwrap();
-    Wit { _folder: folder, path }
+    Wit {
+        _folder: folder,
+        path,
+    }
 }
 
 fn encode_text(module: &str, text: &str, world: &str) -> Result<Vec<u8>, EncodeError> {
-    encode(&wat::parse_str(module).unwrap(), Some(&wit(text).path), world, Adapter::None)
+    encode(
+        &wat::parse_str(module).unwrap(),
+        Some(&wit(text).path),
+        world,
+        Adapter::None,
+    )
 }
 
 #[test]
@@ -32,8 +40,12 @@ fn a_module_with_its_world_becomes_a_component_that_runs() {
     let engine = Engine::default();
     let mut store = Store::new(&engine, ());
     let component = Component::new(&engine, component).unwrap();
-    let instance = Linker::new(&engine).instantiate(&mut store, &component).unwrap();
-    let add = instance.get_typed_func::<(u32, u32), (u32,)>(&mut store, "add").unwrap();
+    let instance = Linker::new(&engine)
+        .instantiate(&mut store, &component)
+        .unwrap();
+    let add = instance
+        .get_typed_func::<(u32, u32), (u32,)>(&mut store, "add")
+        .unwrap();
     assert_eq!(add.call(&mut store, (40, 2)).unwrap(), (42,));
 }
 
@@ -48,7 +60,13 @@ fn a_module_that_carries_its_world_needs_no_wit() {
     let mut resolve = wit_parser::Resolve::default();
     let package = resolve.push_str("world.wit", ADDER).unwrap();
     let world = resolve.select_world(&[package], None).unwrap();
-    wit_component::embed_component_metadata(&mut module, &resolve, world, wit_component::StringEncoding::UTF8).unwrap();
+    wit_component::embed_component_metadata(
+        &mut module,
+        &resolve,
+        world,
+        wit_component::StringEncoding::UTF8,
+    )
+    .unwrap();
 
     let component = encode(&module, None, "", Adapter::None).unwrap();
 
@@ -59,16 +77,23 @@ fn a_module_that_carries_its_world_needs_no_wit() {
 fn a_missing_export_is_named() {
     let error = encode_text("(module)", ADDER, "adder").unwrap_err();
 
-    assert_eq!(error.to_string(), "the module does not export `add`, which its world asks for");
+    assert_eq!(
+        error.to_string(),
+        "the module does not export `add`, which its world asks for"
+    );
 }
 
 #[test]
 fn a_missing_function_of_an_interface_is_named_with_it() {
-    let world = "package test:a@1.0.0; interface greeter { greet: func(); } world w { export greeter; }";
+    let world =
+        "package test:a@1.0.0; interface greeter { greet: func(); } world w { export greeter; }";
 
     let error = encode_text("(module)", world, "w").unwrap_err();
 
-    assert!(matches!(&error, EncodeError::MissingExport(name) if name == "test:a/greeter@1.0.0#greet"), "{error}");
+    assert!(
+        matches!(&error, EncodeError::MissingExport(name) if name == "test:a/greeter@1.0.0#greet"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -77,21 +102,35 @@ fn an_import_outside_the_world_is_named() {
 
     let error = encode_text(module, ADDER, "adder").unwrap_err();
 
-    assert!(matches!(&error, EncodeError::UnknownImport(name) if name == "some:where/else@1.0.0"), "{error}");
+    assert!(
+        matches!(&error, EncodeError::UnknownImport(name) if name == "some:where/else@1.0.0"),
+        "{error}"
+    );
 }
 
 #[test]
 fn preview_1_without_an_adapter_is_an_unknown_import() {
-    let module = wat::parse_str(r#"(module (import "wasi_snapshot_preview1" "proc_exit" (func (param i32))))"#).unwrap();
+    let module = wat::parse_str(
+        r#"(module (import "wasi_snapshot_preview1" "proc_exit" (func (param i32))))"#,
+    )
+    .unwrap();
 
     let error = encode(&module, None, "", Adapter::None).unwrap_err();
 
-    assert!(matches!(&error, EncodeError::UnknownImport(name) if name == "wasi_snapshot_preview1"), "{error}");
+    assert!(
+        matches!(&error, EncodeError::UnknownImport(name) if name == "wasi_snapshot_preview1"),
+        "{error}"
+    );
 }
 
 #[test]
 fn a_broken_wit_is_shown_with_its_line() {
-    let error = encode_text(ADD, "package test:adder;\nworld adder {\n  exprt add: func();\n}", "adder").unwrap_err();
+    let error = encode_text(
+        ADD,
+        "package test:adder;\nworld adder {\n  exprt add: func();\n}",
+        "adder",
+    )
+    .unwrap_err();
 
     assert!(matches!(&error, EncodeError::Wit { .. }), "{error}");
     assert!(error.to_string().contains("world.wit:3"), "{error}");
@@ -101,15 +140,24 @@ fn a_broken_wit_is_shown_with_its_line() {
 fn an_unknown_world_is_an_error_with_its_name() {
     let error = encode_text(ADD, ADDER, "divider").unwrap_err();
 
-    assert!(matches!(&error, EncodeError::World { world, .. } if world == "divider"), "{error}");
+    assert!(
+        matches!(&error, EncodeError::World { world, .. } if world == "divider"),
+        "{error}"
+    );
 }
 
 #[test]
 fn what_is_not_a_module_is_refused() {
     let component = wat::parse_str("(component)").unwrap();
 
-    assert!(matches!(encode(&component, None, "", Adapter::None), Err(EncodeError::NotAModule)));
-    assert!(matches!(encode(b"print('hello')", None, "", Adapter::None), Err(EncodeError::NotAModule)));
+    assert!(matches!(
+        encode(&component, None, "", Adapter::None),
+        Err(EncodeError::NotAModule)
+    ));
+    assert!(matches!(
+        encode(b"print('hello')", None, "", Adapter::None),
+        Err(EncodeError::NotAModule)
+    ));
 }
 
 #[test]
@@ -126,7 +174,10 @@ fn a_preview_1_program_becomes_a_command() {
     let component = preview1_to_component(&module).unwrap();
 
     let inspection = inspect(&component).unwrap();
-    assert_eq!((inspection.kind, inspection.command), (FileKind::Component, Some("0.2")));
+    assert_eq!(
+        (inspection.kind, inspection.command),
+        (FileKind::Component, Some("0.2"))
+    );
 }
 
 #[test]
@@ -143,5 +194,12 @@ fn a_reactor_with_preview_1_exports_what_its_world_says() {
 
     let inspection = inspect(&component).unwrap();
     assert_eq!(inspection.exports, ["add"]);
-    assert!(inspection.imports.iter().any(|name| name.starts_with("wasi:random/random@0.2.")), "{:?}", inspection.imports);
+    assert!(
+        inspection
+            .imports
+            .iter()
+            .any(|name| name.starts_with("wasi:random/random@0.2.")),
+        "{:?}",
+        inspection.imports
+    );
 }

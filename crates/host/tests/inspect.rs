@@ -8,7 +8,9 @@ fn inspect_text(text: &str) -> Inspection {
 }
 
 fn exporting(name: &str) -> Inspection {
-    inspect_text(&format!(r#"(component (instance $i) (export "{name}" (instance $i)))"#))
+    inspect_text(&format!(
+        r#"(component (instance $i) (export "{name}" (instance $i)))"#
+    ))
 }
 
 fn importing(name: &str) -> Inspection {
@@ -28,7 +30,12 @@ fn a_torn_file_is_an_error() {
 
     let error = inspect(&component[..component.len() - 1]).unwrap_err();
 
-    assert!(error.to_string().starts_with("not a valid WebAssembly file: "), "{error}");
+    assert!(
+        error
+            .to_string()
+            .starts_with("not a valid WebAssembly file: "),
+        "{error}"
+    );
 }
 
 #[test]
@@ -37,12 +44,18 @@ fn a_core_module_is_a_module_and_with_a_start_a_command() {
     let program = inspect_text(r#"(module (func (export "_start")))"#);
 
     assert_eq!((library.kind, library.command), (FileKind::Module, None));
-    assert_eq!((program.kind, program.command), (FileKind::Module, Some("preview1")));
+    assert_eq!(
+        (program.kind, program.command),
+        (FileKind::Module, Some("preview1"))
+    );
 }
 
 #[test]
 fn http_handlers_are_found_in_both_versions() {
-    assert_eq!(exporting("wasi:http/incoming-handler@0.2.12").http, Some("0.2"));
+    assert_eq!(
+        exporting("wasi:http/incoming-handler@0.2.12").http,
+        Some("0.2")
+    );
     assert_eq!(exporting("wasi:http/handler@0.3.0").http, Some("0.3"));
     assert_eq!(exporting("wasi:http/handler@0.30.0").http, None);
     assert_eq!(exporting("wasi:cli/run@0.2.6").http, None);
@@ -63,7 +76,8 @@ fn what_is_of_wasi_0_3_needs_the_asynchronous_profile() {
 #[test]
 fn an_asynchronous_function_or_a_stream_needs_the_asynchronous_profile() {
     let function = inspect_text(r#"(component (import "f" (func async)))"#);
-    let stream = inspect_text(r#"(component (type $s (stream u8)) (import "f" (func (param "s" $s))))"#);
+    let stream =
+        inspect_text(r#"(component (type $s (stream u8)) (import "f" (func (param "s" $s))))"#);
     let plain = inspect_text(r#"(component (import "f" (func)))"#);
 
     assert_eq!(function.profile, Profile::Async);
@@ -86,21 +100,31 @@ fn the_resources_of_nested_components_count_once_for_each_instance() {
     );
 
     let resources = inspection.resources;
-    assert_eq!((resources.core_instances, resources.memories, resources.tables), (5, 4, 6));
+    assert_eq!(
+        (
+            resources.core_instances,
+            resources.memories,
+            resources.tables
+        ),
+        (5, 4, 6)
+    );
     assert_eq!(resources.table_elements, 500);
 }
 
 #[test]
 fn a_component_that_is_not_instantiated_takes_nothing() {
-    let inspection = inspect_text("(component (component (core module $m (memory 1)) (core instance (instantiate $m))))");
+    let inspection = inspect_text(
+        "(component (component (core module $m (memory 1)) (core instance (instantiate $m))))",
+    );
 
     assert_eq!(inspection.resources.core_instances, 0);
 }
 
 #[test]
 fn the_producers_of_inner_modules_are_named() {
-    let inspection =
-        inspect_text(r#"(component (core module (@producers (language "Rust" "") (processed-by "rustc" "1.95.0") (sdk "other" "1"))))"#);
+    let inspection = inspect_text(
+        r#"(component (core module (@producers (language "Rust" "") (processed-by "rustc" "1.95.0") (sdk "other" "1"))))"#,
+    );
 
     assert_eq!(inspection.producers.language, ["Rust"]);
     assert_eq!(inspection.producers.processed_by, ["rustc 1.95.0"]);

@@ -35,8 +35,10 @@ impl PyHost {
     /// Loads the apps of `start` (the JSON that workers get) and serves them at `listen`.
     #[new]
     fn new(py: Python<'_>, start: &str, listen: &str) -> PyResult<Self> {
-        let start: Start = serde_json::from_str(start).map_err(|error| raise(&HostError::from(error)))?;
-        py.detach(|| Self::start(&start, listen)).map_err(|error| raise(&error))
+        let start: Start =
+            serde_json::from_str(start).map_err(|error| raise(&HostError::from(error)))?;
+        py.detach(|| Self::start(&start, listen))
+            .map_err(|error| raise(&error))
     }
 
     /// Where it listens, as `host:port`.
@@ -55,7 +57,8 @@ impl PyHost {
     fn close(&self, py: Python<'_>, timeout: f64) -> PyResult<()> {
         self.check_process()?;
         let patience = Duration::try_from_secs_f64(timeout).unwrap_or(Duration::MAX);
-        py.detach(|| self.end(patience)).map_err(|error| raise(&error))
+        py.detach(|| self.end(patience))
+            .map_err(|error| raise(&error))
     }
 }
 
@@ -63,7 +66,9 @@ impl PyHost {
     fn start(start: &Start, listen: &str) -> Result<Self, HostError> {
         let listener = TcpListener::bind(listen)?;
         let address = listener.local_addr()?;
-        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .build()?;
         let entered = runtime.enter();
         let host = Arc::new(Host::load(start)?);
         drop(entered);
@@ -73,14 +78,28 @@ impl PyHost {
             async move { host.serve(listener, shutdown).await }
         });
         let open = Mutex::new(Some(Open { runtime, serving }));
-        Ok(Self { host, shutdown, address, open, pid: std::process::id() })
+        Ok(Self {
+            host,
+            shutdown,
+            address,
+            open,
+            pid: std::process::id(),
+        })
     }
 
     fn end(&self, patience: Duration) -> Result<(), HostError> {
-        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let Some(Open { runtime, serving }) = open else { return Ok(()) };
+        let open = self
+            .open
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        let Some(Open { runtime, serving }) = open else {
+            return Ok(());
+        };
         self.shutdown.drain(patience);
-        let served = runtime.block_on(serving).unwrap_or_else(|error| Err(HostError::Engine(error.to_string())));
+        let served = runtime
+            .block_on(serving)
+            .unwrap_or_else(|error| Err(HostError::Engine(error.to_string())));
         self.host.log().flush();
         runtime.shutdown_background();
         served
@@ -91,6 +110,8 @@ impl PyHost {
         if self.pid == std::process::id() {
             return Ok(());
         }
-        Err(PyRuntimeError::new_err("this wisp host was started before a fork; start one in the child process instead"))
+        Err(PyRuntimeError::new_err(
+            "this wisp host was started before a fork; start one in the child process instead",
+        ))
     }
 }

@@ -14,5 +14,7 @@ mod _core {
     #[pymodule_export]
     use super::host::PyHost;
     #[pymodule_export]
-    use super::tools::{compile, encode, engine_key, inspect, merge, preview1_to_component, run_command, version};
+    use super::tools::{
+        compile, encode, engine_key, inspect, merge, preview1_to_component, run_command, version,
+    };
 }

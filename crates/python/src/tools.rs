@@ -30,39 +30,56 @@ fn component_error(error: impl std::fmt::Display) -> PyErr {
 #[pyfunction]
 pub(crate) fn engine_key(py: Python<'_>, profile: &str, strategy: &str) -> PyResult<String> {
     let (profile, strategy) = (word::<Profile>(profile)?, word::<Strategy>(strategy)?);
-    py.detach(|| wisp_host::engine_key(profile, strategy)).map_err(|error| raise(&error))
+    py.detach(|| wisp_host::engine_key(profile, strategy))
+        .map_err(|error| raise(&error))
 }
 
 /// What a WebAssembly file is, as JSON.
 #[pyfunction]
 pub(crate) fn inspect(py: Python<'_>, wasm: &[u8]) -> PyResult<String> {
-    let inspection = py.detach(|| wisp_host::inspect(wasm)).map_err(component_error)?;
+    let inspection = py
+        .detach(|| wisp_host::inspect(wasm))
+        .map_err(component_error)?;
     json(&inspection)
 }
 
 /// Makes a component of a core module.
 #[pyfunction]
-pub(crate) fn encode(py: Python<'_>, core: &[u8], wit: &str, world: &str, adapter: &str) -> PyResult<Vec<u8>> {
+pub(crate) fn encode(
+    py: Python<'_>,
+    core: &[u8],
+    wit: &str,
+    world: &str,
+    adapter: &str,
+) -> PyResult<Vec<u8>> {
     let adapter = word::<wisp_host::Adapter>(adapter)?;
     let wit = (!wit.is_empty()).then(|| PathBuf::from(wit));
-    py.detach(|| wisp_host::encode(core, wit.as_deref(), world, adapter)).map_err(component_error)
+    py.detach(|| wisp_host::encode(core, wit.as_deref(), world, adapter))
+        .map_err(component_error)
 }
 
 /// Makes a command component of a preview-1 program.
 #[pyfunction]
 pub(crate) fn preview1_to_component(py: Python<'_>, core: &[u8]) -> PyResult<Vec<u8>> {
-    py.detach(|| wisp_host::preview1_to_component(core)).map_err(component_error)
+    py.detach(|| wisp_host::preview1_to_component(core))
+        .map_err(component_error)
 }
 
 /// Merges the core modules of a component into one.
 #[pyfunction]
 pub(crate) fn merge(py: Python<'_>, component: &[u8]) -> PyResult<Vec<u8>> {
-    py.detach(|| wisp_host::merge(component)).map_err(component_error)
+    py.detach(|| wisp_host::merge(component))
+        .map_err(component_error)
 }
 
 /// Compiles a component for the engine profile that it needs and writes the artifact; gives its record as JSON.
 #[pyfunction]
-pub(crate) fn compile(py: Python<'_>, wasm_path: PathBuf, artifact_path: PathBuf, strategy: &str) -> PyResult<String> {
+pub(crate) fn compile(
+    py: Python<'_>,
+    wasm_path: PathBuf,
+    artifact_path: PathBuf,
+    strategy: &str,
+) -> PyResult<String> {
     let strategy = word::<Strategy>(strategy)?;
     let record = py.detach(|| -> PyResult<_> {
         let wasm = std::fs::read(&wasm_path)?;
@@ -80,10 +97,16 @@ pub(crate) fn compile(py: Python<'_>, wasm_path: PathBuf, artifact_path: PathBuf
 /// Runs a command component with the standard streams of this process; gives its exit code.
 #[pyfunction]
 pub(crate) fn run_command(py: Python<'_>, options: &str) -> PyResult<i32> {
-    let options: CommandOptions = serde_json::from_str(options).map_err(|error| raise(&HostError::from(error)))?;
+    let options: CommandOptions =
+        serde_json::from_str(options).map_err(|error| raise(&HostError::from(error)))?;
     py.detach(|| {
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
-        let code = runtime.block_on(wisp_host::run_command(&options)).map_err(|error| raise(&error));
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()?;
+        let code = runtime
+            .block_on(wisp_host::run_command(&options))
+            .map_err(|error| raise(&error));
         // A read of standard input that nobody will answer must not keep the process.
         runtime.shutdown_background();
         code

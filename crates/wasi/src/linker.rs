@@ -28,8 +28,12 @@ pub async fn run_command(
     concurrent: bool,
 ) -> wasmtime::Result<Result<(), ()>> {
     let linker = linker(store.engine(), concurrent)?;
-    if concurrent && let Ok(command) = Command3::instantiate_async(&mut store, component, &linker).await {
-        return store.run_concurrent(async |accessor| command.wasi_cli_run().call_run(accessor).await).await?;
+    if concurrent
+        && let Ok(command) = Command3::instantiate_async(&mut store, component, &linker).await
+    {
+        return store
+            .run_concurrent(async |accessor| command.wasi_cli_run().call_run(accessor).await)
+            .await?;
     }
     let command = Command2::instantiate_async(&mut store, component, &linker).await?;
     command.wasi_cli_run().call_run(&mut store).await

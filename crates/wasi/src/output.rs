@@ -45,7 +45,10 @@ pub struct Output {
 
 impl Output {
     pub(crate) fn new(lines: Arc<dyn Lines>) -> Arc<Self> {
-        Arc::new(Self { lines, rests: Mutex::default() })
+        Arc::new(Self {
+            lines,
+            rests: Mutex::default(),
+        })
     }
 
     /// Hands on what was written without a final line feed.
@@ -101,7 +104,10 @@ pub(crate) struct GuestStream {
 
 impl GuestStream {
     pub(crate) fn new(output: &Arc<Output>, stream: Stream) -> Self {
-        Self { output: output.clone(), stream }
+        Self {
+            output: output.clone(),
+            stream,
+        }
     }
 }
 
@@ -142,7 +148,11 @@ impl Pollable for GuestStream {
 }
 
 impl AsyncWrite for GuestStream {
-    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
         self.output.write(self.stream, bytes);
         Poll::Ready(Ok(bytes.len()))
     }
@@ -181,7 +191,11 @@ mod tests {
 
     #[test]
     fn pieces_become_whole_lines_and_the_streams_do_not_mix() {
-        let lines = written(&[(Stream::Stdout, b"a"), (Stream::Stderr, b"x\ny"), (Stream::Stdout, b"b\nc")]);
+        let lines = written(&[
+            (Stream::Stdout, b"a"),
+            (Stream::Stderr, b"x\ny"),
+            (Stream::Stdout, b"b\nc"),
+        ]);
 
         assert_eq!(
             lines,
@@ -196,8 +210,14 @@ mod tests {
 
     #[test]
     fn a_line_without_end_is_cut_rather_than_kept() {
-        let lines = written(&[(Stream::Stdout, &[b'a'; 2 * LONGEST_LINE]), (Stream::Stdout, b"b")]);
+        let lines = written(&[
+            (Stream::Stdout, &[b'a'; 2 * LONGEST_LINE]),
+            (Stream::Stdout, b"b"),
+        ]);
 
-        assert_eq!(lines.iter().map(|(_, text)| text.len()).collect::<Vec<_>>(), [2 * LONGEST_LINE, 1]);
+        assert_eq!(
+            lines.iter().map(|(_, text)| text.len()).collect::<Vec<_>>(),
+            [2 * LONGEST_LINE, 1]
+        );
     }
 }

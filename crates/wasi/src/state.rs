@@ -9,7 +9,8 @@ use wasmtime::component::ResourceTable;
 use wasmtime::{Engine, ResourceLimiter, Store, UpdateDeadline};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{
-    Error as HttpError, RequestOptions, WasiBody, WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks, WasiHttpView,
+    Error as HttpError, RequestOptions, WasiBody, WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks,
+    WasiHttpView,
 };
 
 use crate::output::{GuestStream, Lines, Output, Stream};
@@ -32,7 +33,12 @@ pub struct Bounds {
 }
 
 impl ResourceLimiter for Bounds {
-    fn memory_growing(&mut self, current: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+    fn memory_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        _: Option<usize>,
+    ) -> wasmtime::Result<bool> {
         let used = self.used.saturating_add(desired.saturating_sub(current));
         let allowed = used <= self.memory;
         if allowed {
@@ -41,8 +47,15 @@ impl ResourceLimiter for Bounds {
         Ok(allowed)
     }
 
-    fn table_growing(&mut self, current: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
-        let elements = self.elements.saturating_add(desired.saturating_sub(current));
+    fn table_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        _: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        let elements = self
+            .elements
+            .saturating_add(desired.saturating_sub(current));
         let allowed = elements <= TABLE_ELEMENTS;
         if allowed {
             self.elements = elements;
@@ -55,7 +68,13 @@ impl ResourceLimiter for Bounds {
 #[derive(Debug)]
 struct NoOutbound;
 
-type Sent = Result<(http::Response<WasiBody>, Box<dyn Future<Output = Result<(), HttpError>> + Send>), HttpError>;
+type Sent = Result<
+    (
+        http::Response<WasiBody>,
+        Box<dyn Future<Output = Result<(), HttpError>> + Send>,
+    ),
+    HttpError,
+>;
 
 impl WasiHttpHooks for NoOutbound {
     fn send_request(
@@ -80,19 +99,29 @@ pub struct State {
 
 impl std::fmt::Debug for State {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("State").field("bounds", &self.bounds).finish_non_exhaustive()
+        formatter
+            .debug_struct("State")
+            .field("bounds", &self.bounds)
+            .finish_non_exhaustive()
     }
 }
 
 impl WasiView for State {
     fn ctx(&mut self) -> WasiCtxView<'_> {
-        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+        WasiCtxView {
+            ctx: &mut self.wasi,
+            table: &mut self.table,
+        }
     }
 }
 
 impl WasiHttpView for State {
     fn http(&mut self) -> WasiHttpCtxView<'_> {
-        WasiHttpCtxView { ctx: &mut self.http, table: &mut self.table, hooks: &mut self.outbound }
+        WasiHttpCtxView {
+            ctx: &mut self.http,
+            table: &mut self.table,
+            hooks: &mut self.outbound,
+        }
     }
 }
 
@@ -102,15 +131,31 @@ impl State {
         http.set_field_size_limit(FIELD_BYTES);
         let mut table = ResourceTable::new();
         table.set_max_capacity(MOST_HANDLES);
-        let bounds = Bounds { memory, used: 0, elements: 0 };
-        Self { wasi, http, table, outbound: NoOutbound, bounds, output }
+        let bounds = Bounds {
+            memory,
+            used: 0,
+            elements: 0,
+        };
+        Self {
+            wasi,
+            http,
+            table,
+            outbound: NoOutbound,
+            bounds,
+            output,
+        }
     }
 
     /// A store for one instance of a service, ready to be called once.
     ///
     /// `memory` is in bytes, for all linear memories together. The guest is interrupted at every tick of the engine's
     /// epoch, so that others on the same thread go on.
-    pub fn service(engine: &Engine, lines: Arc<dyn Lines>, environment: &[(String, String)], memory: usize) -> Store<Self> {
+    pub fn service(
+        engine: &Engine,
+        lines: Arc<dyn Lines>,
+        environment: &[(String, String)],
+        memory: usize,
+    ) -> Store<Self> {
         let output = Output::new(lines);
         let wasi = WasiCtx::builder()
             .stdout(GuestStream::new(&output, Stream::Stdout))
@@ -124,7 +169,10 @@ impl State {
         store.set_hostcall_fuel(HOSTCALL_BYTES);
         store.epoch_deadline_callback(|_| {
             // A plain yield could be polled again at once; tokio's goes to the back of the queue.
-            Ok(UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now())))
+            Ok(UpdateDeadline::YieldCustom(
+                1,
+                Box::pin(tokio::task::yield_now()),
+            ))
         });
         store.set_epoch_deadline(1);
         store

@@ -39,7 +39,12 @@ pub(crate) enum Report {
         startup_us: u64,
     },
     /// The apps cannot be served; this worker ends.
-    Failed { kind: &'static str, message: String, component: Option<String>, digest: Option<String> },
+    Failed {
+        kind: &'static str,
+        message: String,
+        component: Option<String>,
+        digest: Option<String>,
+    },
     /// The counters.
     Metrics(serde_json::Value),
     /// Everything that was accepted has ended; this worker ends.
@@ -80,7 +85,9 @@ impl Orders {
             Err(error) => return Err(error),
         };
         if length > LONGEST_FRAME {
-            return Err(io::Error::other(format!("a control frame of {length} bytes")));
+            return Err(io::Error::other(format!(
+                "a control frame of {length} bytes"
+            )));
         }
         let mut frame = vec![0; length];
         self.0.read_exact(&mut frame).await?;

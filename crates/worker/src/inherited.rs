@@ -18,16 +18,27 @@ impl Inherited {
             return Err(format!("--control and --listener are both {control}"));
         }
         let (control, listener) = (own(control)?, own(listener)?);
-        Ok(Self { control: control.into(), listener: listener.into() })
+        Ok(Self {
+            control: control.into(),
+            listener: listener.into(),
+        })
     }
 }
 
 fn own(descriptor: RawFd) -> Result<OwnedFd, String> {
-    let open = std::path::Path::new("/dev/fd").join(descriptor.to_string()).symlink_metadata().is_ok();
+    let open = std::path::Path::new("/dev/fd")
+        .join(descriptor.to_string())
+        .symlink_metadata()
+        .is_ok();
     if descriptor <= 2 || !open {
-        return Err(format!("file descriptor {descriptor} was not inherited; wisp-worker is started by `wisp up`"));
+        return Err(format!(
+            "file descriptor {descriptor} was not inherited; wisp-worker is started by `wisp up`"
+        ));
     }
-    #[expect(unsafe_code, reason = "the standard library has no safe way to take over an inherited descriptor")]
+    #[expect(
+        unsafe_code,
+        reason = "the standard library has no safe way to take over an inherited descriptor"
+    )]
     // SAFETY: the descriptor is open, is none of the standard streams, and nothing else in this process, which has just
     // started and takes each number once, uses it.
     Ok(unsafe { OwnedFd::from_raw_fd(descriptor) })

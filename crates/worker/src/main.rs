@@ -25,7 +25,10 @@ type Failure = Box<dyn std::error::Error>;
 fn main() -> ExitCode {
     let began = Instant::now();
     match Arguments::parse(std::env::args().skip(1)) {
-        Ok(Arguments::Version) => say(std::io::stdout(), &format!("wisp-worker {}", env!("CARGO_PKG_VERSION"))),
+        Ok(Arguments::Version) => say(
+            std::io::stdout(),
+            &format!("wisp-worker {}", env!("CARGO_PKG_VERSION")),
+        ),
         Ok(Arguments::Work { control, listener }) => match work(control, listener, began) {
             Ok(code) => return code,
             Err(error) => return complain(&error.to_string()),
@@ -52,15 +55,17 @@ enum Arguments {
 
 impl Arguments {
     fn parse(arguments: impl Iterator<Item = String>) -> Result<Self, String> {
-        const USAGE: &str = "usage: wisp-worker --control FD --listener FD | --version (started by `wisp up`)";
+        const USAGE: &str =
+            "usage: wisp-worker --control FD --listener FD | --version (started by `wisp up`)";
         let arguments: Vec<_> = arguments.collect();
         let words: Vec<_> = arguments.iter().map(String::as_str).collect();
         let number = |text: &str| text.parse::<i32>().map_err(|_| USAGE.to_owned());
         match words.as_slice() {
             ["--version"] => Ok(Self::Version),
-            ["--control", control, "--listener", listener] => {
-                Ok(Self::Work { control: number(control)?, listener: number(listener)? })
-            }
+            ["--control", control, "--listener", listener] => Ok(Self::Work {
+                control: number(control)?,
+                listener: number(listener)?,
+            }),
             _ => Err(USAGE.to_owned()),
         }
     }
@@ -87,11 +92,14 @@ fn raise_open_files() {
 
 async fn serve(inherited: Inherited, began: Instant) -> Result<ExitCode, Failure> {
     inherited.control.set_nonblocking(true)?;
-    let (mut orders, mut reports) = control::split(tokio::net::UnixStream::from_std(inherited.control)?);
+    let (mut orders, mut reports) =
+        control::split(tokio::net::UnixStream::from_std(inherited.control)?);
     let start = match orders.next().await {
         Ok(Some(Order::Start(start))) => *start,
         Ok(None) => return Ok(ExitCode::SUCCESS),
-        Ok(Some(order)) => return refuse(&mut reports, &format!("the first order was {order:?}")).await,
+        Ok(Some(order)) => {
+            return refuse(&mut reports, &format!("the first order was {order:?}")).await;
+        }
         Err(error) => return refuse(&mut reports, &error.to_string()).await,
     };
     let host = match Host::load(&start) {
@@ -103,7 +111,12 @@ async fn serve(inherited: Inherited, began: Instant) -> Result<ExitCode, Failure
     };
     let shutdown = Shutdown::new();
     let startup_us = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
-    reports.send(&Report::Ready { pid: std::process::id(), startup_us }).await?;
+    reports
+        .send(&Report::Ready {
+            pid: std::process::id(),
+            startup_us,
+        })
+        .await?;
     let served = {
         let mut serving = std::pin::pin!(host.serve(inherited.listener, shutdown.clone()));
         let obeying = obey(&mut orders, &mut reports, &host, &shutdown);
@@ -124,7 +137,14 @@ async fn serve(inherited: Inherited, began: Instant) -> Result<ExitCode, Failure
 
 async fn refuse(reports: &mut Reports, message: &str) -> Result<ExitCode, Failure> {
     let (component, digest) = (None, None);
-    reports.send(&Report::Failed { kind: "protocol", message: message.to_owned(), component, digest }).await?;
+    reports
+        .send(&Report::Failed {
+            kind: "protocol",
+            message: message.to_owned(),
+            component,
+            digest,
+        })
+        .await?;
     Ok(ExitCode::from(CANNOT_START))
 }
 
@@ -144,15 +164,20 @@ async fn obey(orders: &mut Orders, reports: &mut Reports, host: &Host, shutdown:
             _ = &mut terminated => return shutdown.drain(ORPHAN_DRAIN),
         };
         match order {
-            Ok(Some(Order::Drain { timeout_ms })) => shutdown.drain(Duration::from_millis(timeout_ms)),
+            Ok(Some(Order::Drain { timeout_ms })) => {
+                shutdown.drain(Duration::from_millis(timeout_ms))
+            }
             Ok(Some(Order::Metrics)) => {
                 // A supervisor that does not read any more is gone, which the next read says.
                 let _ = reports.send(&Report::Metrics(host.metrics())).await;
             }
-            Ok(Some(Order::Start(_))) => host.log().worker("error", "a second start order was ignored"),
+            Ok(Some(Order::Start(_))) => host
+                .log()
+                .worker("error", "a second start order was ignored"),
             Ok(None) => return shutdown.drain(ORPHAN_DRAIN),
             Err(error) => {
-                host.log().worker("error", &format!("control channel: {error}"));
+                host.log()
+                    .worker("error", &format!("control channel: {error}"));
                 return shutdown.drain(ORPHAN_DRAIN);
             }
         }

@@ -72,7 +72,11 @@ impl Producers {
                 _ => continue,
             };
             for value in field.values.into_iter().flatten() {
-                let version = if value.version.is_empty() { String::new() } else { format!(" {}", value.version) };
+                let version = if value.version.is_empty() {
+                    String::new()
+                } else {
+                    format!(" {}", value.version)
+                };
                 push(values, &format!("{}{version}", value.name));
             }
         }

@@ -3,7 +3,10 @@
 //! Counted from the definitions: each instantiation of a module takes a core instance with the memories and tables that the
 //! module defines, each instantiation of an inner component takes what that one takes.
 
-use wasmparser::{ComponentAlias, ComponentExternalKind, ComponentInstance, ComponentOuterAliasKind, ComponentTypeRef, Instance, Parser, Payload};
+use wasmparser::{
+    ComponentAlias, ComponentExternalKind, ComponentInstance, ComponentOuterAliasKind,
+    ComponentTypeRef, Instance, Parser, Payload,
+};
 
 use crate::locked::Resources;
 
@@ -37,7 +40,10 @@ impl Walk {
         match payload {
             Payload::Version { encoding, .. } => self.frames.push(Frame {
                 is_component: encoding == wasmparser::Encoding::Component,
-                takes: Resources { core_instances: u32::from(encoding == wasmparser::Encoding::Module), ..Resources::default() },
+                takes: Resources {
+                    core_instances: u32::from(encoding == wasmparser::Encoding::Module),
+                    ..Resources::default()
+                },
                 ..Frame::default()
             }),
             Payload::End(_) => self.end(),
@@ -56,7 +62,9 @@ impl Walk {
     }
 
     fn end(&mut self) {
-        let Some(frame) = self.frames.pop() else { return };
+        let Some(frame) = self.frames.pop() else {
+            return;
+        };
         match self.frames.last_mut() {
             Some(outer) if frame.is_component => outer.components.push(frame.takes),
             Some(outer) => outer.modules.push(frame.takes),
@@ -67,12 +75,22 @@ impl Walk {
     /// Aliases add to the index spaces. What comes out of an instance is not known here, and counts as nothing: no tool makes it.
     fn alias(&mut self, alias: &ComponentAlias<'_>) {
         let (kind, found) = match alias {
-            ComponentAlias::InstanceExport { kind: ComponentExternalKind::Module, .. } => (ComponentOuterAliasKind::CoreModule, None),
-            ComponentAlias::InstanceExport { kind: ComponentExternalKind::Component, .. } => (ComponentOuterAliasKind::Component, None),
-            ComponentAlias::Outer { kind, count, index } => (*kind, self.outer(*kind, *count, *index)),
+            ComponentAlias::InstanceExport {
+                kind: ComponentExternalKind::Module,
+                ..
+            } => (ComponentOuterAliasKind::CoreModule, None),
+            ComponentAlias::InstanceExport {
+                kind: ComponentExternalKind::Component,
+                ..
+            } => (ComponentOuterAliasKind::Component, None),
+            ComponentAlias::Outer { kind, count, index } => {
+                (*kind, self.outer(*kind, *count, *index))
+            }
             _ => return,
         };
-        let Some(frame) = self.frames.last_mut() else { return };
+        let Some(frame) = self.frames.last_mut() else {
+            return;
+        };
         match kind {
             ComponentOuterAliasKind::CoreModule => frame.modules.push(found.unwrap_or_default()),
             ComponentOuterAliasKind::Component => frame.components.push(found.unwrap_or_default()),
@@ -82,7 +100,11 @@ impl Walk {
 
     fn outer(&self, kind: ComponentOuterAliasKind, count: u32, index: u32) -> Option<Resources> {
         let frame = self.frames.iter().rev().nth(usize::try_from(count).ok()?)?;
-        let space = if kind == ComponentOuterAliasKind::CoreModule { &frame.modules } else { &frame.components };
+        let space = if kind == ComponentOuterAliasKind::CoreModule {
+            &frame.modules
+        } else {
+            &frame.components
+        };
         space.get(usize::try_from(index).ok()?).copied()
     }
 }
@@ -90,7 +112,9 @@ impl Walk {
 impl Frame {
     fn section(&mut self, payload: Payload<'_>) -> Result<(), wasmparser::Error> {
         match payload {
-            Payload::MemorySection(section) => self.takes.memories = self.takes.memories.saturating_add(section.count()),
+            Payload::MemorySection(section) => {
+                self.takes.memories = self.takes.memories.saturating_add(section.count());
+            }
             Payload::TableSection(section) => {
                 for table in section {
                     self.takes.tables = self.takes.tables.saturating_add(1);
@@ -106,7 +130,10 @@ impl Frame {
             }
             Payload::ComponentInstanceSection(section) => {
                 for instance in section {
-                    if let ComponentInstance::Instantiate { component_index, .. } = instance? {
+                    if let ComponentInstance::Instantiate {
+                        component_index, ..
+                    } = instance?
+                    {
                         self.add(taken(&self.components, component_index));
                     }
                 }
@@ -140,7 +167,9 @@ impl Frame {
     fn export(&mut self, kind: ComponentExternalKind, index: u32) {
         match kind {
             ComponentExternalKind::Module => self.modules.push(taken(&self.modules, index)),
-            ComponentExternalKind::Component => self.components.push(taken(&self.components, index)),
+            ComponentExternalKind::Component => {
+                self.components.push(taken(&self.components, index));
+            }
             _ => {}
         }
     }
@@ -155,5 +184,9 @@ impl Frame {
 }
 
 fn taken(space: &[Resources], index: u32) -> Resources {
-    usize::try_from(index).ok().and_then(|index| space.get(index)).copied().unwrap_or_default()
+    usize::try_from(index)
+        .ok()
+        .and_then(|index| space.get(index))
+        .copied()
+        .unwrap_or_default()
 }

@@ -31,8 +31,16 @@ pub(crate) struct Refused;
 
 impl Admission {
     pub(crate) fn new(concurrency: u32, queue: u32, patience: Duration) -> Self {
-        let permits = Arc::new(Semaphore::new(usize::try_from(concurrency).unwrap_or(Semaphore::MAX_PERMITS)));
-        Self { permits, concurrency, queue, patience, waiting: AtomicU32::new(0) }
+        let permits = Arc::new(Semaphore::new(
+            usize::try_from(concurrency).unwrap_or(Semaphore::MAX_PERMITS),
+        ));
+        Self {
+            permits,
+            concurrency,
+            queue,
+            patience,
+            waiting: AtomicU32::new(0),
+        }
     }
 
     /// Waits for a permit in the order of arrival, at most until `deadline`.
@@ -96,7 +104,12 @@ mod tests {
         assert_eq!(start.elapsed(), Duration::from_secs(5));
 
         let start = Instant::now();
-        assert!(admission.admit(start + Duration::from_secs(1)).await.is_err());
+        assert!(
+            admission
+                .admit(start + Duration::from_secs(1))
+                .await
+                .is_err()
+        );
         assert_eq!(start.elapsed(), Duration::from_secs(1));
         assert_eq!(admission.queued(), 0);
     }

@@ -49,8 +49,20 @@ impl<E: Ending> GuestBody<E> {
         ending: E,
         wants_body: bool,
     ) -> http::Response<WasiBody> {
-        let remaining = if wants_body { content_length(response.headers()) } else { Some(0) };
-        response.map(|inner| Self { inner, failure, remaining, ending: Some(ending) }.boxed_unsync())
+        let remaining = if wants_body {
+            content_length(response.headers())
+        } else {
+            Some(0)
+        };
+        response.map(|inner| {
+            Self {
+                inner,
+                failure,
+                remaining,
+                ending: Some(ending),
+            }
+            .boxed_unsync()
+        })
     }
 
     fn count(&mut self, frame: &Frame<Bytes>) {
@@ -65,20 +77,32 @@ impl<E: Ending> GuestBody<E> {
 
     fn end(&mut self, complete: bool) {
         if let Some(mut ending) = self.ending.take() {
-            if complete { ending.complete() } else { ending.abandoned() }
+            if complete {
+                ending.complete()
+            } else {
+                ending.abandoned()
+            }
         }
     }
 }
 
 fn content_length(headers: &http::HeaderMap) -> Option<u64> {
-    headers.get(http::header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+    headers
+        .get(http::header::CONTENT_LENGTH)?
+        .to_str()
+        .ok()?
+        .parse()
+        .ok()
 }
 
 impl<E: Ending> Body for GuestBody<E> {
     type Data = Bytes;
     type Error = HttpError;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, HttpError>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, HttpError>>> {
         let polled = Pin::new(&mut self.inner).poll_frame(cx);
         match &polled {
             Poll::Ready(Some(Ok(frame))) => self.count(frame),

@@ -7,7 +7,8 @@ use tokio::time::{Instant, timeout_at};
 use wasmtime::component::GuestTaskId;
 use wasmtime::{Engine, Store, StoreContextMut};
 use wasmtime_wasi_http::handler::{
-    ExpirationError, HandlerState, Instance, InstantiationError, ProxyHandler, ProxyPre, ShouldAccept, WorkerState,
+    ExpirationError, HandlerState, Instance, InstantiationError, ProxyHandler, ProxyPre,
+    ShouldAccept, WorkerState,
 };
 use wasmtime_wasi_http::p3::bindings::http::types::ErrorCode;
 use wasmtime_wasi_http::{WasiBody, WasiHttpView};
@@ -49,11 +50,19 @@ impl Lives {
 
 impl Holder for Lives {
     fn warm(&self) -> usize {
-        self.lock().iter().filter_map(Weak::upgrade).filter(|life| life.is_idle()).count()
+        self.lock()
+            .iter()
+            .filter_map(Weak::upgrade)
+            .filter(|life| life.is_idle())
+            .count()
     }
 
     fn give_up_one(&self) {
-        let idle = self.lock().iter().filter_map(Weak::upgrade).find(|life| life.is_idle());
+        let idle = self
+            .lock()
+            .iter()
+            .filter_map(Weak::upgrade)
+            .find(|life| life.is_idle());
         if let Some(life) = idle {
             life.retire();
         }
@@ -75,7 +84,8 @@ impl WorkerState for Running {
     type RequestData = Arc<Ticket>;
 
     fn should_accept_request(&self, concurrent: usize, total: usize) -> ShouldAccept {
-        let within = |count: usize, limit: u32| u32::try_from(count).is_ok_and(|count| count < limit);
+        let within =
+            |count: usize, limit: u32| u32::try_from(count).is_ok_and(|count| count < limit);
         if !within(total, self.reuse.requests) || (total > 0 && self.slots.contended()) {
             ShouldAccept::Never
         } else if within(concurrent, self.reuse.concurrency) {
@@ -101,7 +111,12 @@ impl WorkerState for Running {
     fn drop(&self, store: Store<State>, result: wasmtime::Result<()>) {
         store.data().finish_output();
         let Err(error) = result else { return };
-        let Blueprint { app, component, log, .. } = self.blueprint.as_ref();
+        let Blueprint {
+            app,
+            component,
+            log,
+            ..
+        } = self.blueprint.as_ref();
         // One trap ends every request of the instance; the requests that wait for their head say so themselves, but only
         // this knows the cause.
         for ticket in self.life.lose() {
@@ -116,7 +131,11 @@ impl HandlerState for Maker {
     type WorkerState = Running;
 
     async fn instantiate(&self) -> wasmtime::Result<Instance<State, Expiration, Running>> {
-        let slot = self.slots.take().await.ok_or_else(|| wasmtime::format_err!("the engine is closed"))?;
+        let slot = self
+            .slots
+            .take()
+            .await
+            .ok_or_else(|| wasmtime::format_err!("the engine is closed"))?;
         let (mut store, lines) = self.blueprint.store(&self.engine);
         let proxy = self.pre.instantiate_async(&mut store).await?;
         let life = Arc::new(Life::default());
@@ -130,7 +149,13 @@ impl HandlerState for Maker {
             _slot: slot,
         };
         let expiration = Expiration::new(life, self.reuse.idle);
-        Ok(Instance { store, proxy, view: State::http, expiration, state })
+        Ok(Instance {
+            store,
+            proxy,
+            view: State::http,
+            expiration,
+            state,
+        })
     }
 }
 
@@ -141,7 +166,9 @@ pub(crate) struct ConcurrentInstances {
 
 impl std::fmt::Debug for ConcurrentInstances {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("ConcurrentInstances").finish_non_exhaustive()
+        formatter
+            .debug_struct("ConcurrentInstances")
+            .finish_non_exhaustive()
     }
 }
 
@@ -178,7 +205,16 @@ impl ConcurrentInstances {
         let holder: Arc<dyn Holder> = lives.clone();
         slots.register(Arc::downgrade(&holder));
         let blueprint = Arc::new(blueprint);
-        Self { handler: ProxyHandler::new(Maker { engine, pre, blueprint, reuse, slots, lives }) }
+        Self {
+            handler: ProxyHandler::new(Maker {
+                engine,
+                pre,
+                blueprint,
+                reuse,
+                slots,
+                lives,
+            }),
+        }
     }
 
     pub(crate) async fn handle(
@@ -190,11 +226,19 @@ impl ConcurrentInstances {
     ) -> Result<http::Response<WasiBody>, InvokeError> {
         let wants_body = request.method() != http::Method::HEAD;
         let ticket = Ticket::new(id, deadline);
-        let held = Held { ticket: ticket.clone(), _permit: permit };
+        let held = Held {
+            ticket: ticket.clone(),
+            _permit: permit,
+        };
         match timeout_at(deadline, self.handler.handle(ticket.clone(), request)).await {
             Err(_) => Err(InvokeError::Timeout),
             Ok(Err(error)) => Err(classify(&error)),
-            Ok(Ok(response)) => Ok(GuestBody::wrap(response, ticket.failure.clone(), held, wants_body)),
+            Ok(Ok(response)) => Ok(GuestBody::wrap(
+                response,
+                ticket.failure.clone(),
+                held,
+                wants_body,
+            )),
         }
     }
 
@@ -212,6 +256,8 @@ fn classify(error: &wasmtime::Error) -> InvokeError {
     } else if let Some(code) = error.downcast_ref::<ErrorCode>() {
         InvokeError::Guest(format!("{code:?}"))
     } else {
-        InvokeError::Trap { message: format!("{error:#}") }
+        InvokeError::Trap {
+            message: format!("{error:#}"),
+        }
     }
 }

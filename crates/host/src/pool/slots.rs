@@ -41,7 +41,11 @@ pub(crate) struct Slots {
 
 impl Slots {
     pub(crate) fn new(free: Arc<Semaphore>) -> Arc<Self> {
-        Arc::new(Self { free, waiting: AtomicU32::new(0), holders: Mutex::default() })
+        Arc::new(Self {
+            free,
+            waiting: AtomicU32::new(0),
+            holders: Mutex::default(),
+        })
     }
 
     /// From now on these instances are asked to give up warm ones.
@@ -65,10 +69,19 @@ impl Slots {
         }
         self.waiting.fetch_add(1, Ordering::Relaxed);
         let _waiting = Waiting(&self.waiting);
-        let spare = self.lock().iter().filter_map(Weak::upgrade).max_by_key(|holder| holder.warm());
+        let spare = self
+            .lock()
+            .iter()
+            .filter_map(Weak::upgrade)
+            .max_by_key(|holder| holder.warm());
         if let Some(holder) = spare {
             holder.give_up_one();
         }
-        self.free.clone().acquire_owned().await.ok().map(|permit| Slot { _permit: permit })
+        self.free
+            .clone()
+            .acquire_owned()
+            .await
+            .ok()
+            .map(|permit| Slot { _permit: permit })
     }
 }

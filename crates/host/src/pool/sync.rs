@@ -42,7 +42,10 @@ pub(crate) struct SyncInstances {
 
 impl std::fmt::Debug for SyncInstances {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("SyncInstances").field("reuse", &self.reuse).finish_non_exhaustive()
+        formatter
+            .debug_struct("SyncInstances")
+            .field("reuse", &self.reuse)
+            .finish_non_exhaustive()
     }
 }
 
@@ -57,7 +60,10 @@ struct Instance {
 
 impl std::fmt::Debug for Instance {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("Instance").field("served", &self.served).finish_non_exhaustive()
+        formatter
+            .debug_struct("Instance")
+            .field("served", &self.served)
+            .finish_non_exhaustive()
     }
 }
 
@@ -100,9 +106,16 @@ impl SyncInstances {
         reuse: Reuse,
         slots: Arc<Slots>,
     ) -> Arc<Self> {
-        let made = Arc::new(Self { engine, pre, blueprint, reuse, slots: slots.clone(), warm: Mutex::default() });
+        let made = Arc::new(Self {
+            engine,
+            pre,
+            blueprint,
+            reuse,
+            slots,
+            warm: Mutex::default(),
+        });
         let holder: Arc<dyn Holder> = made.clone();
-        slots.register(Arc::downgrade(&holder));
+        made.slots.register(Arc::downgrade(&holder));
         made
     }
 
@@ -117,7 +130,10 @@ impl SyncInstances {
         let failure = Failure::default();
         let (sender, mut head) = oneshot::channel();
         let invocation: Invocation =
-            Box::pin(self.clone().invoke(request, id, (permit, failure.clone()), sender));
+            Box::pin(
+                self.clone()
+                    .invoke(request, id, (permit, failure.clone()), sender),
+            );
         let mut guest: Guest = Box::pin(timeout_at(deadline, invocation));
         let first = poll_fn(|cx| match guest.as_mut().poll(cx) {
             Poll::Ready(result) => Poll::Ready(First::Guest(result)),
@@ -152,7 +168,12 @@ impl SyncInstances {
                 Ok(Err(error)) => error,
                 Err(_) => InvokeError::Timeout,
             };
-            let Blueprint { app, component, log, .. } = &self.blueprint;
+            let Blueprint {
+                app,
+                component,
+                log,
+                ..
+            } = &self.blueprint;
             log.failure(app, component, id, &error.to_string());
         });
         Task(task.abort_handle())
@@ -168,10 +189,15 @@ impl SyncInstances {
     ) -> Result<(), InvokeError> {
         let (_permit, failure) = held;
         let mut instance = self.instance().await?;
-        let mut watch = Watch { failure, armed: true };
+        let mut watch = Watch {
+            failure,
+            armed: true,
+        };
         instance.lines.begin(Some(id));
         instance.store.set_epoch_deadline(1);
-        let trap = |error: wasmtime::Error| InvokeError::Trap { message: format!("{error:#}") };
+        let trap = |error: wasmtime::Error| InvokeError::Trap {
+            message: format!("{error:#}"),
+        };
         let scheme = match request.uri().scheme_str() {
             Some("https") => Scheme::Https,
             _ => Scheme::Http,
@@ -180,7 +206,10 @@ impl SyncInstances {
         let request = view.new_incoming_request(scheme, request).map_err(trap)?;
         let out = view.new_response_outparam(sender).map_err(trap)?;
         let handler = instance.proxy.wasi_http_incoming_handler();
-        handler.call_handle(&mut instance.store, request, out).await.map_err(trap)?;
+        handler
+            .call_handle(&mut instance.store, request, out)
+            .await
+            .map_err(trap)?;
         watch.armed = false;
         instance.store.data().finish_output();
         self.give_back(instance);
@@ -197,7 +226,14 @@ impl SyncInstances {
         let slot = self.slots.take().await.ok_or_else(closed)?;
         let (mut store, lines) = self.blueprint.store(&self.engine);
         match self.pre.instantiate_async(&mut store).await {
-            Ok(proxy) => Ok(Instance { store, proxy, lines, served: 0, idle_since: Instant::now(), _slot: slot }),
+            Ok(proxy) => Ok(Instance {
+                store,
+                proxy,
+                lines,
+                served: 0,
+                idle_since: Instant::now(),
+                _slot: slot,
+            }),
             Err(error) => Err(InvokeError::Instantiate(format!("{error:#}"))),
         }
     }
@@ -217,7 +253,9 @@ impl SyncInstances {
     /// Drops instances that were unused for longer than the component allows.
     pub(crate) fn retire_idle(&self) {
         let mut warm = self.lock();
-        let fresh = warm.iter().position(|instance| instance.idle_since.elapsed() < self.reuse.idle);
+        let fresh = warm
+            .iter()
+            .position(|instance| instance.idle_since.elapsed() < self.reuse.idle);
         let count = fresh.unwrap_or(warm.len());
         let retired: Vec<_> = warm.drain(..count).collect();
         drop(warm);
@@ -232,7 +270,11 @@ impl Holder for SyncInstances {
 
     fn give_up_one(&self) {
         let mut warm = self.lock();
-        let oldest = if warm.is_empty() { None } else { Some(warm.remove(0)) };
+        let oldest = if warm.is_empty() {
+            None
+        } else {
+            Some(warm.remove(0))
+        };
         drop(warm);
         drop(oldest);
     }

@@ -57,8 +57,12 @@ impl Ticket {
     }
 
     fn leave(&self, state: u8) {
-        let left = self.state.compare_exchange(RUNNING, state, Ordering::AcqRel, Ordering::Acquire);
-        if left.is_ok() && let Some(life) = self.life.get() {
+        let left = self
+            .state
+            .compare_exchange(RUNNING, state, Ordering::AcqRel, Ordering::Acquire);
+        if left.is_ok()
+            && let Some(life) = self.life.get()
+        {
             life.waker.wake();
         }
     }
@@ -134,7 +138,9 @@ impl Life {
         }
         match tickets.iter().map(|ticket| ticket.deadline).max() {
             // All responses were read; what the guest does after them may take until the last deadline.
-            Some(deadline) if tickets.iter().all(|ticket| ticket.state() == DONE) => Verdict::Until(deadline),
+            Some(deadline) if tickets.iter().all(|ticket| ticket.state() == DONE) => {
+                Verdict::Until(deadline)
+            }
             _ => Verdict::Over,
         }
     }
@@ -150,7 +156,11 @@ pub(crate) struct Expiration {
 
 impl Expiration {
     pub(crate) fn new(life: Arc<Life>, idle: Duration) -> Self {
-        Self { life, idle, timer: Box::pin(tokio::time::sleep(idle)) }
+        Self {
+            life,
+            idle,
+            timer: Box::pin(tokio::time::sleep(idle)),
+        }
     }
 }
 
@@ -166,7 +176,9 @@ impl WorkerExpiration for Expiration {
         let idle = matches!(status, WorkerStatus::Idle);
         this.life.idle.store(idle, Ordering::Release);
         let until = match status {
-            WorkerStatus::Idle if this.life.unwanted.load(Ordering::Acquire) => return Poll::Ready(()),
+            WorkerStatus::Idle if this.life.unwanted.load(Ordering::Acquire) => {
+                return Poll::Ready(());
+            }
             WorkerStatus::Idle => Instant::from_std(start) + this.idle,
             WorkerStatus::Requests | WorkerStatus::PostReturn => match this.life.verdict() {
                 Verdict::Over => return Poll::Ready(()),
