@@ -1,0 +1,115 @@
+"""The components that are measured, and their compiled forms for both sides.
+
+Both sides get the same component, except for Python: `wisp build` merges the modules that componentize-py links
+dynamically, which is part of what is measured. The peer gets what componentize-py made, and in a row of its own the
+merged component too.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from harness.paths import GUESTS, peer_program, program
+from wisp.registry.cache import Cache
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+BUILD_LIMIT = 1200.0
+"""Seconds for everything that has to be built: the first time, a toolchain may have to be fetched."""
+
+
+@dataclass(frozen=True, slots=True)
+class Component:
+    """One component, ready for both sides."""
+
+    name: str
+    wasm: Path
+    compiled: Path
+    """What `wasmtime compile` made of it, with its defaults."""
+
+
+@dataclass(frozen=True, slots=True)
+class Components:
+    """All that is measured."""
+
+    rust_p2: Component
+    rust_p3: Component
+    python: Component
+    """As componentize-py made it."""
+
+    python_merged: Component
+    """As `wisp build` made it."""
+
+
+def prepare() -> Components:
+    """Build the guests through `wisp build`, unless they are known, and compile them for the peer."""
+    built = _build()
+    quick = _build("python-p2", "--dev")
+    folder = workplace()
+    return Components(
+        rust_p2=_component(folder, "rust-p2", built["rust-p2"]),
+        rust_p3=_component(folder, "rust-p3", built["rust-p3"]),
+        python=_component(folder, "python-p2", quick["python-p2"]),
+        python_merged=_component(folder, "python-p2-merged", built["python-p2"]),
+    )
+
+
+def workplace() -> Path:
+    """Return the folder of the measured apps: always the same one, so that wisp's cache stays small and warm."""
+    folder: Path = Cache.open().root / "work" / "benches"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def app(component: Component, variant: str, **instances: int) -> Path:
+    """Return an app that serves the component at every path."""
+    folder = component.wasm.parent / f"{component.name}-{variant}"
+    folder.mkdir(exist_ok=True)
+    _replace(folder / component.wasm.name, component.wasm)
+    manifest = "\n".join(_manifest(component, instances))
+    path = folder / "wisp.toml"
+    if not path.is_file() or path.read_text(encoding="utf-8") != manifest:
+        path.write_text(manifest, encoding="utf-8")
+    return folder
+
+
+def _manifest(component: Component, instances: dict[str, int]) -> Iterator[str]:
+    yield f'[app]\nname = "{component.name}"\nversion = "0.1.0"\n'
+    yield '[[http]]\nroute = "/..."\ncomponent = "hello"\n'
+    yield f'[component.hello]\nsource = "{component.wasm.name}"'
+    if instances:
+        pairs = ", ".join(f"{name} = {value}" for name, value in instances.items())
+        yield f"instances = {{ {pairs} }}"
+    yield ""
+
+
+def _build(*arguments: str) -> dict[str, Path]:
+    command = [str(program("wisp")), "build", str(GUESTS), *arguments, "--json"]
+    output = subprocess.run(command, check=True, stdout=subprocess.PIPE, timeout=BUILD_LIMIT).stdout
+    return {
+        name: Cache.open().component(built["digest"])
+        for name, built in json.loads(output)["components"].items()
+    }
+
+
+def _component(folder: Path, name: str, source: Path) -> Component:
+    wasm, compiled = folder / f"{name}.wasm", folder / f"{name}.cwasm"
+    changed = _replace(wasm, source)
+    if changed or not compiled.is_file():
+        command = [str(word) for word in (peer_program(), "compile", wasm, "-o", compiled)]
+        subprocess.run(command, check=True, timeout=BUILD_LIMIT)
+    return Component(name, wasm, compiled)
+
+
+def _replace(target: Path, source: Path) -> bool:
+    """Copy a file unless it is there already; whether it was copied."""
+    if target.is_file() and target.read_bytes() == source.read_bytes():
+        return False
+    shutil.copyfile(source, target)
+    return True

@@ -1,0 +1,33 @@
+"""Where things are."""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+import sys
+from pathlib import Path
+
+BENCHES = Path(__file__).resolve().parent.parent
+GUESTS = BENCHES / "guests"
+RESULTS = BENCHES / "results" / "latest.json"
+DOCUMENT = BENCHES.parent / "docs" / "benchmarks.md"
+PROGRAMS = Path(sys.executable).parent
+
+
+def program(name: str) -> Path:
+    """Return a program of this environment, or else one on the path. Raises FileNotFoundError."""
+    path = PROGRAMS / name
+    if path.is_file():
+        return path
+    if found := shutil.which(name):
+        return Path(found)
+    message = f"{name} is not installed: run `make bench`, or `uv sync --group bench`"
+    raise FileNotFoundError(message)
+
+
+def peer_program() -> Path:
+    """Return `wasmtime` itself, not the script of its package, which starts a Python first."""
+    package = importlib.util.find_spec("wasmtime_cli")
+    if package is not None and package.origin:
+        return Path(package.origin).with_name("wasmtime")
+    return program("wasmtime")

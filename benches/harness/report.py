@@ -1,0 +1,202 @@
+"""From measurements to JSON, and from that JSON to the tables of docs/benchmarks.md."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from statistics import median
+from typing import TYPE_CHECKING
+
+from harness.paths import DOCUMENT, RESULTS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from harness.load import Sample
+    from harness.rows import Group, Row, Series
+
+BEGIN = "<!-- results: written by benches/run.py -->"
+END = "<!-- end of results -->"
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """Several measurements of one thing."""
+
+    values: tuple[float, ...]
+
+    @property
+    def median(self) -> float:
+        """The middle one."""
+        return median(self.values)
+
+    def text(self, form: str = ",.0f") -> str:
+        """Return the median, with the least and the greatest."""
+        return f"{self.median:{form}} ({min(self.values):{form}} - {max(self.values):{form}})"
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """One row, measured."""
+
+    title: str
+    peer: str
+    """The peer's figure, or why there is none."""
+
+    ours: str
+    ratio: float | None
+    bar: float | None
+
+    @property
+    def met(self) -> str:
+        """Whether the bar is met, for the table."""
+        if self.bar is None:
+            return "-"
+        return "yes" if self.ratio is not None and self.ratio >= self.bar else "**no**"
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """One kind of start, measured."""
+
+    title: str
+    command: str
+    milliseconds: Figure
+    bar: float | None
+
+    @property
+    def met(self) -> str:
+        """Whether the bar is met, for the table."""
+        if self.bar is None:
+            return "-"
+        return "yes" if self.milliseconds.median <= self.bar else "**no**"
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """One whole run."""
+
+    machine: dict[str, str]
+    method: str
+    measured: Sequence[tuple[Group, dict[str, Series]]]
+    starts: Sequence[Started]
+
+    def comparisons(self) -> Iterator[Comparison]:
+        """Return all rows of the first table."""
+        for group, series in self.measured:
+            for row in group.rows:
+                yield compare(row, series)
+
+    @property
+    def is_void(self) -> bool:
+        """Whether something could not be measured."""
+        return any(one.void for _, series in self.measured for one in series.values())
+
+    def markdown(self) -> str:
+        """Return the tables."""
+        return "\n".join([*self._facts(), "", *self._throughput(), "", *self._details(), "", *self._starts()])
+
+    def _facts(self) -> Iterator[str]:
+        yield from (f"- {name}: {value}" for name, value in self.machine.items())
+        yield f"- method: {self.method}"
+
+    def _throughput(self) -> Iterator[str]:
+        yield "| | `wasmtime serve`, requests/s | wisp, requests/s | ratio | at least | met |"
+        yield "|---|---|---|---|---|---|"
+        for row in self.comparisons():
+            ratio = "-" if row.ratio is None else f"{row.ratio:.2f}"
+            bar = "-" if row.bar is None else f"{row.bar:.1f}"
+            yield f"| {row.title} | {row.peer} | {row.ours} | {ratio} | {bar} | {row.met} |"
+
+    def _details(self) -> Iterator[str]:
+        yield "| server | p50, ms | p99, ms | processors: server | processors: wrk | load before |"
+        yield "|---|---|---|---|---|---|"
+        for _, series in self.measured:
+            yield from (_detail(one) for one in series.values() if one.samples)
+
+    def _starts(self) -> Iterator[str]:
+        yield "| from process start to the first answer | ms | at most | met |"
+        yield "|---|---|---|---|"
+        for row in self.starts:
+            bar = "-" if row.bar is None else f"{row.bar:.0f}"
+            yield f"| {row.title} | {row.milliseconds.text('.1f')} | {bar} | {row.met} |"
+
+    def document(self) -> dict[str, object]:
+        """Return the JSON."""
+        return {
+            "machine": self.machine,
+            "method": self.method,
+            "rows": [asdict(row) for row in self.comparisons()],
+            "servers": {
+                one.subject.name: {
+                    "command": one.subject.shown,
+                    "void": one.void,
+                    "samples": [_rounded(sample) for sample in one.samples],
+                    "load_before": one.loads,
+                }
+                for _, series in self.measured
+                for one in series.values()
+            },
+            "starts": [
+                {
+                    "title": row.title,
+                    "command": row.command,
+                    "bar_ms": row.bar,
+                    "samples_ms": [round(value, 2) for value in row.milliseconds.values],
+                }
+                for row in self.starts
+            ],
+        }
+
+    def write(self) -> None:
+        """Replace the results in the repository."""
+        RESULTS.parent.mkdir(exist_ok=True)
+        RESULTS.write_text(f"{json.dumps(self.document(), indent=1)}\n", encoding="utf-8")
+        before, _, rest = DOCUMENT.read_text(encoding="utf-8").partition(BEGIN)
+        after = rest.partition(END)[2]
+        text = f"{before}{BEGIN}\n\n{self.markdown()}\n\n{self._commands()}\n\n{END}{after}"
+        DOCUMENT.write_text(text, encoding="utf-8")
+
+    def _commands(self) -> str:
+        lines = [one.subject.shown for _, series in self.measured for one in series.values()]
+        return "\n".join(["```text", *dict.fromkeys([*lines, *(row.command for row in self.starts)]), "```"])
+
+
+def compare(row: Row, series: dict[str, Series]) -> Comparison:
+    """Put the medians of two servers beside each other."""
+    peer, ours = series[row.peer], series[row.ours]
+    ratio = None
+    if not peer.void and not ours.void:
+        ratio = _requests(ours).median / _requests(peer).median
+    return Comparison(row.title, _told(peer), _told(ours), ratio, row.bar)
+
+
+def _requests(series: Series) -> Figure:
+    return Figure(tuple(sample.requests_per_second for sample in series.samples))
+
+
+def _told(series: Series) -> str:
+    if series.void:
+        return series.void.splitlines()[0].replace("|", "/")
+    return _requests(series).text()
+
+
+def _detail(series: Series) -> str:
+    samples = series.samples
+    cells = (
+        f"{median(sample.p50_ms for sample in samples):.2f}",
+        f"{median(sample.p99_ms for sample in samples):.2f}",
+        f"{median(sample.server for sample in samples):.0%}",
+        f"{median(sample.load_generator for sample in samples):.0%}",
+        _span(series.loads),
+    )
+    return f"| {series.subject.name} | {' | '.join(cells)} |"
+
+
+def _span(values: Iterable[float]) -> str:
+    known = sorted(values)
+    return f"{known[0]:.1f} - {known[-1]:.1f}"
+
+
+def _rounded(sample: Sample) -> dict[str, float]:
+    return {name: round(value, 3) for name, value in asdict(sample).items()}

@@ -1,0 +1,125 @@
+"""How long it takes from the start of a process to its first answered request, with everything in caches.
+
+The client tries to connect every half millisecond, from the moment in which the process is spawned. For `wisp-worker`
+by itself the caller does what the supervisor does: it passes a socket that already listens and the control channel
+with its first message.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import subprocess
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from harness.components import workplace
+from harness.paths import GUESTS, program
+from harness.processes import running, stop
+from harness.servers import ADDRESS, GREETING, START_LIMIT, WORKERS, MeasurementError, Subject, free_port
+from wisp.cli.prepare import prepare
+from wisp.cli.prepared import PrepareOptions
+from wisp.host import control
+from wisp.host.address import Address
+from wisp.host.settings import HostSettings, LogSettings, Start
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+PAUSE = 0.0005
+"""Seconds between two attempts to connect: a small part of what is measured, and the processors stay free."""
+
+
+@dataclass(frozen=True, slots=True)
+class StartRow:
+    """One kind of start."""
+
+    title: str
+    command: str
+    once: Callable[[], float]
+    """Starts, measures, stops; returns milliseconds."""
+
+    bar: float | None
+    """Milliseconds that the median may take at most."""
+
+
+def rows(app: Path, peer: Subject) -> Iterator[StartRow]:
+    """Return the kinds of start: of wisp with one app, with all guests, of a worker alone, and of the peer."""
+    hello = Subject("wisp up", (*_up(app), "--no-access-log"))
+    everything = Subject("wisp up", (*_up(GUESTS), "--no-access-log"))
+    yield StartRow("`wisp up`, one component (Rust)", hello.shown, lambda: _program(hello, "/"), 300)
+    title = "`wisp up`, three components built from sources, first answer from Python"
+    yield StartRow(title, everything.shown, lambda: _program(everything, "/python-p2"), 300)
+    worker = _Worker(app)
+    shown = "wisp-worker --control FD --listener FD"
+    yield StartRow("`wisp-worker` by itself, from its spawn", shown, worker.once, 20)
+    yield StartRow("`wasmtime serve`, compiled before", peer.shown, lambda: _program(peer, "/"), None)
+
+
+def _up(path: Path) -> tuple[str | Path, ...]:
+    return (program("wisp"), "up", path, "--listen", ADDRESS, "--workers", str(WORKERS))
+
+
+def _program(subject: Subject, path: str) -> float:
+    port = free_port()
+    began = time.perf_counter()
+    with running(subject.at(port), workplace() / "server.log") as process:
+        _first_answer(("127.0.0.1", port), path, process)
+        return (time.perf_counter() - began) * 1000
+
+
+class _Worker:
+    """Starts of `wisp-worker` without a supervisor."""
+
+    def __init__(self, app: Path) -> None:
+        prepared = asyncio.run(prepare([app], PrepareOptions(), lambda _: None))
+        start = Start(
+            tuple(one.locked for one in prepared),
+            {k: v for one in prepared for k, v in one.artifacts.items()},
+        )
+        settings = HostSettings(Address("127.0.0.1", 0), workers=1, log=LogSettings("json", access=False))
+        self._first_frame = control.encode(start.message(0, settings))
+
+    def once(self) -> float:
+        """Start a worker, and measure from its spawn to its first answer."""
+        ours, theirs = socket.socketpair()
+        listener = socket.create_server(("127.0.0.1", 0))
+        with ours, theirs, listener:
+            command = (
+                program("wisp-worker"),
+                "--control",
+                str(theirs.fileno()),
+                "--listener",
+                str(listener.fileno()),
+            )
+            began = time.perf_counter()
+            process = subprocess.Popen(command, pass_fds=(theirs.fileno(), listener.fileno()))
+            try:
+                ours.sendall(self._first_frame)
+                _first_answer(listener.getsockname(), "/", process)
+                return (time.perf_counter() - began) * 1000
+            finally:
+                stop(process)
+
+
+def _first_answer(address: tuple[str, int], path: str, process: subprocess.Popen[bytes]) -> None:
+    """Return when the greeting has arrived."""
+    limit = time.monotonic() + START_LIMIT
+    request = f"GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n".encode()
+    while time.monotonic() < limit and process.poll() is None:
+        try:
+            with socket.create_connection(address, timeout=START_LIMIT) as connection:
+                connection.sendall(request)
+                with connection.makefile("rb") as stream:
+                    answer = stream.read()
+        except ConnectionError:
+            time.sleep(PAUSE)
+            continue
+        if not answer.startswith(b"HTTP/1.1 200") or GREETING not in answer:
+            message = f"the first answer was {answer[:300]!r}"
+            raise MeasurementError(message)
+        return
+    message = f"no answer: the process ended with {process.poll()}"
+    raise MeasurementError(message)
