@@ -44,6 +44,8 @@ class SourceFilter(DefaultFilter):
 async def watch(paths: Sequence[Path], changed: asyncio.Event) -> None:
     """Set the event each time something at or below these paths has changed, until cancelled.
 
+    It is set once at the beginning too: what changed while the app was built, before anybody watched, would be lost.
+
     Raises OSError or RuntimeError when the system does not let us watch (a limit of inotify, for example).
     """
     resolved = [path.resolve() for path in paths]
@@ -56,6 +58,9 @@ async def watch(paths: Sequence[Path], changed: asyncio.Event) -> None:
             group.create_task(_watch(folders, accept, changed, recursive=True))
         if parents:
             group.create_task(_watch(sorted(parents), accept, changed, recursive=False))
+        # The first step of each task puts its watches into place.
+        await asyncio.sleep(0)
+        changed.set()
 
 
 async def _watch(
