@@ -79,9 +79,7 @@ class Connection:
         if method == "HEAD" or found.status in {204, 304}:
             return found
         if found.header("transfer-encoding") == "chunked":
-            while chunk := self.chunk():
-                found.body += chunk
-            found.trailers = self._fields()
+            found.body, found.trailers = self.rest_of_chunks()
         elif (length := found.header("content-length")) is not None:
             found.body = self.exactly(int(length))
         else:
@@ -108,9 +106,12 @@ class Connection:
         assert content[-2:] == b"\r\n"
         return content[:-2]
 
-    def end_of_chunks(self) -> Pairs:
-        """Read the trailers."""
-        return self._fields()
+    def rest_of_chunks(self) -> tuple[bytes, Pairs]:
+        """Read what is left of a chunked body, and its trailers."""
+        content = bytearray()
+        while chunk := self.chunk():
+            content += chunk
+        return bytes(content), self._fields()
 
     def exactly(self, count: int) -> bytes:
         content = self._incoming.read(count)
