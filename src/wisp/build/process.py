@@ -28,6 +28,9 @@ FOREIGN = (
 """Variables of the caller's Python that would lead a tool into the caller's environment."""
 
 
+_running: set[subprocess.Popen[bytes]] = set()
+
+
 @dataclass(frozen=True, slots=True)
 class Output:
     """What a tool that has ended left behind."""
@@ -69,12 +72,24 @@ def run(command: Sequence[str], *, folder: Path, environment: Mapping[str, str] 
         message = f"{command[0]} cannot be started: {error.strerror or error}"
         raise ToolchainError(message, tool=command[0]) from error
     with process:
+        _running.add(process)
         try:
             stdout, stderr = process.communicate()
         except BaseException:
             process.kill()
             raise
+        finally:
+            _running.discard(process)
     return Output(process.returncode, stdout.decode(errors="replace"), stderr.decode(errors="replace"))
+
+
+def interrupt() -> None:
+    """Ask every tool that runs now, in whatever thread, to end: nobody waits for what it makes any more.
+
+    Ctrl-C in a terminal reaches tools by itself; a signal to this process alone does not.
+    """
+    for process in tuple(_running):
+        process.terminate()
 
 
 def tool_environment(**changes: str) -> dict[str, str]:

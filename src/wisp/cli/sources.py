@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from wisp.build import Pin, Project, build_component
+from wisp.build import BuildResult, Pin, Project, build_component, process
 from wisp.errors import ComponentError
 from wisp.manifest.models import RemoteSource
 
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 _COMPONENT = b"\0asm\r\0\1\0"
 _MODULE = b"\0asm\1\0\0\0"
 _WILD = frozenset("*?[{")
+
+_INTERRUPT_SECONDS = 0.1
+"""How soon a tool is ended that a builder starts after it was interrupted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +108,22 @@ async def obtain(source: Source, cache: Cache, report: Callable[[str], None]) ->
         return await _fetched(source.component.source, cache, report)
     if not source.is_built and source.path is not None:
         return Obtained(await asyncio.to_thread(_kept, source.path, source.name, cache))
-    built = await asyncio.to_thread(build_component, source.project(), cache, report)
+    built = await _built(source.project(), cache, report)
     return Obtained(built.digest, built.language, built.cached, built.seconds, built.pins, built.inputs)
+
+
+async def _built(project: Project, cache: Cache, report: Callable[[str], None]) -> BuildResult:
+    """Build in a thread. When nobody waits any more, its tools are ended, for nothing else ends a thread."""
+    loop = asyncio.get_running_loop()
+    work = loop.run_in_executor(None, build_component, project, cache, report)
+    try:
+        return await asyncio.shield(work)
+    except asyncio.CancelledError:
+        while not work.done():
+            process.interrupt()
+            await asyncio.wait([work], timeout=_INTERRUPT_SECONDS)
+        work.exception()
+        raise
 
 
 async def _fetched(remote: RemoteSource, cache: Cache, report: Callable[[str], None]) -> Obtained:

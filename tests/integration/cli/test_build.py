@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import signal
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.guests.build import component
-from tests.integration.cli.program import wisp
+from tests.integration.cli.program import WISP, environment, wisp
 
 pytestmark = pytest.mark.timeout(600)  # the first run fetches a compiler
 
@@ -131,6 +134,28 @@ def test_a_failed_command_shows_what_it_said(app: Path) -> None:
     assert finished.returncode == 1
     assert "exit code 1" in finished.stderr
     assert "  | oh no" in finished.stderr
+
+
+def test_ctrl_c_ends_a_build_with_its_tools(app: Path) -> None:
+    started = app / "b" / "started"
+    os.mkfifo(started)
+    manifest = app / "wisp.toml"
+    manifest.write_text(
+        MANIFEST.replace("cp hello.wasm", "echo > started; exec sleep 600;"), encoding="utf-8"
+    )
+    process = subprocess.Popen(
+        [WISP, "build", app],
+        env=environment(WISP_CACHE_DIR=str(app.parent / "cache")),
+        stderr=subprocess.PIPE,
+    )
+    started.read_bytes()
+
+    # To this process alone: a terminal would send it to the tools, too.
+    process.send_signal(signal.SIGINT)
+
+    _, said = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert b"Traceback" not in said
 
 
 def test_a_folder_with_nothing_in_it_says_how_to_begin(tmp_path: Path) -> None:

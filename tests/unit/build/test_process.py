@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import os
+import signal
 import sys
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 
 import pytest
@@ -25,6 +28,20 @@ def test_a_tool_has_no_input(tmp_path: Path) -> None:
     output = process.run([str(PYTHON), "-c", "print(repr(input()))"], folder=tmp_path)
 
     assert "EOFError" in output.stderr
+
+
+def test_a_tool_can_be_interrupted_from_another_thread(tmp_path: Path) -> None:
+    started = tmp_path / "started"
+    os.mkfifo(started)
+    script = "import signal, sys; open(sys.argv[1], 'w').close(); signal.pause()"
+
+    with ThreadPoolExecutor() as threads:
+        running = threads.submit(process.run, [str(PYTHON), "-c", script, str(started)], folder=tmp_path)
+        started.read_bytes()
+        while wait([running], timeout=0.1).not_done:
+            process.interrupt()
+
+    assert running.result().code == -signal.SIGTERM
 
 
 def test_a_program_that_is_not_there_is_a_toolchain_error(tmp_path: Path) -> None:
