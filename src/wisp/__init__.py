@@ -12,6 +12,7 @@ from wisp.errors import (
     ToolchainError,
     WispError,
 )
+from wisp.host.embedded import Host
 
 __version__ = "0.1.0"
 
@@ -19,6 +20,7 @@ __all__ = [
     "ArtifactError",
     "BuildError",
     "ComponentError",
+    "Host",
     "HostError",
     "ManifestError",
     "ToolchainError",

@@ -7,7 +7,7 @@ This is the long way to a `PreparedApp`, and it loads much: the manifest's model
 from __future__ import annotations
 
 import asyncio
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from wisp.cli import output
@@ -64,7 +64,7 @@ async def recompile(digest: str, strategy: Strategy) -> Mapping[str, object]:
     """
     cache = Cache.open()
     forget(cache, digest, strategy)
-    return _told(await artifact(cache, digest, strategy))
+    return (await artifact(cache, digest, strategy)).document()
 
 
 def find(path: Path, *, profile: str | None = None) -> Manifest:
@@ -127,7 +127,7 @@ async def assemble(path: Path, options: PrepareOptions, report: Report) -> Prepa
         folder=manifest.folder,
         locked=lock_app(manifest, digests).to_data(),
         components=built.components,
-        artifacts={found.digest: _told(found) for found in compiled.values()},
+        artifacts={found.digest: found.document() for found in compiled.values()},
         watch=built.watch,
     )
 
@@ -215,15 +215,6 @@ async def _compiled(
         )
         raise ComponentError(message, hint=hint, component=component.name)
     return found
-
-
-def _told(found: Artifact) -> Mapping[str, object]:
-    return {
-        "path": str(found.path),
-        "size": found.size,
-        "profile": found.profile,
-        "resources": asdict(found.resources),
-    }
 
 
 async def _all(work: Mapping[str, Coroutine[None, None, Outcome]]) -> dict[str, Outcome]:

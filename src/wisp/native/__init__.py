@@ -8,6 +8,7 @@ from wisp.native.component import ComponentInfo, Producers, Resources
 from wisp.native.core import (
     Adapter,
     Profile,
+    Serving,
     Strategy,
     encode,
     engine_key,
@@ -15,6 +16,7 @@ from wisp.native.core import (
     merge,
     preview1_to_component,
     run_command,
+    serve,
     version,
 )
 
@@ -24,6 +26,7 @@ __all__ = [
     "Producers",
     "Profile",
     "Resources",
+    "Serving",
     "Strategy",
     "encode",
     "engine_key",
@@ -31,5 +34,6 @@ __all__ = [
     "merge",
     "preview1_to_component",
     "run_command",
+    "serve",
     "version",
 ]

@@ -19,6 +19,7 @@ __all__ = [
     "Directory",
     "Profile",
     "Program",
+    "Serving",
     "Strategy",
     "encode",
     "engine_key",
@@ -26,6 +27,7 @@ __all__ = [
     "merge",
     "preview1_to_component",
     "run_command",
+    "serve",
     "version",
 ]
 
@@ -34,6 +36,20 @@ Strategy: TypeAlias = Literal["cranelift", "winch"]
 
 Adapter: TypeAlias = Literal["reactor", "command", "none"]
 """What stands between a preview-1 module and WASI 0.2."""
+
+
+class Serving(Protocol):
+    """A host of the core inside this process."""
+
+    @property
+    def address(self) -> str:
+        """Where it listens, as `host:port`."""
+
+    def metrics(self) -> str:
+        """Return counters and what goes on now, as JSON."""
+
+    def close(self, timeout: float) -> None:
+        """Finish what was accepted, for at most `timeout` seconds, and free everything."""
 
 
 class Program(Protocol):
@@ -185,3 +201,16 @@ def run_command(
     from wisp import _core  # noqa: PLC0415 - see the package's docstring
 
     return _core.run_command(json.dumps(options))
+
+
+def serve(start: str, listen: str) -> Serving:
+    """Serve the apps of `start`, the JSON that workers get, from this process.
+
+    Raises:
+        ArtifactError, ComponentError: what `start` names cannot be loaded.
+        HostError: `start` is not of the expected form, or `listen` cannot be listened on.
+
+    """
+    from wisp import _core  # noqa: PLC0415 - see the package's docstring
+
+    return _core.Host(start, listen)

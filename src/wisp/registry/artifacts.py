@@ -56,6 +56,15 @@ class Artifact:
     info: ComponentInfo
     """What the component says about itself."""
 
+    def document(self) -> Mapping[str, object]:
+        """Return what workers are told of it, as JSON."""
+        return {
+            "path": str(self.path),
+            "size": self.size,
+            "profile": self.profile,
+            "resources": asdict(self.resources),
+        }
+
 
 async def artifact(
     cache: Cache,
