@@ -8,6 +8,7 @@ With --quick the whole takes about two minutes and its figures are only printed.
 from __future__ import annotations
 
 import argparse
+import subprocess
 import sys
 
 from harness import components, load, machine, rows, starts
@@ -24,7 +25,7 @@ def main() -> int:
         _say("building the guests and compiling them for both sides")
         built = components.prepare()
         report = _measure(options, built, facts)
-    except (MeasurementError, FileNotFoundError) as error:
+    except (MeasurementError, FileNotFoundError, subprocess.SubprocessError) as error:
         _say(f"error: {error}")
         return 1
     print(f"\n{report.markdown()}\n")

@@ -126,7 +126,9 @@ class Report:
         return {
             "machine": self.machine,
             "method": self.method,
-            "rows": [asdict(row) for row in self.comparisons()],
+            "rows": [
+                {**asdict(row), "met": row.met == "yes" if row.bar else None} for row in self.comparisons()
+            ],
             "servers": {
                 one.subject.name: {
                     "command": one.subject.shown,
@@ -168,7 +170,7 @@ def compare(row: Row, series: dict[str, Series]) -> Comparison:
     ratio = None
     if not peer.void and not ours.void:
         ratio = _requests(ours).median / _requests(peer).median
-    return Comparison(row.title, _told(peer), _told(ours), ratio, row.bar)
+    return Comparison(row.title, _told(peer), _told(ours), ratio and round(ratio, 3), row.bar)
 
 
 def _requests(series: Series) -> Figure:
