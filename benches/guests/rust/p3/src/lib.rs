@@ -13,8 +13,12 @@ struct Guest;
 impl wasip3::exports::http::handler::Guest for Guest {
     async fn handle(_: Request) -> Result<Response, ErrorCode> {
         let headers = Fields::new();
-        headers.set("content-type", &[b"text/plain".to_vec()]).expect("a good field");
-        headers.set("content-length", &[GREETING.len().to_string().into_bytes()]).expect("a good field");
+        headers
+            .set("content-type", &[b"text/plain".to_vec()])
+            .expect("a good field");
+        headers
+            .set("content-length", &[GREETING.len().to_string().into_bytes()])
+            .expect("a good field");
         let (mut body, contents) = wit_stream::new();
         let (trailers, trailers_reader) = wit_future::new(|| Ok(None));
         let (response, _sent) = Response::new(headers, Some(contents), trailers_reader);
