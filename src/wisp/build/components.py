@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from wisp.build import guests, inputs, languages
+from wisp.build import inputs, languages
 from wisp.build.builder import Builder, BuildRequest, Pin, Report
 from wisp.errors import BuildError
 
@@ -94,14 +94,22 @@ class _Plan:
     def digest(self, pins: Sequence[Pin]) -> str:
         """Return the digest of the inputs, given these pins."""
         options = "release" if self.project.release else "quick"
-        facts = [SCHEMA, _code(), self.builder.language, self.fingerprint, options, json.dumps(_plain(pins))]
+        facts = [
+            SCHEMA,
+            _code(self.builder.language),
+            self.builder.language,
+            self.fingerprint,
+            options,
+            json.dumps(_plain(pins)),
+        ]
         return inputs.digest(self.project.folder, self.files, facts)
 
 
 @functools.cache
-def _code() -> str:
-    """Return the digest of the builders themselves: a component that they built differently is another one."""
-    return guests.digest(Path(__file__).parent)
+def _code(language: str) -> str:
+    """Return the digest of the builder itself: a component that it builds in another way is another one."""
+    files = sorted(Path(__file__).parent.glob(f"{language}*.py"))
+    return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
 
 
 def build_component(project: Project, cache: Cache, report: Report) -> BuildResult:

@@ -82,7 +82,13 @@ def test_a_component_that_left_the_cache_is_built_again(cache: Cache, folder: Pa
 
 def test_a_named_product_is_taken_and_runs_in_its_workdir(cache: Cache, folder: Path) -> None:
     (folder / "sub").mkdir()
-    project = Project("one", folder, command="cp ../a.bin right.bin; touch wrong.wasm", workdir="sub", product="sub/right.bin")
+    project = Project(
+        "one",
+        folder,
+        command="cp ../a.bin right.bin; touch wrong.wasm",
+        workdir="sub",
+        product="sub/right.bin",
+    )
 
     assert cache.read(build_component(project, cache, silent).digest) == wasm.COMPONENT
 

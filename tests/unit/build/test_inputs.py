@@ -41,7 +41,9 @@ def test_a_builder_may_ignore_more(tmp_path: Path) -> None:
     assert names(tmp_path, "tests", "test_*.py") == ["app.py"]
 
 
-def test_a_folder_with_too_many_files_is_not_a_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_with_too_many_files_is_not_a_project(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(inputs, "MOST_FILES", 2)
     make(tmp_path, "a", "b", "c")
 

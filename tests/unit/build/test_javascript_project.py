@@ -44,8 +44,12 @@ def test_the_engine_is_quickjs_unless_asked(tmp_path: Path) -> None:
 
 
 def test_the_guest_library_is_no_dependency_to_install(tmp_path: Path) -> None:
-    assert not JavaScriptProject.read(make(tmp_path, {"dependencies": {"wisp-guest": "*"}}, "app.js")).has_dependencies
-    assert JavaScriptProject.read(make(tmp_path, {"dependencies": {"ms": "2.1.3"}}, "app.js")).has_dependencies
+    assert not JavaScriptProject.read(
+        make(tmp_path, {"dependencies": {"wisp-guest": "*"}}, "app.js")
+    ).has_dependencies
+    assert JavaScriptProject.read(
+        make(tmp_path, {"dependencies": {"ms": "2.1.3"}}, "app.js")
+    ).has_dependencies
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,9 @@ if TYPE_CHECKING:
 def test_a_language_is_found_by_its_files(tmp_path: Path, names: list[str], language: str | None) -> None:
     for name in names:
         (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_text('[package]\nname = "x"\n' if name == "Cargo.toml" else "", encoding="utf-8")
+        (tmp_path / name).write_text(
+            '[package]\nname = "x"\n' if name == "Cargo.toml" else "", encoding="utf-8"
+        )
 
     found = detect(tmp_path)
 

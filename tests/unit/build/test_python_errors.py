@@ -64,7 +64,9 @@ def test_no_network_is_a_toolchain_error() -> None:
 
 
 def test_any_other_failure_keeps_its_cause() -> None:
-    text = "Traceback\nAssertionError: unable to parse WIT\n\nStack backtrace:\n   0: componentize_py::command\n"
+    text = (
+        "Traceback\nAssertionError: unable to parse WIT\n\nStack backtrace:\n   0: componentize_py::command\n"
+    )
 
     found = explain(text, PROJECT, "one")
 

@@ -67,7 +67,9 @@ def test_requirements_txt_counts_when_pyproject_declares_nothing(tmp_path: Path)
         ('[tool.wisp]\nmodule = "absent"\n', "no module `absent`", None),
     ],
 )
-def test_what_is_wrong_with_pyproject_is_said(tmp_path: Path, text: str, message: str, line: int | None) -> None:
+def test_what_is_wrong_with_pyproject_is_said(
+    tmp_path: Path, text: str, message: str, line: int | None
+) -> None:
     with pytest.raises(BuildError, match=message) as caught:
         PythonProject.read(make(tmp_path, text, app=""))
 

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from wisp_guest._request import DEEPEST
 from wisp_guest.http import Headers, Parameters, Problem, Request
 
@@ -93,7 +94,17 @@ def test_a_body_that_is_not_utf_8_is_a_400_problem() -> None:
 
 @pytest.mark.parametrize(
     "body",
-    [b"", b"{", b"NaN", b"-Infinity", b"[1,]", b"\xef\xbb\xbf{}", b"[" * 100_000, b"[" * 1000 + b"]" * 1000, b"9" * 5000],
+    [
+        b"",
+        b"{",
+        b"NaN",
+        b"-Infinity",
+        b"[1,]",
+        b"\xef\xbb\xbf{}",
+        b"[" * 100_000,
+        b"[" * 1000 + b"]" * 1000,
+        b"9" * 5000,
+    ],
 )
 def test_a_body_that_is_not_json_is_a_400_problem(body: bytes) -> None:
     with pytest.raises(Problem) as caught:

@@ -4,6 +4,7 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
+
 from wisp_guest.http import Problem, Response
 
 if TYPE_CHECKING:

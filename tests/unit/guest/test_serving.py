@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 
 import pytest
+
 from wisp_guest import _serve
 from wisp_guest.http import Problem, Request, Response, serve
 
@@ -59,7 +60,9 @@ def test_a_problem_is_answered_as_it_says(capsys: pytest.CaptureFixture[str]) ->
 
 
 @pytest.mark.parametrize("error", [ZeroDivisionError("secret"), SystemExit(3), KeyboardInterrupt()])
-def test_a_bug_is_logged_and_answered_with_500(error: BaseException, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_bug_is_logged_and_answered_with_500(
+    error: BaseException, capsys: pytest.CaptureFixture[str]
+) -> None:
     def handle(_: Request) -> Response:
         raise error
 
@@ -85,7 +88,9 @@ def test_a_handler_that_returns_something_else_is_a_bug(capsys: pytest.CaptureFi
     assert "a handler returns a Response, not dict" in capsys.readouterr().err
 
 
-async def test_a_coroutine_function_is_answered_for_like_a_function(capsys: pytest.CaptureFixture[str]) -> None:
+async def test_a_coroutine_function_is_answered_for_like_a_function(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     async def good(request: Request) -> Response:
         return Response(await request.read())
 

@@ -10,13 +10,17 @@ import { rolldown } from "rolldown";
 const job = JSON.parse(await readFile(process.argv[2], "utf8"));
 
 async function bundle() {
+  let unresolved;
   const build = await rolldown({
     input: job.entry,
     cwd: job.folder,
     platform: "neutral",
     external: [/^wasi:/],
     resolve: { alias: job.aliases, mainFields: ["module", "main"], conditionNames: ["wisp", "import", "default"] },
-    logLevel: "silent",
+    onLog(level, log) {
+      // Only a warning to the bundler, because something else might bring the module; here nothing does.
+      if (log.code === "UNRESOLVED_IMPORT") unresolved ??= log;
+    },
   });
   try {
     const { output } = await build.generate({
@@ -25,6 +29,7 @@ async function bundle() {
       codeSplitting: false,
       sourcemap: true,
     });
+    if (unresolved !== undefined) throw unresolved;
     const chunk = output.find((item) => item.type === "chunk" && item.isEntry);
     return { code: chunk.code, map: chunk.map };
   } finally {
