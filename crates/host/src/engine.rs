@@ -29,6 +29,8 @@ const WASM_STACK: usize = 1 << 20;
 const FIBER_STACK: usize = 3 << 20;
 /// Instances that one engine may hold at once whatever the manifest says: 4 GiB of address space each.
 const MOST_INSTANCES: u32 = 4096;
+/// Bytes of an artifact that must hold the memory of an interpreter.
+const LARGE_ARTIFACT: u64 = 16 << 20;
 /// Memory that an instance is expected to take at least; bounds the pool by the memory that is there.
 const EXPECTED_INSTANCE_BYTES: u64 = 512 * 1024;
 
@@ -81,6 +83,14 @@ fn codegen(profile: Profile, strategy: Strategy) -> Config {
     config
 }
 
+/// The same for engines that only load. The compiler is switched off, except with Winch: Wasmtime asks the compiler's
+/// settings whether code follows Winch's calling convention, and without them refuses all that does.
+fn loading(profile: Profile, strategy: Strategy) -> Config {
+    let mut config = codegen(profile, strategy);
+    config.enable_compiler(strategy == Strategy::Winch);
+    config
+}
+
 fn engine_error(error: &wasmtime::Error) -> HostError {
     HostError::Engine(format!("{error:#}"))
 }
@@ -122,15 +132,54 @@ pub fn compile(wasm: &[u8], profile: Profile, strategy: Strategy) -> Result<Vec<
         .map_err(|error| HostError::Compile(format!("{error:#}")))
 }
 
+/// How much memory the instances of a component begin with, which decides how they are made anew.
+#[derive(Clone, Copy, Debug, Default, Eq, Ord, PartialEq, PartialOrd)]
+pub(crate) enum Image {
+    /// Few pages: to give back those that were written costs least.
+    #[default]
+    Small,
+    /// A snapshot of an interpreter: a request writes hundreds of its pages, and a page fault costs more than to copy
+    /// the page, so the memory stays and the image is copied over it.
+    Large,
+}
+
+impl Image {
+    /// The image is most of a large artifact.
+    pub(crate) fn of(artifact: &Artifact) -> Self {
+        if artifact.size >= LARGE_ARTIFACT {
+            Self::Large
+        } else {
+            Self::Small
+        }
+    }
+
+    /// Bytes of memory and of table that stay with a slot of the pool between instances.
+    fn resident(self) -> (usize, usize) {
+        match self {
+            Self::Small => (0, 16 << 10),
+            Self::Large => (32 << 20, 256 << 10),
+        }
+    }
+}
+
 /// How many instances an engine must be able to hold, and what the largest of them needs.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Demand {
+    image: Image,
     instances: u32,
     largest: Resources,
     memory: u64,
 }
 
 impl Demand {
+    /// Nothing yet, for components with such images.
+    pub(crate) fn of(image: Image) -> Self {
+        Self {
+            image,
+            ..Self::default()
+        }
+    }
+
     /// Adds a component that may have `instances` at once.
     pub(crate) fn add(&mut self, instances: u32, resources: &Resources, memory: u64) {
         self.instances = self.instances.saturating_add(instances);
@@ -155,8 +204,11 @@ impl Demand {
             Profile::Async => 2,
         };
         let times = |count: u32| instances.saturating_mul(count.max(1));
+        let (memory_resident, table_resident) = self.image.resident();
         let mut pool = PoolingAllocationConfig::new();
         pool.total_component_instances(instances)
+            .linear_memory_keep_resident(memory_resident)
+            .table_keep_resident(table_resident)
             .total_core_instances(times(self.largest.core_instances))
             .total_memories(times(self.largest.memories))
             .total_tables(times(self.largest.tables))
@@ -217,8 +269,7 @@ impl RunningEngine {
         workers: u32,
     ) -> Result<Self, HostError> {
         let instances = demand.bounded(workers);
-        let mut config = codegen(profile, strategy);
-        config.enable_compiler(false);
+        let config = loading(profile, strategy);
         let mut pooled = config.clone();
         pooled.allocation_strategy(InstanceAllocationStrategy::Pooling(
             demand.pooling(profile, instances),
@@ -233,8 +284,7 @@ impl RunningEngine {
 
     /// Makes an engine for one guest that has the process to itself: no pool, no ticker.
     pub(crate) fn on_demand(profile: Profile, strategy: Strategy) -> Result<Self, HostError> {
-        let mut config = codegen(profile, strategy);
-        config.enable_compiler(false);
+        let config = loading(profile, strategy);
         let engine = Engine::new(&config).map_err(|error| engine_error(&error))?;
         Ok(Self {
             engine,

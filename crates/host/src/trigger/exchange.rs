@@ -8,6 +8,7 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
+use bytes::Bytes;
 use http::header::{self, HeaderName, HeaderValue};
 use http::request::Parts;
 use http::uri::{Authority, Scheme, Uri};
@@ -328,23 +329,35 @@ impl<R: Respond> Exchange<R> {
         headers::clean_response(&mut parts.headers);
         self.ask_to_leave(&mut parts.headers);
         self.status = parts.status;
-        let without_body = self.is_head
-            || [StatusCode::NO_CONTENT, StatusCode::NOT_MODIFIED].contains(&parts.status);
-        let promised = if without_body {
-            Some(0)
-        } else {
-            let length = parts.headers.get(header::CONTENT_LENGTH);
-            length.and_then(|length| length.to_str().ok()?.parse().ok())
-        };
-        Response::from_parts(parts, AnswerBody::new(Content::Guest(body), promised, self))
+        if parts.status == StatusCode::NO_CONTENT {
+            parts.headers.remove(header::CONTENT_LENGTH);
+        }
+        let length = parts.headers.get(header::CONTENT_LENGTH);
+        let promised = length.and_then(|length| length.to_str().ok()?.parse().ok());
+        Response::from_parts(parts, self.body(Content::Guest(body), promised))
     }
 
     fn refuse(mut self, problem: &Problem) -> Response<AnswerBody<R>> {
         let (mut parts, body) = problem.response(self.id).into_parts();
         self.ask_to_leave(&mut parts.headers);
         self.status = parts.status;
-        let promised = if self.is_head { Some(0) } else { None };
-        Response::from_parts(parts, AnswerBody::new(Content::Own(body), promised, self))
+        Response::from_parts(parts, self.body(Content::Own(body), None))
+    }
+
+    /// The body of the answer, where there may be one.
+    fn body(self, content: Content, promised: Option<u64>) -> AnswerBody<R> {
+        if !self.is_head
+            && ![StatusCode::NO_CONTENT, StatusCode::NOT_MODIFIED].contains(&self.status)
+        {
+            return AnswerBody::new(content, promised, self);
+        }
+        // In HTTP/1 hyper sends no body then, but takes its length for the head; in HTTP/2 it would send it.
+        let content = if self.version == Version::HTTP_2 {
+            Content::Own(Bytes::new())
+        } else {
+            content
+        };
+        AnswerBody::new(content, Some(0), self)
     }
 
     /// While the host drains, clients should come back on another connection. HTTP/2 has its own way to say so.
