@@ -243,8 +243,21 @@ enum Color {
 }
 
 fn json_text(out: &mut String, key: &str, text: &str) -> fmt::Result {
-    let text = serde_json::to_string(text).map_err(|_| fmt::Error)?;
-    write!(out, ",\"{key}\":{text}")
+    for piece in [",\"", key, "\":"] {
+        out.push_str(piece);
+    }
+    // Most text needs no escaping, and then this is a copy.
+    if text
+        .bytes()
+        .any(|byte| byte < b' ' || matches!(byte, b'"' | b'\\'))
+    {
+        out.push_str(&serde_json::to_string(text).map_err(|_| fmt::Error)?);
+    } else {
+        for piece in ["\"", text, "\""] {
+            out.push_str(piece);
+        }
+    }
+    Ok(())
 }
 
 /// Text from outside, without what could steer a terminal.
