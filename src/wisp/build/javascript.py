@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-import wisp
 from wisp.build import guests, inputs, javascript_tools, process
 from wisp.errors import BuildError, ToolchainError
 
@@ -152,7 +151,7 @@ class JavaScriptBuilder:
 
     def fingerprint(self, folder: Path) -> str:
         """Return the versions of the tools and of what wisp adds."""
-        return f"{wisp.__version__} {guests.digest(guests.FOLDER / 'js', guests.WIT_0_2, guests.WIT_0_3)}"
+        return guests.digest(guests.FOLDER / "js", guests.WIT_0_2, guests.WIT_0_3)
 
     def build(self, request: BuildRequest, report: Report) -> Sequence[Pin]:
         """Build a project."""

@@ -17,7 +17,6 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-import wisp
 from wisp.build import guests, inputs, process, python_dependencies, python_errors
 from wisp.build.builder import BuildRequest, Pin, Report, Tool
 from wisp.build.python_project import PythonProject, late_imports
@@ -70,7 +69,7 @@ class PythonBuilder:
 
     def fingerprint(self, folder: Path) -> str:
         """Return the versions of componentize-py and of what wisp adds."""
-        return f"{wisp.__version__} {VERSION} {guests.digest(GUEST, guests.WIT_0_2)} {_core()}"
+        return f"{VERSION} {guests.digest(GUEST, guests.WIT_0_2)} {_core()}"
 
     def build(self, request: BuildRequest, report: Report) -> Sequence[Pin]:
         """Build a project."""
@@ -88,7 +87,7 @@ class PythonBuilder:
 
 def _core() -> str:
     """Return what changes when the extension module does, which merges the modules."""
-    found = sorted(Path(wisp.__file__).parent.glob("_core*.so"))
+    found = sorted(Path(__file__).parents[1].glob("_core*.so"))
     return " ".join(f"{path.stat().st_size}:{path.stat().st_mtime_ns}" for path in found)
 
 
