@@ -14,8 +14,9 @@
 //!    that uses the memory of an instance can only be made after it: instances that import such a function (the one that fills the
 //!    table of trampolines) stay apart and come later, and those that a resource's destructor needs come earlier.
 //! 4. [`fold`] finds the globals that never change.
-//! 5. [`assemble`] gives each thing its new index in the one module, [`sections`] writes it, with [`renumber`] at each use.
-//! 6. [`emit`] writes the component with it.
+//! 5. [`tables`] makes one table of two, because many hosts allow an instance only one.
+//! 6. [`assemble`] gives each thing its new index in the one module, [`sections`] writes it, with [`renumber`] at each use.
+//! 7. [`emit`] writes the component with it.
 
 mod assemble;
 mod emit;
@@ -25,6 +26,7 @@ mod module;
 mod plan;
 mod renumber;
 mod sections;
+mod tables;
 
 use wasmparser::{Validator, WasmFeatures};
 
@@ -80,6 +82,8 @@ pub fn merge(component: &[u8]) -> Result<Vec<u8>, MergeError> {
     let merged = emit::emit(&graph, &plan)?;
     Validator::new_with_features(WasmFeatures::all())
         .validate_all(&merged)
-        .map_err(|error| MergeError::unmergeable(format_args!("the result is not valid: {error}")))?;
+        .map_err(|error| {
+            MergeError::unmergeable(format_args!("the result is not valid: {error}"))
+        })?;
     Ok(merged)
 }

@@ -3,7 +3,9 @@
 use std::time::{Duration, Instant};
 
 use wasmtime::component::{Component, InstancePre, Linker, ResourceAny};
-use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, Store, StoreContextMut};
+use wasmtime::{
+    Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, Store, StoreContextMut,
+};
 use wisp_host::{MergeError, inspect, merge};
 
 /// What a component said through its import.
@@ -17,10 +19,22 @@ fn linked() -> Vec<u8> {
     let package = resolve.push_str("world.wit", world).unwrap();
     let world = resolve.select_world(&[package], None).unwrap();
     let mut first = wat::parse_str(include_str!("data/first.wat")).unwrap();
-    wit_component::embed_component_metadata(&mut first, &resolve, world, wit_component::StringEncoding::UTF8).unwrap();
+    wit_component::embed_component_metadata(
+        &mut first,
+        &resolve,
+        world,
+        wit_component::StringEncoding::UTF8,
+    )
+    .unwrap();
     let second = wat::parse_str(include_str!("data/second.wat")).unwrap();
     let linker = wit_component::Linker::default().validate(true);
-    linker.library("first", &first, false).unwrap().library("second", &second, false).unwrap().encode().unwrap()
+    linker
+        .library("first", &first, false)
+        .unwrap()
+        .library("second", &second, false)
+        .unwrap()
+        .encode()
+        .unwrap()
 }
 
 fn process(component: &[u8], number: u32) -> (u32, Said) {
@@ -32,8 +46,12 @@ fn process(component: &[u8], number: u32) -> (u32, Said) {
         Ok(())
     };
     linker.root().func_wrap("say", say).unwrap();
-    let instance = linker.instantiate(&mut store, &Component::new(&engine, component).unwrap()).unwrap();
-    let process = instance.get_typed_func::<(u32,), (u32,)>(&mut store, "process").unwrap();
+    let instance = linker
+        .instantiate(&mut store, &Component::new(&engine, component).unwrap())
+        .unwrap();
+    let process = instance
+        .get_typed_func::<(u32,), (u32,)>(&mut store, "process")
+        .unwrap();
     let (answer,) = process.call(&mut store, (number,)).unwrap();
     (answer, store.into_data())
 }
@@ -60,13 +78,26 @@ fn linked_libraries_become_one_module() {
 }
 
 #[test]
+fn the_table_of_trampolines_becomes_a_part_of_the_table_of_functions() {
+    let component = linked();
+
+    let merged = merge(&component).unwrap();
+
+    let tables = |component: &[u8]| inspect(component).unwrap().resources.tables;
+    assert_eq!((tables(&component), tables(&merged)), (2, 1));
+}
+
+#[test]
 fn the_world_stays_the_same() {
     let component = linked();
 
     let merged = merge(&component).unwrap();
 
     let (before, after) = (inspect(&component).unwrap(), inspect(&merged).unwrap());
-    assert_eq!((before.imports, before.exports), (after.imports, after.exports));
+    assert_eq!(
+        (before.imports, before.exports),
+        (after.imports, after.exports)
+    );
 }
 
 #[test]
@@ -91,11 +122,18 @@ fn element_offsets_become_constants() {
 
     let mut active = 0;
     for payload in wasmparser::Parser::new(0).parse_all(&merged) {
-        let wasmparser::Payload::ElementSection(section) = payload.unwrap() else { continue };
+        let wasmparser::Payload::ElementSection(section) = payload.unwrap() else {
+            continue;
+        };
         for element in section {
-            let wasmparser::ElementKind::Active { offset_expr, .. } = element.unwrap().kind else { continue };
+            let wasmparser::ElementKind::Active { offset_expr, .. } = element.unwrap().kind else {
+                continue;
+            };
             let first = offset_expr.get_operators_reader().read().unwrap();
-            assert!(matches!(first, wasmparser::Operator::I32Const { .. }), "{first:?}");
+            assert!(
+                matches!(first, wasmparser::Operator::I32Const { .. }),
+                "{first:?}"
+            );
             active += 1;
         }
     }
@@ -125,8 +163,12 @@ fn dropped(component: &[u8]) -> Vec<u32> {
         Ok(())
     };
     linker.root().func_wrap("note", note).unwrap();
-    let instance = linker.instantiate(&mut store, &Component::new(&engine, component).unwrap()).unwrap();
-    let make = instance.get_typed_func::<(u32,), (ResourceAny,)>(&mut store, "make").unwrap();
+    let instance = linker
+        .instantiate(&mut store, &Component::new(&engine, component).unwrap())
+        .unwrap();
+    let make = instance
+        .get_typed_func::<(u32,), (ResourceAny,)>(&mut store, "make")
+        .unwrap();
     let (thing,) = make.call(&mut store, (7,)).unwrap();
     thing.resource_drop(&mut store).unwrap();
     store.into_data()
@@ -152,7 +194,11 @@ fn a_component_that_passes_modules_around_is_not_merged() {
 
 #[test]
 fn what_is_not_a_component_is_invalid() {
-    for wasm in [b"".as_slice(), b"hello".as_slice(), &wat::parse_str("(module)").unwrap()] {
+    for wasm in [
+        b"".as_slice(),
+        b"hello".as_slice(),
+        &wat::parse_str("(module)").unwrap(),
+    ] {
         let error = merge(wasm).unwrap_err();
 
         assert!(matches!(error, MergeError::Invalid(_)), "{error}");
@@ -168,8 +214,17 @@ fn a_component_of_ones_own_starts_faster() {
     let started = Instant::now();
     let merged = merge(&component).unwrap();
 
-    println!("{} -> {} bytes in {:?}", component.len(), merged.len(), started.elapsed());
-    println!("instantiation: {:?} -> {:?}", instantiation(&component), instantiation(&merged));
+    println!(
+        "{} -> {} bytes in {:?}",
+        component.len(),
+        merged.len(),
+        started.elapsed()
+    );
+    println!(
+        "instantiation: {:?} -> {:?}",
+        instantiation(&component),
+        instantiation(&merged)
+    );
     std::fs::write(format!("{path}.merged"), merged).unwrap();
 }
 
@@ -177,11 +232,14 @@ fn a_component_of_ones_own_starts_faster() {
 fn instantiation(component: &[u8]) -> Duration {
     let engine = pooling_engine();
     let pre = with_trapping_imports(&Component::new(&engine, component).unwrap());
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
     let mut times: Vec<Duration> = (0..500)
         .map(|_| {
             let started = Instant::now();
             let mut store = Store::new(&engine, ());
-            pre.instantiate(&mut store).unwrap();
+            runtime.block_on(pre.instantiate_async(&mut store)).unwrap();
             started.elapsed()
         })
         .collect();
@@ -197,8 +255,15 @@ fn with_trapping_imports(component: &Component) -> InstancePre<()> {
 
 fn pooling_engine() -> Engine {
     let mut pool = PoolingAllocationConfig::new();
-    pool.total_component_instances(10).total_memories(10).total_tables(20).total_core_instances(200);
-    pool.max_tables_per_module(4).table_elements(100_000).max_memory_size(1 << 28).max_component_instance_size(1 << 24).max_core_instance_size(1 << 24);
+    pool.total_component_instances(10)
+        .total_memories(10)
+        .total_tables(20)
+        .total_core_instances(200);
+    pool.max_tables_per_module(4)
+        .table_elements(100_000)
+        .max_memory_size(1 << 28)
+        .max_component_instance_size(1 << 24)
+        .max_core_instance_size(1 << 24);
     let mut config = Config::new();
     config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
     Engine::new(&config).unwrap()

@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use wasm_encoder::reencode::{ReencodeComponent, RoundtripReencoder};
 use wasm_encoder::{
-    Alias, Component, ComponentAliasSection, ComponentSectionId, ExportKind, ImportSection, InstanceSection, Module as NewModule, ModuleArg, ModuleSection,
-    RawSection, StartSection, TypeSection,
+    Alias, Component, ComponentAliasSection, ComponentSectionId, ExportKind, ImportSection,
+    InstanceSection, Module as NewModule, ModuleArg, ModuleSection, RawSection, StartSection,
+    TypeSection,
 };
 
 use super::MergeError;
@@ -14,11 +15,15 @@ use super::graph::{ByKind, Graph, Item, Kind};
 use super::plan::{Definition, KINDS, Place, Plan};
 use super::renumber::{Needs, Rewire};
 use super::sections::START;
+use super::tables::shift;
 
 /// Writes the component with one module in the place of those that `plan` merges.
 pub(super) fn emit(graph: &Graph<'_>, plan: &Plan) -> Result<Vec<u8>, MergeError> {
     let mut emitter = Emitter::new(graph, plan);
-    let last = graph.items.iter().rposition(|item| emitter.is_made_with_the_one_module(item));
+    let last = graph
+        .items
+        .iter()
+        .rposition(|item| emitter.is_made_with_the_one_module(item));
     for (position, item) in graph.items.iter().enumerate() {
         emitter.item(item)?;
         if Some(position) == last {
@@ -42,6 +47,8 @@ struct Emitter<'g, 'a> {
     /// The one module's instance, and its name for each thing that is needed from it.
     merged: Option<u32>,
     names: HashMap<Definition, String>,
+    /// Where each table begins that became a part of another one.
+    begins: HashMap<Definition, u32>,
     /// What can only be made after the one module.
     deferred: Vec<&'g Item<'a>>,
 }
@@ -59,6 +66,7 @@ impl<'g, 'a> Emitter<'g, 'a> {
             apart: HashMap::new(),
             merged: None,
             names: HashMap::new(),
+            begins: HashMap::new(),
             deferred: Vec::new(),
         }
     }
@@ -74,17 +82,29 @@ impl<'g, 'a> Emitter<'g, 'a> {
             }
             Item::Alias(alias) => {
                 let mut section = ComponentAliasSection::new();
-                section.alias(RoundtripReencoder.component_alias(alias.clone()).map_err(MergeError::invalid)?);
+                section.alias(
+                    RoundtripReencoder
+                        .component_alias(alias.clone())
+                        .map_err(MergeError::invalid)?,
+                );
                 self.component.section(&section);
             }
             Item::Types { section, needs } => {
                 let types = self.rewire(needs)?.types(section.clone())?;
                 self.component.section(&types);
             }
-            Item::Canonical(index) if self.merged.is_none() && self.graph.canonical(*index)?.is_lift() => {
-                return Err(MergeError::unmergeable("a function is lifted before all modules are instantiated"));
+            Item::Canonical(index)
+                if self.merged.is_none() && self.graph.canonical(*index)?.is_lift() =>
+            {
+                return Err(MergeError::unmergeable(
+                    "a function is lifted before all modules are instantiated",
+                ));
             }
-            Item::Canonical(index) if self.merged.is_none() && self.plan.is_deferred(self.graph, *index)? => self.deferred.push(item),
+            Item::Canonical(index)
+                if self.merged.is_none() && self.plan.is_deferred(self.graph, *index)? =>
+            {
+                self.deferred.push(item);
+            }
             Item::Canonical(index) => self.canonical(*index)?,
             Item::Instance(index) => match self.plan.place(*index) {
                 Place::Bag | Place::Merged => {}
@@ -97,8 +117,23 @@ impl<'g, 'a> Emitter<'g, 'a> {
 
     fn one_module(&mut self) -> Result<(), MergeError> {
         let assembly = Assembly::new(self.graph, self.plan, &demanded(self.graph, self.plan)?)?;
-        let imports = assembly.imports.iter().map(|import| (import.module.clone(), import.name.clone(), import.definition)).collect();
-        self.names = assembly.exports.iter().map(|(name, definition)| (*definition, name.clone())).collect();
+        let imports = assembly
+            .imports
+            .iter()
+            .map(|import| {
+                (
+                    import.module.clone(),
+                    import.name.clone(),
+                    import.definition,
+                )
+            })
+            .collect();
+        self.names = assembly
+            .exports
+            .iter()
+            .map(|(name, definition)| (*definition, name.clone()))
+            .collect();
+        self.begins.clone_from(&assembly.fusion.begins);
         let started_late = !self.plan.starts(self.graph)?.is_empty() && !self.deferred.is_empty();
         let module = assembly.write(started_late)?;
         let merged = self.instantiate(&module, imports)?;
@@ -114,11 +149,14 @@ impl<'g, 'a> Emitter<'g, 'a> {
 
     fn canonical(&mut self, index: u32) -> Result<(), MergeError> {
         let canonical = self.graph.canonical(index)?;
-        let section = self.rewire(&canonical.needs)?.canonical(&canonical.function)?;
+        let section = self
+            .rewire(&canonical.needs)?
+            .canonical(&canonical.function)?;
         self.component.section(&section);
         if !canonical.is_lift() {
             let new = self.next(Kind::Function);
-            self.indices.insert((Kind::Function, Definition::Canonical(index)), new);
+            self.indices
+                .insert((Kind::Function, Definition::Canonical(index)), new);
         }
         Ok(())
     }
@@ -128,33 +166,72 @@ impl<'g, 'a> Emitter<'g, 'a> {
         let mut imports = Vec::new();
         for kind in KINDS {
             for (position, import) in (0..).zip(module.imports.get(kind)) {
-                imports.push((import.module.to_owned(), import.name.to_owned(), self.graph.definition_in(index, kind, position)?));
+                imports.push((
+                    import.module.to_owned(),
+                    import.name.to_owned(),
+                    self.graph.definition_in(index, kind, position)?,
+                ));
             }
         }
-        self.component.section(&RawSection { id: ComponentSectionId::CoreModule.into(), data: module.bytes });
+        let begins = self.begins_of_imported_tables(index)?;
+        let shifted = if begins.iter().any(Option::is_some) {
+            Some(shift(module, begins)?)
+        } else {
+            None
+        };
+        self.component.section(&RawSection {
+            id: ComponentSectionId::CoreModule.into(),
+            data: shifted.as_deref().unwrap_or(module.bytes),
+        });
         let new = self.instantiate_last_module(imports)?;
         self.apart.insert(index, new);
         Ok(())
     }
 
-    fn instantiate(&mut self, module: &NewModule, imports: Vec<(String, String, Definition)>) -> Result<u32, MergeError> {
+    fn begins_of_imported_tables(&self, instance: u32) -> Result<Vec<Option<u32>>, MergeError> {
+        let (module, _) = self.graph.instantiated(instance)?;
+        (0..module.imported(Kind::Table)?)
+            .map(|index| {
+                Ok(self
+                    .begins
+                    .get(&self.graph.definition_in(instance, Kind::Table, index)?)
+                    .copied())
+            })
+            .collect()
+    }
+
+    fn instantiate(
+        &mut self,
+        module: &NewModule,
+        imports: Vec<(String, String, Definition)>,
+    ) -> Result<u32, MergeError> {
         self.component.section(&ModuleSection(module));
         self.instantiate_last_module(imports)
     }
 
-    fn instantiate_last_module(&mut self, imports: Vec<(String, String, Definition)>) -> Result<u32, MergeError> {
+    fn instantiate_last_module(
+        &mut self,
+        imports: Vec<(String, String, Definition)>,
+    ) -> Result<u32, MergeError> {
         let module = self.modules;
         self.modules += 1;
         let mut bags: BTreeMap<String, BTreeMap<String, (ExportKind, u32)>> = BTreeMap::new();
         for (from, name, definition) in imports {
             let kind = kind_of(&definition);
             let index = self.provide(kind, definition)?;
-            bags.entry(from).or_default().insert(name, (kind.into(), index));
+            bags.entry(from)
+                .or_default()
+                .insert(name, (kind.into(), index));
         }
         let mut section = InstanceSection::new();
         let mut arguments = Vec::new();
         for (from, items) in bags {
-            section.export_items(items.into_iter().map(|(name, (kind, index))| (name, kind, index)).collect::<Vec<_>>());
+            section.export_items(
+                items
+                    .into_iter()
+                    .map(|(name, (kind, index))| (name, kind, index))
+                    .collect::<Vec<_>>(),
+            );
             arguments.push((from, ModuleArg::Instance(self.instances)));
             self.instances += 1;
         }
@@ -171,10 +248,15 @@ impl<'g, 'a> Emitter<'g, 'a> {
         let mut imports = ImportSection::new();
         imports.import("", START, wasm_encoder::EntityType::Function(0));
         let mut module = NewModule::new();
-        module.section(&types).section(&imports).section(&StartSection { function_index: 0 });
+        module
+            .section(&types)
+            .section(&imports)
+            .section(&StartSection { function_index: 0 });
         let mut section = InstanceSection::new();
         section.instantiate(self.modules, [("", ModuleArg::Instance(merged))]);
-        self.component.section(&ModuleSection(&module)).section(&section);
+        self.component
+            .section(&ModuleSection(&module))
+            .section(&section);
         self.modules += 1;
         self.instances += 1;
     }
@@ -193,17 +275,28 @@ impl<'g, 'a> Emitter<'g, 'a> {
         if let Some(index) = self.indices.get(&(kind, definition)) {
             return Ok(*index);
         }
-        let Definition::Instance { instance, index, .. } = definition else { return Err(too_early()) };
-        let (new, name) = match self.plan.place(instance) {
-            Place::Merged => (self.merged, self.names.get(&definition).cloned()),
-            _ => {
-                let name = self.graph.instantiated(instance)?.0.export_name(kind, index);
-                (self.apart.get(&instance).copied(), name.map(str::to_owned))
-            }
+        let Definition::Instance {
+            instance, index, ..
+        } = definition
+        else {
+            return Err(too_early());
         };
-        let (Some(instance), Some(name)) = (new, name) else { return Err(too_early()) };
+        let (new, name) = if self.plan.place(instance) == Place::Merged {
+            (self.merged, self.names.get(&definition).cloned())
+        } else {
+            let (module, _) = self.graph.instantiated(instance)?;
+            let name = module.export_name(kind, index);
+            (self.apart.get(&instance).copied(), name.map(str::to_owned))
+        };
+        let (Some(instance), Some(name)) = (new, name) else {
+            return Err(too_early());
+        };
         let mut section = ComponentAliasSection::new();
-        section.alias(Alias::CoreInstanceExport { instance, kind: kind.into(), name: &name });
+        section.alias(Alias::CoreInstanceExport {
+            instance,
+            kind: kind.into(),
+            name: &name,
+        });
         self.component.section(&section);
         let new = self.next(kind);
         self.indices.insert((kind, definition), new);
@@ -227,7 +320,9 @@ fn demanded(graph: &Graph<'_>, plan: &Plan) -> Result<Vec<Definition>, MergeErro
                     all.push(graph.definition(*kind, *index)?);
                 }
             }
-            Item::Instance(index) if plan.place(*index) == Place::Late => all.extend(graph.imports_of(*index)?),
+            Item::Instance(index) if plan.place(*index) == Place::Late => {
+                all.extend(graph.imports_of(*index)?)
+            }
             _ => {}
         }
     }

@@ -1,8 +1,9 @@
 //! Reads a component into what merging needs: its core side as a graph, the rest as bytes.
 
 use wasmparser::{
-    CanonicalFunction, Chunk, ComponentAlias, ComponentExternalKind, ComponentInstance, ComponentOuterAliasKind, ComponentType,
-    ComponentTypeRef, ComponentTypeSectionReader, Encoding, ExternalKind, Instance, Parser, Payload,
+    CanonicalFunction, Chunk, ComponentAlias, ComponentExternalKind, ComponentInstance,
+    ComponentOuterAliasKind, ComponentType, ComponentTypeRef, ComponentTypeSectionReader, Encoding,
+    ExternalKind, Instance, Parser, Payload,
 };
 
 use super::MergeError;
@@ -74,7 +75,10 @@ impl<T> ByKind<T> {
 /// A core instance.
 pub(super) enum CoreInstance<'a> {
     /// A module, instantiated with these instances as its arguments.
-    Instantiated { module: u32, arguments: Vec<(&'a str, u32)> },
+    Instantiated {
+        module: u32,
+        arguments: Vec<(&'a str, u32)>,
+    },
     /// A bag of things from the component's core index spaces.
     Bag(Vec<(&'a str, Kind, u32)>),
 }
@@ -105,7 +109,10 @@ pub(super) enum Item<'a> {
     /// A section that says nothing about core indices.
     Raw { id: u8, data: &'a [u8] },
     /// Types, at least one of them a resource with a destructor.
-    Types { section: ComponentTypeSectionReader<'a>, needs: Needs },
+    Types {
+        section: ComponentTypeSectionReader<'a>,
+        needs: Needs,
+    },
     /// An alias in the component's own index spaces.
     Alias(ComponentAlias<'a>),
     /// A canonical function, by its index among them.
@@ -140,7 +147,12 @@ impl<'a> Graph<'a> {
             }
             // The parser continues behind a nested module or component when its bytes are left out.
             let nested = match &payload {
-                Payload::ModuleSection { unchecked_range, .. } | Payload::ComponentSection { unchecked_range, .. } => unchecked_range.len(),
+                Payload::ModuleSection {
+                    unchecked_range, ..
+                }
+                | Payload::ComponentSection {
+                    unchecked_range, ..
+                } => unchecked_range.len(),
                 _ => 0,
             };
             graph.read_payload(payload, bytes)?;
@@ -167,15 +179,26 @@ impl<'a> Graph<'a> {
 
     fn read_payload(&mut self, payload: Payload<'a>, bytes: &'a [u8]) -> Result<(), MergeError> {
         match payload {
-            Payload::Version { encoding, .. } if encoding != Encoding::Component => Err(MergeError::invalid("this is a core module")),
+            Payload::Version { encoding, .. } if encoding != Encoding::Component => {
+                Err(MergeError::invalid("this is a core module"))
+            }
             Payload::Version { .. } => Ok(()),
-            Payload::ModuleSection { unchecked_range, .. } => {
-                self.modules.push(Module::read(slice(bytes, unchecked_range)?)?);
+            Payload::ModuleSection {
+                unchecked_range, ..
+            } => {
+                self.modules
+                    .push(Module::read(slice(bytes, unchecked_range)?)?);
                 Ok(())
             }
-            Payload::InstanceSection(section) => section.into_iter().try_for_each(|instance| self.read_instance(instance?)),
-            Payload::ComponentAliasSection(section) => section.into_iter().try_for_each(|alias| self.read_alias(alias?)),
-            Payload::ComponentCanonicalSection(section) => section.into_iter().try_for_each(|function| self.read_canonical(function?)),
+            Payload::InstanceSection(section) => section
+                .into_iter()
+                .try_for_each(|instance| self.read_instance(instance?)),
+            Payload::ComponentAliasSection(section) => section
+                .into_iter()
+                .try_for_each(|alias| self.read_alias(alias?)),
+            Payload::ComponentCanonicalSection(section) => section
+                .into_iter()
+                .try_for_each(|function| self.read_canonical(function?)),
             Payload::ComponentTypeSection(section) => self.read_types(section, bytes),
             // The names of core items would be wrong after merging.
             Payload::CustomSection(section) if section.name() == "component-name" => Ok(()),
@@ -187,8 +210,13 @@ impl<'a> Graph<'a> {
     }
 
     fn read_raw(&mut self, payload: &Payload<'a>, bytes: &'a [u8]) -> Result<(), MergeError> {
-        let (id, range) = payload.as_section().ok_or_else(|| MergeError::invalid("a section of a core module in a component"))?;
-        self.items.push(Item::Raw { id, data: slice(bytes, range)? });
+        let (id, range) = payload
+            .as_section()
+            .ok_or_else(|| MergeError::invalid("a section of a core module in a component"))?;
+        self.items.push(Item::Raw {
+            id,
+            data: slice(bytes, range)?,
+        });
         Ok(())
     }
 
@@ -196,11 +224,17 @@ impl<'a> Graph<'a> {
         let instance = match instance {
             Instance::Instantiate { module_index, args } => CoreInstance::Instantiated {
                 module: module_index,
-                arguments: args.iter().map(|argument| (argument.name, argument.index)).collect(),
+                arguments: args
+                    .iter()
+                    .map(|argument| (argument.name, argument.index))
+                    .collect(),
             },
-            Instance::FromExports(exports) => {
-                CoreInstance::Bag(exports.iter().map(|export| (export.name, export.kind.into(), export.index)).collect())
-            }
+            Instance::FromExports(exports) => CoreInstance::Bag(
+                exports
+                    .iter()
+                    .map(|export| (export.name, export.kind.into(), export.index))
+                    .collect(),
+            ),
         };
         self.items.push(Item::Instance(count(&self.instances)?));
         self.instances.push(instance);
@@ -209,11 +243,24 @@ impl<'a> Graph<'a> {
 
     fn read_alias(&mut self, alias: ComponentAlias<'a>) -> Result<(), MergeError> {
         match alias {
-            ComponentAlias::CoreInstanceExport { kind, instance_index, name } => {
-                self.spaces.get_mut(kind.into()).push(Source::Export { instance: instance_index, name });
+            ComponentAlias::CoreInstanceExport {
+                kind,
+                instance_index,
+                name,
+            } => {
+                self.spaces.get_mut(kind.into()).push(Source::Export {
+                    instance: instance_index,
+                    name,
+                });
             }
-            ComponentAlias::InstanceExport { kind: ComponentExternalKind::Module, .. }
-            | ComponentAlias::Outer { kind: ComponentOuterAliasKind::CoreModule, .. } => return Err(module_as_value()),
+            ComponentAlias::InstanceExport {
+                kind: ComponentExternalKind::Module,
+                ..
+            }
+            | ComponentAlias::Outer {
+                kind: ComponentOuterAliasKind::CoreModule,
+                ..
+            } => return Err(module_as_value()),
             other => self.items.push(Item::Alias(other)),
         }
         Ok(())
@@ -221,19 +268,32 @@ impl<'a> Graph<'a> {
 
     fn read_canonical(&mut self, function: CanonicalFunction) -> Result<(), MergeError> {
         let index = count(&self.canonicals)?;
-        let canonical = Canonical { needs: needs_of_canonical(&function)?, function };
+        let canonical = Canonical {
+            needs: needs_of_canonical(&function)?,
+            function,
+        };
         if !canonical.is_lift() {
-            self.spaces.get_mut(Kind::Function).push(Source::Canonical(index));
+            self.spaces
+                .get_mut(Kind::Function)
+                .push(Source::Canonical(index));
         }
         self.canonicals.push(canonical);
         self.items.push(Item::Canonical(index));
         Ok(())
     }
 
-    fn read_types(&mut self, section: ComponentTypeSectionReader<'a>, bytes: &'a [u8]) -> Result<(), MergeError> {
+    fn read_types(
+        &mut self,
+        section: ComponentTypeSectionReader<'a>,
+        bytes: &'a [u8],
+    ) -> Result<(), MergeError> {
         let mut needs = Needs::default();
         for ty in section.clone() {
-            if let ComponentType::Resource { dtor: Some(destructor), .. } = ty? {
+            if let ComponentType::Resource {
+                dtor: Some(destructor),
+                ..
+            } = ty?
+            {
                 needs.push((Kind::Function, destructor));
                 self.destructors.push(destructor);
             }
@@ -249,29 +309,58 @@ impl<'a> Graph<'a> {
 /// Refuses a component that passes core modules around: their index space changes.
 fn refuse_modules_as_values(payload: &Payload<'_>, bytes: &[u8]) -> Result<(), MergeError> {
     let found = match payload {
-        Payload::ComponentSection { unchecked_range, .. } => return refuse_outer_modules(slice(bytes, unchecked_range.clone())?),
-        Payload::ComponentImportSection(section) => any(section.clone(), |import| matches!(import.ty, ComponentTypeRef::Module(_)))?,
-        Payload::ComponentExportSection(section) => any(section.clone(), |export| export.kind == ComponentExternalKind::Module)?,
-        Payload::ComponentInstanceSection(section) => any(section.clone(), |instance| match instance {
-            ComponentInstance::Instantiate { args, .. } => args.iter().any(|argument| argument.kind == ComponentExternalKind::Module),
-            ComponentInstance::FromExports(exports) => exports.iter().any(|export| export.kind == ComponentExternalKind::Module),
+        Payload::ComponentSection {
+            unchecked_range, ..
+        } => return refuse_outer_modules(slice(bytes, unchecked_range.clone())?),
+        Payload::ComponentImportSection(section) => any(section.clone(), |import| {
+            matches!(import.ty, ComponentTypeRef::Module(_))
         })?,
+        Payload::ComponentExportSection(section) => any(section.clone(), |export| {
+            export.kind == ComponentExternalKind::Module
+        })?,
+        Payload::ComponentInstanceSection(section) => {
+            any(section.clone(), |instance| match instance {
+                ComponentInstance::Instantiate { args, .. } => args
+                    .iter()
+                    .any(|argument| argument.kind == ComponentExternalKind::Module),
+                ComponentInstance::FromExports(exports) => exports
+                    .iter()
+                    .any(|export| export.kind == ComponentExternalKind::Module),
+            })?
+        }
         _ => false,
     };
-    if found { Err(module_as_value()) } else { Ok(()) }
+    if found {
+        Err(module_as_value())
+    } else {
+        Ok(())
+    }
 }
 
 fn refuse_outer_modules(component: &[u8]) -> Result<(), MergeError> {
     for payload in Parser::new(0).parse_all(component) {
-        let Payload::ComponentAliasSection(section) = payload? else { continue };
-        if any(section, |alias| matches!(alias, ComponentAlias::Outer { kind: ComponentOuterAliasKind::CoreModule, .. }))? {
+        let Payload::ComponentAliasSection(section) = payload? else {
+            continue;
+        };
+        if any(section, |alias| {
+            matches!(
+                alias,
+                ComponentAlias::Outer {
+                    kind: ComponentOuterAliasKind::CoreModule,
+                    ..
+                }
+            )
+        })? {
             return Err(module_as_value());
         }
     }
     Ok(())
 }
 
-fn any<'a, T: wasmparser::FromReader<'a>>(section: wasmparser::SectionLimited<'a, T>, test: impl Fn(&T) -> bool) -> Result<bool, MergeError> {
+fn any<'a, T: wasmparser::FromReader<'a>>(
+    section: wasmparser::SectionLimited<'a, T>,
+    test: impl Fn(&T) -> bool,
+) -> Result<bool, MergeError> {
     for item in section {
         if test(&item?) {
             return Ok(true);
@@ -294,7 +383,10 @@ pub(super) fn count<T>(items: &[T]) -> Result<u32, MergeError> {
 }
 
 pub(super) fn item<T>(items: &[T], index: u32) -> Result<&T, MergeError> {
-    usize::try_from(index).ok().and_then(|index| items.get(index)).ok_or_else(|| MergeError::invalid("an index is out of bounds"))
+    usize::try_from(index)
+        .ok()
+        .and_then(|index| items.get(index))
+        .ok_or_else(|| MergeError::invalid("an index is out of bounds"))
 }
 
 fn slice(bytes: &[u8], range: std::ops::Range<usize>) -> Result<&[u8], MergeError> {

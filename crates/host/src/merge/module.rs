@@ -3,8 +3,9 @@
 use std::collections::HashMap;
 
 use wasmparser::{
-    DataSectionReader, ElementSectionReader, FunctionBody, FunctionSectionReader, GlobalSectionReader, Import, KnownCustom,
-    MemorySectionReader, Name, NameSectionReader, Parser, Payload, TableSectionReader, TagSectionReader, TypeRef, TypeSectionReader,
+    DataSectionReader, ElementSectionReader, FunctionBody, FunctionSectionReader,
+    GlobalSectionReader, Import, KnownCustom, MemorySectionReader, Name, NameSectionReader, Parser,
+    Payload, TableSectionReader, TagSectionReader, TypeRef, TypeSectionReader,
 };
 
 use super::MergeError;
@@ -46,7 +47,10 @@ pub(super) struct Module<'a> {
 impl<'a> Module<'a> {
     /// Reads a core module.
     pub(super) fn read(bytes: &'a [u8]) -> Result<Self, MergeError> {
-        let mut module = Self { bytes, ..Self::default() };
+        let mut module = Self {
+            bytes,
+            ..Self::default()
+        };
         for payload in Parser::new(0).parse_all(bytes) {
             module.read_payload(payload?)?;
         }
@@ -58,11 +62,26 @@ impl<'a> Module<'a> {
     /// How many things of a kind it defines itself.
     pub(super) fn defined(&self, kind: Kind) -> u32 {
         match kind {
-            Kind::Function => self.functions.as_ref().map_or(0, wasmparser::SectionLimited::count),
-            Kind::Table => self.tables.as_ref().map_or(0, wasmparser::SectionLimited::count),
-            Kind::Memory => self.memories.as_ref().map_or(0, wasmparser::SectionLimited::count),
-            Kind::Global => self.globals.as_ref().map_or(0, wasmparser::SectionLimited::count),
-            Kind::Tag => self.tags.as_ref().map_or(0, wasmparser::SectionLimited::count),
+            Kind::Function => self
+                .functions
+                .as_ref()
+                .map_or(0, wasmparser::SectionLimited::count),
+            Kind::Table => self
+                .tables
+                .as_ref()
+                .map_or(0, wasmparser::SectionLimited::count),
+            Kind::Memory => self
+                .memories
+                .as_ref()
+                .map_or(0, wasmparser::SectionLimited::count),
+            Kind::Global => self
+                .globals
+                .as_ref()
+                .map_or(0, wasmparser::SectionLimited::count),
+            Kind::Tag => self
+                .tags
+                .as_ref()
+                .map_or(0, wasmparser::SectionLimited::count),
         }
     }
 
@@ -73,7 +92,10 @@ impl<'a> Module<'a> {
 
     /// A name under which it exports thing number `index` of a kind.
     pub(super) fn export_name(&self, kind: Kind, index: u32) -> Option<&'a str> {
-        self.exports.iter().find(|(_, export)| **export == (kind, index)).map(|(name, _)| *name)
+        self.exports
+            .iter()
+            .find(|(_, export)| **export == (kind, index))
+            .map(|(name, _)| *name)
     }
 
     /// Does instantiating it write to a memory or table?
@@ -108,7 +130,8 @@ impl<'a> Module<'a> {
             Payload::ExportSection(section) => {
                 for export in section {
                     let export = export?;
-                    self.exports.insert(export.name, (export.kind.into(), export.index));
+                    self.exports
+                        .insert(export.name, (export.kind.into(), export.index));
                 }
             }
             Payload::StartSection { func, .. } => self.start = Some(func),
@@ -129,7 +152,12 @@ impl<'a> Module<'a> {
     fn read_names(&mut self, section: NameSectionReader<'a>) {
         for names in section.into_iter().flatten() {
             if let Name::Function(functions) = names {
-                self.names.extend(functions.into_iter().flatten().map(|naming| (naming.index, naming.name)));
+                self.names.extend(
+                    functions
+                        .into_iter()
+                        .flatten()
+                        .map(|naming| (naming.index, naming.name)),
+                );
             }
         }
     }

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use super::MergeError;
 use super::graph::{CoreInstance, Graph, Kind, Source};
+use super::module::Module;
 
 /// What something in an index space is in truth.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -11,7 +12,11 @@ pub(super) enum Definition {
     /// A function made by the canonical ABI.
     Canonical(u32),
     /// Thing number `index` (in its module's own count) that the module of an instance defines.
-    Instance { instance: u32, kind: Kind, index: u32 },
+    Instance {
+        instance: u32,
+        kind: Kind,
+        index: u32,
+    },
 }
 
 /// When an instance is made.
@@ -39,6 +44,9 @@ enum Step<'a> {
     Instance { instance: u32, index: u32 },
 }
 
+/// The module and the arguments of an instance.
+type Instantiated<'g, 'a> = (&'g Module<'a>, &'g [(&'a str, u32)]);
+
 impl<'a> Graph<'a> {
     /// What thing number `index` of a core index space of the component is.
     pub(super) fn definition(&self, kind: Kind, index: u32) -> Result<Definition, MergeError> {
@@ -46,7 +54,12 @@ impl<'a> Graph<'a> {
     }
 
     /// What thing number `index` in an instance's module is.
-    pub(super) fn definition_in(&self, instance: u32, kind: Kind, index: u32) -> Result<Definition, MergeError> {
+    pub(super) fn definition_in(
+        &self,
+        instance: u32,
+        kind: Kind,
+        index: u32,
+    ) -> Result<Definition, MergeError> {
         self.follow(kind, Step::Instance { instance, index })
     }
 
@@ -61,37 +74,66 @@ impl<'a> Graph<'a> {
                 Step::Export { instance, name } => self.step_into(instance, kind, name)?,
                 Step::Instance { instance, index } => {
                     let (module, arguments) = self.instantiated(instance)?;
-                    let Some(import) = usize::try_from(index).ok().and_then(|index| module.imports.get(kind).get(index)) else {
-                        return Ok(Definition::Instance { instance, kind, index });
+                    let Some(import) = usize::try_from(index)
+                        .ok()
+                        .and_then(|index| module.imports.get(kind).get(index))
+                    else {
+                        return Ok(Definition::Instance {
+                            instance,
+                            kind,
+                            index,
+                        });
                     };
                     let (_, argument) = arguments
                         .iter()
                         .find(|(name, _)| *name == import.module)
-                        .ok_or_else(|| MergeError::invalid(format_args!("nothing is given for the import `{}`", import.module)))?;
-                    Step::Export { instance: *argument, name: import.name }
+                        .ok_or_else(|| {
+                        MergeError::invalid(format_args!(
+                            "nothing is given for the import `{}`",
+                            import.module
+                        ))
+                    })?;
+                    Step::Export {
+                        instance: *argument,
+                        name: import.name,
+                    }
                 }
             }
         }
-        Err(MergeError::invalid("core instances refer to each other in a circle"))
+        Err(MergeError::invalid(
+            "core instances refer to each other in a circle",
+        ))
     }
 
     fn step_into(&self, instance: u32, kind: Kind, name: &str) -> Result<Step<'a>, MergeError> {
         let (found, step) = match self.instance(instance)? {
-            CoreInstance::Bag(items) => {
-                items.iter().find(|item| item.0 == name).map(|item| (item.1, Step::Component(item.2))).ok_or_else(|| missing(name))?
-            }
+            CoreInstance::Bag(items) => items
+                .iter()
+                .find(|item| item.0 == name)
+                .map(|item| (item.1, Step::Component(item.2)))
+                .ok_or_else(|| missing(name))?,
             CoreInstance::Instantiated { module, .. } => {
-                let (kind, index) = *self.module(*module)?.exports.get(name).ok_or_else(|| missing(name))?;
+                let (kind, index) = *self
+                    .module(*module)?
+                    .exports
+                    .get(name)
+                    .ok_or_else(|| missing(name))?;
                 (kind, Step::Instance { instance, index })
             }
         };
-        if found == kind { Ok(step) } else { Err(missing(name)) }
+        if found == kind {
+            Ok(step)
+        } else {
+            Err(missing(name))
+        }
     }
 
     /// The module and the arguments of an instance.
-    pub(super) fn instantiated(&self, instance: u32) -> Result<(&super::module::Module<'a>, &[(&'a str, u32)]), MergeError> {
+    pub(super) fn instantiated(&self, instance: u32) -> Result<Instantiated<'_, 'a>, MergeError> {
         match self.instance(instance)? {
-            CoreInstance::Instantiated { module, arguments } => Ok((self.module(*module)?, arguments)),
+            CoreInstance::Instantiated { module, arguments } => {
+                Ok((self.module(*module)?, arguments))
+            }
             CoreInstance::Bag(_) => Err(MergeError::invalid("a module was expected")),
         }
     }
@@ -125,7 +167,9 @@ impl<'a> Graph<'a> {
         for definition in self.imports_of(instance)? {
             match definition {
                 Definition::Instance { instance, .. } => instances.push(instance),
-                Definition::Canonical(canonical) => instances.extend(self.instances_of_canonical(canonical)?),
+                Definition::Canonical(canonical) => {
+                    instances.extend(self.instances_of_canonical(canonical)?);
+                }
             }
         }
         Ok(instances)
@@ -133,7 +177,13 @@ impl<'a> Graph<'a> {
 }
 
 /// Every kind.
-pub(super) const KINDS: [Kind; 5] = [Kind::Function, Kind::Table, Kind::Memory, Kind::Global, Kind::Tag];
+pub(super) const KINDS: [Kind; 5] = [
+    Kind::Function,
+    Kind::Table,
+    Kind::Memory,
+    Kind::Global,
+    Kind::Tag,
+];
 
 impl Plan {
     /// Sorts the instances of a component.
@@ -155,18 +205,36 @@ impl Plan {
 
     /// When an instance is made.
     pub(super) fn place(&self, instance: u32) -> Place {
-        usize::try_from(instance).ok().and_then(|index| self.places.get(index)).copied().unwrap_or(Place::Bag)
+        usize::try_from(instance)
+            .ok()
+            .and_then(|index| self.places.get(index))
+            .copied()
+            .unwrap_or(Place::Bag)
+    }
+
+    /// Every instance with its place, in order.
+    pub(super) fn places(&self) -> impl Iterator<Item = (u32, Place)> + '_ {
+        (0..).zip(self.places.iter().copied())
     }
 
     /// The instances that become one, in order.
     pub(super) fn merged(&self) -> impl Iterator<Item = u32> + '_ {
-        (0..).zip(&self.places).filter(|(_, place)| **place == Place::Merged).map(|(index, _)| index)
+        (0..)
+            .zip(&self.places)
+            .filter(|(_, place)| **place == Place::Merged)
+            .map(|(index, _)| index)
     }
 
     /// Can this canonical function be made only after the one module?
-    pub(super) fn is_deferred(&self, graph: &Graph<'_>, canonical: u32) -> Result<bool, MergeError> {
+    pub(super) fn is_deferred(
+        &self,
+        graph: &Graph<'_>,
+        canonical: u32,
+    ) -> Result<bool, MergeError> {
         let instances = graph.instances_of_canonical(canonical)?;
-        Ok(instances.iter().any(|instance| matches!(self.place(*instance), Place::Merged | Place::Late)))
+        Ok(instances
+            .iter()
+            .any(|instance| matches!(self.place(*instance), Place::Merged | Place::Late)))
     }
 
     /// The functions that the merged modules start with, as (instance, function).
@@ -203,10 +271,14 @@ impl Plan {
             }
             let (module, _) = graph.instantiated(instance)?;
             if *place == Place::Late && starts && module.start.is_some() {
-                return Err(MergeError::unmergeable("two start functions would change places"));
+                return Err(MergeError::unmergeable(
+                    "two start functions would change places",
+                ));
             }
             if *place == Place::Merged && started && module.writes_at_instantiation()? {
-                return Err(MergeError::unmergeable("a start function runs before another module writes its segments"));
+                return Err(MergeError::unmergeable(
+                    "a start function runs before another module writes its segments",
+                ));
             }
             started |= *place == Place::Merged && module.start.is_some();
         }
@@ -221,7 +293,9 @@ fn early(graph: &Graph<'_>) -> Result<HashSet<u32>, MergeError> {
     for destructor in &graph.destructors {
         match graph.definition(Kind::Function, *destructor)? {
             Definition::Instance { instance, .. } => open.push(instance),
-            Definition::Canonical(canonical) => open.extend(graph.instances_of_canonical(canonical)?),
+            Definition::Canonical(canonical) => {
+                open.extend(graph.instances_of_canonical(canonical)?);
+            }
         }
     }
     while let Some(instance) = open.pop() {

@@ -2,8 +2,9 @@
 
 use wasm_encoder::reencode::Reencode;
 use wasm_encoder::{
-    CodeSection, DataCountSection, DataSection, ElementSection, Elements, ExportSection, Function, FunctionSection, GlobalSection,
-    ImportSection, Instruction, MemorySection, Module as NewModule, NameMap, NameSection, StartSection, TableSection, TagSection,
+    CodeSection, DataCountSection, DataSection, ElementSection, Elements, ExportSection, Function,
+    FunctionSection, GlobalSection, ImportSection, Instruction, MemorySection, Module as NewModule,
+    NameMap, NameSection, StartSection, TableSection, TagSection,
 };
 
 use super::MergeError;
@@ -12,11 +13,12 @@ use super::graph::{Kind, count};
 use super::module::Module;
 use super::plan::Definition;
 use super::renumber::Renumber;
+use super::tables::begin_of;
 
 /// What the exported function is called that runs the start functions of the merged modules.
 pub(super) const START: &str = "wisp:start";
 
-impl<'g, 'a> Assembly<'g, 'a> {
+impl<'a> Assembly<'_, 'a> {
     /// Writes the module; with `exported_start`, its start functions run when [`START`] is called.
     pub(super) fn write(mut self, exported_start: bool) -> Result<NewModule, MergeError> {
         let starts = self.start_functions()?;
@@ -55,16 +57,30 @@ impl<'g, 'a> Assembly<'g, 'a> {
         let starts = self.plan.starts(self.graph)?;
         starts
             .into_iter()
-            .map(|(instance, function)| self.index(&self.graph.definition_in(instance, Kind::Function, function)?))
+            .map(|(instance, function)| {
+                self.index(
+                    &self
+                        .graph
+                        .definition_in(instance, Kind::Function, function)?,
+                )
+            })
             .collect()
     }
 
     fn imports(&mut self) -> Result<ImportSection, MergeError> {
         let mut section = ImportSection::new();
         for import in &self.imports {
-            let renumber = self.renumbers.iter_mut().find(|(instance, _)| *instance == import.instance);
-            let (_, renumber) = renumber.ok_or_else(|| MergeError::invalid("an import of no instance"))?;
-            section.import(&import.module, &import.name, renumber.entity_type(import.import.ty)?);
+            let renumber = self
+                .renumbers
+                .iter_mut()
+                .find(|(instance, _)| *instance == import.instance);
+            let (_, renumber) =
+                renumber.ok_or_else(|| MergeError::invalid("an import of no instance"))?;
+            section.import(
+                &import.module,
+                &import.name,
+                renumber.entity_type(import.import.ty)?,
+            );
         }
         Ok(section)
     }
@@ -72,10 +88,14 @@ impl<'g, 'a> Assembly<'g, 'a> {
     fn functions(&mut self) -> Result<FunctionSection, MergeError> {
         let mut section = FunctionSection::new();
         self.each(|module, renumber| {
-            module.functions.iter().flat_map(Clone::clone).try_for_each(|ty| {
-                section.function(renumber.type_index(ty?)?);
-                Ok(())
-            })
+            module
+                .functions
+                .iter()
+                .flat_map(Clone::clone)
+                .try_for_each(|ty| {
+                    section.function(renumber.type_index(ty?)?);
+                    Ok(())
+                })
         })?;
         Ok(section)
     }
@@ -84,9 +104,7 @@ impl<'g, 'a> Assembly<'g, 'a> {
         let (mut tables, mut memories) = (TableSection::new(), MemorySection::new());
         let (mut tags, mut globals) = (TagSection::new(), GlobalSection::new());
         self.each(|module, renumber| {
-            if let Some(section) = &module.tables {
-                renumber.parse_table_section(&mut tables, section.clone())?;
-            }
+            write_tables(&mut tables, module, renumber)?;
             if let Some(section) = &module.memories {
                 renumber.parse_memory_section(&mut memories, section.clone())?;
             }
@@ -107,7 +125,9 @@ impl<'g, 'a> Assembly<'g, 'a> {
     fn exports(&self, start: Option<u32>) -> Result<ExportSection, MergeError> {
         let mut section = ExportSection::new();
         for (name, definition) in &self.exports {
-            let Definition::Instance { kind, .. } = definition else { continue };
+            let Definition::Instance { kind, .. } = definition else {
+                continue;
+            };
             section.export(name, (*kind).into(), self.index(definition)?);
         }
         if let Some(start) = start {
@@ -126,8 +146,8 @@ impl<'g, 'a> Assembly<'g, 'a> {
         })?;
         // A function that was exported could be referenced in code without being declared anywhere else.
         let mut referenced = Vec::new();
-        for (instance, function) in &self.usage.referenced {
-            referenced.push(self.index(&self.graph.definition_in(*instance, Kind::Function, *function)?)?);
+        for function in &self.usage.referenced {
+            referenced.push(self.index(function)?);
         }
         if !referenced.is_empty() {
             section.declared(Elements::Functions(referenced.into()));
@@ -162,7 +182,11 @@ impl<'g, 'a> Assembly<'g, 'a> {
         self.each(|module, renumber| {
             let imported = module.imported(Kind::Function)?;
             let defined = imported..imported.saturating_add(count(&module.bodies)?);
-            for (index, name) in module.names.iter().filter(|(index, _)| defined.contains(index)) {
+            for (index, name) in module
+                .names
+                .iter()
+                .filter(|(index, _)| defined.contains(index))
+            {
                 functions.append(renumber.function_index(*index)?, name);
             }
             Ok(())
@@ -172,7 +196,10 @@ impl<'g, 'a> Assembly<'g, 'a> {
         Ok(section)
     }
 
-    fn each(&mut self, mut write: impl FnMut(&Module<'a>, &mut Renumber) -> Result<(), MergeError>) -> Result<(), MergeError> {
+    fn each(
+        &mut self,
+        mut write: impl FnMut(&Module<'a>, &mut Renumber) -> Result<(), MergeError>,
+    ) -> Result<(), MergeError> {
         for (instance, renumber) in &mut self.renumbers {
             write(self.graph.instantiated(*instance)?.0, renumber)?;
         }
@@ -180,11 +207,40 @@ impl<'g, 'a> Assembly<'g, 'a> {
     }
 }
 
+/// Tables that became parts of another one are left out.
+fn write_tables(
+    tables: &mut TableSection,
+    module: &Module<'_>,
+    renumber: &mut Renumber,
+) -> Result<(), MergeError> {
+    let imported = module.imported(Kind::Table)?;
+    for (index, table) in (imported..).zip(module.tables.iter().flat_map(Clone::clone)) {
+        let mut table = table?;
+        if begin_of(&renumber.begins, index).is_some() {
+            continue;
+        }
+        if let Some((_, added)) = renumber.grown.filter(|(grown, _)| *grown == index) {
+            table.ty.initial += u64::from(added);
+            table.ty.maximum = table.ty.maximum.map(|maximum| maximum + u64::from(added));
+        }
+        renumber.parse_table(tables, table)?;
+    }
+    Ok(())
+}
+
 /// Globals that became constants are left out.
-fn write_globals(globals: &mut GlobalSection, module: &Module<'_>, renumber: &mut Renumber) -> Result<(), MergeError> {
+fn write_globals(
+    globals: &mut GlobalSection,
+    module: &Module<'_>,
+    renumber: &mut Renumber,
+) -> Result<(), MergeError> {
     let imported = module.imported(Kind::Global)?;
     for (index, global) in (imported..).zip(module.globals.iter().flat_map(Clone::clone)) {
-        let kept = usize::try_from(index).ok().and_then(|index| renumber.things.get(Kind::Global).get(index)).copied().flatten();
+        let kept = usize::try_from(index)
+            .ok()
+            .and_then(|index| renumber.things.get(Kind::Global).get(index))
+            .copied()
+            .flatten();
         if kept.is_some() {
             renumber.parse_global(globals, global?)?;
         }
