@@ -9,7 +9,7 @@ use wasmtime::component::{Component, InstancePre, Linker};
 use wisp_wasi::State;
 
 use crate::blueprint::Blueprint;
-use crate::engine::{Demand, RunningEngine};
+use crate::engine::{Demand, Image, RunningEngine};
 use crate::error::HostError;
 use crate::locked::{Artifact, LockedApp, LockedComponent, Profile, SCHEMA};
 use crate::pool::{Place, Pool, PoolStatus, Share, Slots};
@@ -132,7 +132,7 @@ struct Loader<'a> {
     settings: &'a Settings,
     artifacts: &'a BTreeMap<String, Artifact>,
     log: &'a Log,
-    grounds: BTreeMap<Profile, Ground>,
+    grounds: BTreeMap<(Profile, Image), Ground>,
     loaded: HashMap<&'a str, Component>,
 }
 
@@ -143,7 +143,7 @@ impl<'a> Loader<'a> {
             apps,
             artifacts,
         } = start;
-        let mut demands = BTreeMap::<Profile, Demand>::new();
+        let mut demands = BTreeMap::<(Profile, Image), Demand>::new();
         for app in apps {
             if app.schema != SCHEMA {
                 return Err(HostError::Routes(format!(
@@ -154,12 +154,15 @@ impl<'a> Loader<'a> {
             for component in app.components.values() {
                 let artifact = find(artifacts, &component.digest)?;
                 let instances = settings.share(component.limits.concurrency);
-                let demand = demands.entry(artifact.profile).or_default();
+                let image = Image::of(artifact);
+                let demand = demands
+                    .entry((artifact.profile, image))
+                    .or_insert_with(|| Demand::of(image));
                 demand.add(instances, &artifact.resources, component.limits.memory);
             }
         }
-        let ground = |(profile, demand): (Profile, Demand)| {
-            Ok((profile, Ground::new(profile, &demand, settings)?))
+        let ground = |(kind, demand): ((Profile, Image), Demand)| {
+            Ok((kind, Ground::new(kind.0, &demand, settings)?))
         };
         let grounds = demands
             .into_iter()
@@ -187,7 +190,7 @@ impl<'a> Loader<'a> {
         let artifact = find(self.artifacts, &component.digest)?;
         let ground = self
             .grounds
-            .get(&artifact.profile)
+            .get(&(artifact.profile, Image::of(artifact)))
             .ok_or_else(|| HostError::Engine("an engine profile is missing".into()))?;
         let code = match self.loaded.get(component.digest.as_str()) {
             Some(code) => code.clone(),
