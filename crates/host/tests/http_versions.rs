@@ -119,6 +119,22 @@ async fn clients_that_know_it_speak_http_2_at_once() {
 }
 
 #[tokio::test]
+async fn head_has_the_length_and_no_body_in_http_2() {
+    let site = Site::start(vec![("GET /", hello())]);
+    let (mut sender, _running) = http2(TcpStream::connect(site.address).await.unwrap()).await;
+
+    for (path, status) in [("/", 200), ("/nowhere", 404)] {
+        let request = Request::head(format!("http://a{path}")).body(()).unwrap();
+        let reply = sender.send_request(request, true).unwrap().0.await.unwrap();
+        assert_eq!(reply.status(), status);
+        assert!(reply.body().is_end_stream(), "{path} has a body");
+    }
+
+    site.until(|site| site.lines("access").len() == 2).await;
+    assert_eq!(site.lines("access")[0]["status"], 200);
+}
+
+#[tokio::test]
 async fn a_stream_that_is_reset_takes_its_request_with_it() {
     let (told, mut gone) = tokio::sync::mpsc::unbounded_channel::<()>();
     let site = Site::start(vec![(
