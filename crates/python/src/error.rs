@@ -1,6 +1,7 @@
 //! Errors of the core as the exceptions that `wisp.errors` defines.
 
 use pyo3::PyErr;
+use pyo3::exceptions::PyOSError;
 
 pyo3::import_exception!(wisp.errors, ArtifactError);
 pyo3::import_exception!(wisp.errors, ComponentError);
@@ -13,5 +14,14 @@ pub(crate) fn raise(error: &wisp_host::HostError) -> PyErr {
         "artifact" => ArtifactError::new_err(message),
         "component" | "trap" => ComponentError::new_err(message),
         _ => HostError::new_err(message),
+    }
+}
+
+/// The `OSError` for an error of the system, with its number: PyO3's own has only the text.
+pub(crate) fn system(error: &std::io::Error) -> PyErr {
+    let message = error.to_string();
+    match error.raw_os_error() {
+        Some(number) => PyOSError::new_err((number, message)),
+        None => PyOSError::new_err(message),
     }
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use pyo3::prelude::*;
 use wisp_host::{CommandOptions, HostError, Profile, Strategy};
 
-use crate::error::{ComponentError, raise};
+use crate::error::{ComponentError, raise, system};
 
 /// The version of the core.
 #[pyfunction]
@@ -82,11 +82,11 @@ pub(crate) fn compile(
 ) -> PyResult<String> {
     let strategy = word::<Strategy>(strategy)?;
     let record = py.detach(|| -> PyResult<_> {
-        let wasm = std::fs::read(&wasm_path)?;
+        let wasm = std::fs::read(&wasm_path).map_err(|error| system(&error))?;
         let inspection = wisp_host::inspect(&wasm).map_err(component_error)?;
         let profile = inspection.profile;
         let artifact = wisp_host::compile(&wasm, profile, strategy).map_err(|error| raise(&error))?;
-        std::fs::write(&artifact_path, artifact)?;
+        std::fs::write(&artifact_path, artifact).map_err(|error| system(&error))?;
         let engine_key = wisp_host::engine_key(profile, strategy).map_err(|error| raise(&error))?;
         let resources = inspection.resources;
         Ok(serde_json::json!({ "profile": profile, "engine_key": engine_key, "resources": resources }))
