@@ -14,6 +14,8 @@ use wasmparser::Parser;
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
 use wit_parser::{PackageId, Resolve, WorldId};
 
+use crate::exit_code;
+
 /// How a module that imports WASI preview 1 is adapted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -72,7 +74,7 @@ pub enum EncodeError {
 
 impl EncodeError {
     /// The encoder's errors are text: the two that people meet get names.
-    fn of_encoder(error: &impl std::fmt::Display) -> Self {
+    pub(crate) fn of_encoder(error: &impl std::fmt::Display) -> Self {
         let message = format!("{error:#}");
         let export = [
             "failed to find export of function `",
@@ -126,9 +128,12 @@ pub fn encode(
     encode_described(&described, adapter)
 }
 
-/// Makes a command component of a preview-1 program.
+/// Makes a command component of a preview-1 program; its exit code stays what it is.
 pub fn preview1_to_component(core: &[u8]) -> Result<Vec<u8>, EncodeError> {
-    encode(core, None, "", Adapter::Command)
+    if !Parser::is_core_wasm(core) {
+        return Err(EncodeError::NotAModule);
+    }
+    encode_described(&exit_code::kept(core)?, Adapter::Command)
 }
 
 fn encode_described(core: &[u8], adapter: Adapter) -> Result<Vec<u8>, EncodeError> {

@@ -5,6 +5,7 @@ mod command;
 mod encode;
 mod engine;
 mod error;
+mod exit_code;
 mod host;
 mod inspect;
 mod locked;

@@ -181,6 +181,33 @@ fn a_preview_1_program_becomes_a_command() {
 }
 
 #[test]
+fn a_preview_1_program_may_exit_with_any_code() {
+    let module = wat::parse_str(
+        r#"(module
+            (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
+            (memory (export "memory") 1)
+            (func (export "_start") i32.const 3 call $exit))"#,
+    )
+    .unwrap();
+
+    let component = preview1_to_component(&module).unwrap();
+
+    let imports = inspect(&component).unwrap().imports;
+    assert!(
+        imports
+            .iter()
+            .any(|name| name.starts_with("wasi:cli/exit@")),
+        "{imports:?}"
+    );
+    assert!(
+        component
+            .windows(14)
+            .any(|bytes| bytes == b"exit-with-code"),
+        "it knows only good and bad"
+    );
+}
+
+#[test]
 fn a_reactor_with_preview_1_exports_what_its_world_says() {
     let module = wat::parse_str(
         r#"(module
