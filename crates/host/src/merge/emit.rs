@@ -321,7 +321,7 @@ fn demanded(graph: &Graph<'_>, plan: &Plan) -> Result<Vec<Definition>, MergeErro
                 }
             }
             Item::Instance(index) if plan.place(*index) == Place::Late => {
-                all.extend(graph.imports_of(*index)?)
+                all.extend(graph.imports_of(*index)?);
             }
             _ => {}
         }

@@ -84,9 +84,9 @@ fn plain_tables<'a>(
         let imported = module.imported(Kind::Table)?;
         for (index, table) in (imported..).zip(module.tables.iter().flat_map(Clone::clone)) {
             let table = table?;
-            let plain =
+            let is_plain =
                 table.ty.element_type == RefType::FUNCREF && !table.ty.table64 && !table.ty.shared;
-            if plain && matches!(table.init, TableInit::RefNull) {
+            if is_plain && matches!(table.init, TableInit::RefNull) {
                 tables.push((
                     Definition::Instance {
                         instance,
