@@ -364,7 +364,7 @@ mod tests {
 
     use super::*;
 
-    const COMPONENT: &[u8] = br#"(component (core module (memory 1) (table 2 funcref)))"#;
+    const COMPONENT: &[u8] = br"(component (core module (memory 1) (table 2 funcref)))";
 
     fn artifact(folder: &Path, profile: Profile, strategy: Strategy) -> Artifact {
         let path = folder.join("component.cwasm");

@@ -1,5 +1,13 @@
 //! Making components of core modules.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "what helps a test may fail like a test"
+)]
+
 use std::path::PathBuf;
 
 use wasmtime::component::{Component, Linker};

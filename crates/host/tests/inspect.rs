@@ -1,5 +1,13 @@
 //! Saying what a WebAssembly file is.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "what helps a test may fail like a test"
+)]
+
 use proptest::prelude::*;
 use wisp_host::{FileKind, Inspection, Profile, inspect};
 
@@ -88,7 +96,7 @@ fn an_asynchronous_function_or_a_stream_needs_the_asynchronous_profile() {
 #[test]
 fn the_resources_of_nested_components_count_once_for_each_instance() {
     let inspection = inspect_text(
-        r#"(component
+        r"(component
             (component $inner
                 (core module $m (memory 1) (table 10 funcref))
                 (core instance (instantiate $m))
@@ -96,7 +104,7 @@ fn the_resources_of_nested_components_count_once_for_each_instance() {
             (core module $own (table 7 funcref) (table 500 funcref))
             (core instance (instantiate $own))
             (instance (instantiate $inner))
-            (instance (instantiate $inner)))"#,
+            (instance (instantiate $inner)))",
     );
 
     let resources = inspection.resources;

@@ -17,7 +17,7 @@ pub(crate) fn raise(error: &wisp_host::HostError) -> PyErr {
     }
 }
 
-/// The `OSError` for an error of the system, with its number: PyO3's own has only the text.
+/// The `OSError` for an error of the system, with its number: `PyO3`'s own has only the text.
 pub(crate) fn system(error: &std::io::Error) -> PyErr {
     let message = error.to_string();
     match error.raw_os_error() {

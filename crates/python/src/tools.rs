@@ -74,6 +74,10 @@ pub(crate) fn merge(py: Python<'_>, component: &[u8]) -> PyResult<Vec<u8>> {
 
 /// Compiles a component for the engine profile that it needs and writes the artifact; gives its record as JSON.
 #[pyfunction]
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "a path from Python is a value of its own"
+)]
 pub(crate) fn compile(
     py: Python<'_>,
     wasm_path: PathBuf,

@@ -211,7 +211,7 @@ mod tests {
     #[test]
     fn a_line_without_end_is_cut_rather_than_kept() {
         let lines = written(&[
-            (Stream::Stdout, &[b'a'; 2 * LONGEST_LINE]),
+            (Stream::Stdout, &vec![b'a'; 2 * LONGEST_LINE]),
             (Stream::Stdout, b"b"),
         ]);
 

@@ -165,7 +165,7 @@ async fn obey(orders: &mut Orders, reports: &mut Reports, host: &Host, shutdown:
         };
         match order {
             Ok(Some(Order::Drain { timeout_ms })) => {
-                shutdown.drain(Duration::from_millis(timeout_ms))
+                shutdown.drain(Duration::from_millis(timeout_ms));
             }
             Ok(Some(Order::Metrics)) => {
                 // A supervisor that does not read any more is gone, which the next read says.

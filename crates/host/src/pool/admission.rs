@@ -77,7 +77,7 @@ mod tests {
     use super::*;
 
     fn soon() -> Instant {
-        Instant::now() + Duration::from_secs(60)
+        Instant::now() + Duration::from_mins(1)
     }
 
     #[tokio::test(start_paused = true)]
@@ -116,7 +116,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_waiting_request_goes_on_when_another_ends() {
-        let admission = Arc::new(Admission::new(1, 1, Duration::from_secs(60)));
+        let admission = Arc::new(Admission::new(1, 1, Duration::from_mins(1)));
         let first = admission.admit(soon()).await.unwrap();
         let waiting = tokio::spawn({
             let admission = admission.clone();

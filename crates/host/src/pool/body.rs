@@ -78,9 +78,9 @@ impl<E: Ending> GuestBody<E> {
     fn end(&mut self, complete: bool) {
         if let Some(mut ending) = self.ending.take() {
             if complete {
-                ending.complete()
+                ending.complete();
             } else {
-                ending.abandoned()
+                ending.abandoned();
             }
         }
     }

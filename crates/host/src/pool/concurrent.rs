@@ -84,6 +84,8 @@ impl WorkerState for Running {
     type RequestData = Arc<Ticket>;
 
     fn should_accept_request(&self, concurrent: usize, total: usize) -> ShouldAccept {
+        // To Wasmtime a request is over with the head of its response; to us with the last byte.
+        let concurrent = concurrent.max(self.life.running());
         let within =
             |count: usize, limit: u32| u32::try_from(count).is_ok_and(|count| count < limit);
         if !within(total, self.reuse.requests) || (total > 0 && self.slots.contended()) {

@@ -109,6 +109,15 @@ impl Life {
         self.idle.store(false, Ordering::Release);
     }
 
+    /// Requests whose response is not yet read to its end.
+    pub(crate) fn running(&self) -> usize {
+        let tickets = self.lock();
+        tickets
+            .iter()
+            .filter(|ticket| ticket.state() == RUNNING)
+            .count()
+    }
+
     /// Whether no request is in progress.
     pub(crate) fn is_idle(&self) -> bool {
         self.idle.load(Ordering::Acquire)
