@@ -110,7 +110,7 @@ def _component(cache: Cache, content: bytes, file: Path) -> str:
         return cache.add(content)
     from wisp import native  # noqa: PLC0415 - the core is loaded when it is needed
 
-    inputs = hashlib.sha256(f"preview1 {wisp.__version__}\n".encode() + content).hexdigest()
+    inputs = hashlib.sha256(f"program of preview1, wisp {wisp.__version__}\n".encode() + content).hexdigest()
     if digest := cache.built(f"sha256:{inputs}"):
         return digest
     try:
