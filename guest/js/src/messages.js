@@ -27,6 +27,15 @@ export class Problem extends Error {
   }
 }
 
+function given(method, target, { headers = [], body = new Uint8Array() }) {
+  return {
+    method: () => method,
+    target: () => target,
+    headers: () => [...new Headers(headers)],
+    stream: () => [typeof body === "string" ? encode(body) : body],
+  };
+}
+
 /** One HTTP request. */
 export class Request {
   #source;
@@ -34,20 +43,13 @@ export class Request {
   #whole;
   #stream;
 
-  constructor(method = "GET", target = "/", { headers = [], body = new Uint8Array() } = {}) {
-    this.#source = {
-      method: () => method,
-      target: () => target,
-      headers: () => [...new Headers(headers)],
-      stream: () => [typeof body === "string" ? encode(body) : body],
-    };
+  constructor(method = "GET", target = "/", init = {}) {
+    this.#source = typeof method === "string" ? given(method, target, init) : method;
   }
 
   /** Make a request whose parts come from elsewhere; each is asked for at most once. */
   static from(source) {
-    const request = new Request();
-    request.#source = source;
-    return request;
+    return new Request(source, "", undefined);
   }
 
   #part(name, make) {
@@ -220,7 +222,8 @@ export class Response {
 }
 
 function typed(kind, text, status, headers) {
-  const given = new Headers(headers);
-  if (!given.has("content-type")) given.set("content-type", kind);
-  return new Response(text, { status, headers: given });
+  const response = new Response("", { status, headers });
+  response.body = text;
+  if (!response.headers.has("content-type")) response.headers.append("content-type", kind);
+  return response;
 }

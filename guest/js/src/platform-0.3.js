@@ -25,6 +25,11 @@ export function log(text) {
   write(stderr, text);
 }
 
+/** Whether a line has not left yet. */
+export function unflushed() {
+  return writing.size > 0;
+}
+
 /** Wait until all lines have left: an instance may end with its response. */
 export async function flushed() {
   while (writing.size > 0) await Promise.all(writing);

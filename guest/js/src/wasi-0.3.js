@@ -5,7 +5,7 @@ import types from "wasi:http/types@0.3.0";
 import { Request } from "./messages.js";
 import { answer, described, excuse, fieldsOf } from "./serve.js";
 import { decodeLatin1, encode, encodeLatin1 } from "./text.js";
-import { flushed, log } from "./platform-0.3.js";
+import { flushed, log, unflushed } from "./platform-0.3.js";
 
 const OK = { tag: "ok", val: null };
 const BROKEN = { tag: "err", val: { tag: "internal-error", val: null } };
@@ -74,7 +74,7 @@ export const handler = {
       const refused = error instanceof Error ? error : new TypeError("a header field of the response is not allowed");
       made = outgoing(excuse(refused, request, log));
     }
-    await flushed();
+    if (unflushed()) await flushed();
     return made;
   },
 };

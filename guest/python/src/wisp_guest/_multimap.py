@@ -15,8 +15,10 @@ class Parameters:
     __slots__ = ("_pairs",)
 
     def __init__(self, pairs: Pairs = ()) -> None:
-        given = pairs.items() if isinstance(pairs, Mapping) else pairs
-        self._pairs = [(self._key(name), value) for name, value in given]
+        self._pairs: list[tuple[str, str]] = []
+        if pairs:
+            given = pairs.items() if isinstance(pairs, Mapping) else pairs
+            self._pairs = [(self._key(name), value) for name, value in given]
 
     @staticmethod
     def _key(name: str) -> str:

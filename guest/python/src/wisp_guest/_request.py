@@ -134,7 +134,8 @@ class Request:
     @cached_property
     def query(self) -> Parameters:
         """The query's parameters, decoded."""
-        return Parameters(parse_qsl(self.target.partition("?")[2], keep_blank_values=True))
+        text = self.target.partition("?")[2]
+        return Parameters(parse_qsl(text, keep_blank_values=True) if text else ())
 
     @cached_property
     def headers(self) -> Headers:

@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 PIECE = 65_536
 """How much of a body is asked for at once: what hosts commonly have at hand."""
 
+SMALL = 4096
+"""What one blocking call can write at most (`wasi:io/streams`)."""
+
 OK = 200
 BODILESS = (204, 304)
 
@@ -229,18 +232,36 @@ def respond(handler: Callable[[Request], Response], incoming: IncomingRequest, o
     source = Source(incoming, None)
     request = Request.from_source(source)
     response, body = _start(_serve.answer(handler, request), request, out)
-    writer = BodyWriter(body, None)
+    content = response.body
+    if isinstance(content, bytes) and len(content) <= SMALL:
+        _send_small(content, body)
+    else:
+        _send(response, BodyWriter(body, None))
+    source.close()
+
+
+def _send_small(content: bytes, body: OutgoingBody) -> None:
+    """Send a whole body with as few calls as there can be."""
     try:
-        _send(response, writer)
+        if content:
+            with body.write() as stream:
+                stream.blocking_write_and_flush(content)
+    except Err:
+        body.__exit__(None, None, None)  # The client went away.
+    else:
+        OutgoingBody.finish(body, None)
+
+
+def _send(response: Response, writer: BodyWriter) -> None:
+    try:
+        _send_pieces(response.body, writer)
     except BaseException as error:  # noqa: BLE001 - the head is sent, all that is left is to break off
         _break_off(error, writer)
     else:
         writer.finish()
-    source.close()
 
 
-def _send(response: Response, writer: BodyWriter) -> None:
-    content = response.body
+def _send_pieces(content: object, writer: BodyWriter) -> None:
     if isinstance(content, bytes):
         return writer.write(content)
     if not isinstance(content, Iterable):
