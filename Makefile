@@ -32,7 +32,7 @@ demo: build ## Build the example in five languages, serve it, send it requests
 
 test: build ## Run all tests: of the core, and of everything on it
 	$(call say,Tests of the core)
-	cargo test --release --locked -p wisp-host -p wisp-worker
+	cargo test --release --locked -p wisp-wasi -p wisp-host -p wisp-worker
 	$(call say,Tests of wisp)
 	@$(RUST_WASI); set -x; $(PYTHON) -m pytest
 
