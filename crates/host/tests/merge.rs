@@ -5,16 +5,11 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
-    clippy::print_stdout,
     reason = "what helps a test may fail like a test"
 )]
 
-use std::time::{Duration, Instant};
-
-use wasmtime::component::{Component, InstancePre, Linker, ResourceAny};
-use wasmtime::{
-    Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, Store, StoreContextMut,
-};
+use wasmtime::component::{Component, Linker, ResourceAny};
+use wasmtime::{Engine, Store, StoreContextMut};
 use wisp_host::{MergeError, inspect, merge};
 
 /// What a component said through its import.
@@ -212,68 +207,4 @@ fn what_is_not_a_component_is_invalid() {
 
         assert!(matches!(error, MergeError::Invalid(_)), "{error}");
     }
-}
-
-#[test]
-#[ignore = "needs the path of a component in WISP_COMPONENT"]
-fn a_component_of_ones_own_starts_faster() {
-    let path = std::env::var("WISP_COMPONENT").unwrap();
-    let component = std::fs::read(&path).unwrap();
-
-    let started = Instant::now();
-    let merged = merge(&component).unwrap();
-
-    println!(
-        "{} -> {} bytes in {:?}",
-        component.len(),
-        merged.len(),
-        started.elapsed()
-    );
-    println!(
-        "instantiation: {:?} -> {:?}",
-        instantiation(&component),
-        instantiation(&merged)
-    );
-    std::fs::write(format!("{path}.merged"), merged).unwrap();
-}
-
-/// The median time of an instantiation.
-fn instantiation(component: &[u8]) -> Duration {
-    let engine = pooling_engine();
-    let pre = with_trapping_imports(&Component::new(&engine, component).unwrap());
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .build()
-        .unwrap();
-    let mut times: Vec<Duration> = (0..500)
-        .map(|_| {
-            let started = Instant::now();
-            let mut store = Store::new(&engine, ());
-            runtime.block_on(pre.instantiate_async(&mut store)).unwrap();
-            started.elapsed()
-        })
-        .collect();
-    times.sort();
-    times[times.len() / 2]
-}
-
-fn with_trapping_imports(component: &Component) -> InstancePre<()> {
-    let mut linker = Linker::new(component.engine());
-    linker.define_unknown_imports_as_traps(component).unwrap();
-    linker.instantiate_pre(component).unwrap()
-}
-
-fn pooling_engine() -> Engine {
-    let mut pool = PoolingAllocationConfig::new();
-    pool.total_component_instances(10)
-        .total_memories(10)
-        .total_tables(20)
-        .total_core_instances(200);
-    pool.max_tables_per_module(4)
-        .table_elements(100_000)
-        .max_memory_size(1 << 28)
-        .max_component_instance_size(1 << 24)
-        .max_core_instance_size(1 << 24);
-    let mut config = Config::new();
-    config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
-    Engine::new(&config).unwrap()
 }
