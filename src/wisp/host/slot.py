@@ -21,7 +21,7 @@ from wisp.host.control import Failed
 from wisp.host.worker import DIED, Worker
 
 if TYPE_CHECKING:
-    from wisp.host.log import Log
+    from wisp.host.log import Level, Log
     from wisp.host.sockets import Listeners
 
 SOCKET_PATIENCE = 1.0
@@ -81,13 +81,7 @@ class Slot:
             since = loop.time()
             how = await replacement.ended()
             self.worker = None
-            self._shared.log.event(
-                "worker-died",
-                f"worker {self.number} {how}",
-                level="error",
-                worker=self.number,
-                pid=replacement.pid,
-            )
+            self._log("worker-died", how, level="error", pid=replacement.pid)
             replacement = await self._mend(loop.time() - since)
 
     async def _mend(self, lived: float) -> Worker | None:
@@ -126,44 +120,27 @@ class Slot:
 
     def _shut(self) -> None:
         if self._shared.listeners.shut(self.number):
-            self._shared.log.event(
-                "slot-closed",
-                f"worker {self.number} is away: its socket is closed, new connections go to the others",
-                level="warn",
-                worker=self.number,
-            )
+            self._log("slot-closed", "is away: its socket is closed, new connections go to the others")
 
     def _restarted(self, worker: Worker, seconds: float) -> None:
         self.worker = worker
         self.restarts += 1
-        self._shared.log.event(
-            "worker-restarted",
-            f"worker {self.number} is back after {seconds * 1000:.0f} ms",
-            level="warn",
-            worker=self.number,
-            pid=worker.pid,
-            restarts=self.restarts,
-        )
+        how = f"is back after {seconds * 1000:.0f} ms"
+        self._log("worker-restarted", how, pid=worker.pid, restarts=self.restarts)
 
     def _give_up(self, failed: Failed) -> None:
         self._keeping = None
-        reason = f"worker {self.number} cannot start: {failed.message}"
-        self._shared.log.event(
-            "worker-failed",
-            f"{reason}; it is not tried again before a reload",
-            level="error",
-            worker=self.number,
-            reason=failed.kind,
-            component=failed.component,
-        )
+        why = f"cannot start: {failed.message}"
+        details = {"reason": failed.kind, "component": failed.component}
+        self._log("worker-failed", f"{why}; it is not tried again before a reload", level="error", **details)
         self._shut()
-        self._shared.gave_up(reason)
+        self._shared.gave_up(f"worker {self.number} {why}")
 
     def _complain(self, failed: Failed, seconds: float) -> None:
-        self._shared.log.event(
-            "worker-failed",
-            f"worker {self.number} did not start ({seconds:.1f} s): {failed.message}; trying again",
-            level="error",
-            worker=self.number,
-            reason=failed.kind,
-        )
+        how = f"did not start ({seconds:.1f} s): {failed.message}; trying again"
+        self._log("worker-failed", how, level="error", reason=failed.kind)
+
+    def _log(self, event: str, how: str, *, level: Level = "warn", **details: object) -> None:
+        """Log what became of the worker."""
+        message = f"worker {self.number} {how}"
+        self._shared.log.event(event, message, level=level, worker=self.number, **details)
