@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wisp.cli import output
 from wisp.cli.assemble import BuiltApp, build_app
+from wisp.cli.parser import add_app
 from wisp.cli.prepared import PreparedComponent, PrepareOptions
 
 if TYPE_CHECKING:
@@ -19,14 +19,7 @@ if TYPE_CHECKING:
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `wisp build`."""
-    parser.add_argument(
-        "path",
-        nargs="?",
-        type=Path,
-        default=Path(),
-        metavar="PATH",
-        help="the app: a folder with a wisp.toml, or with one component (default: this folder)",
-    )
+    add_app(parser, "the app: a folder with a wisp.toml, or with one component (default: this folder)")
     parser.add_argument("components", nargs="*", metavar="COMPONENT", help="build only these (default: all)")
     parser.add_argument("--profile", metavar="NAME", help="apply [profile.NAME] of the manifest")
     mode = parser.add_mutually_exclusive_group()

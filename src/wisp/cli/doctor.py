@@ -11,13 +11,13 @@ import json
 import sys
 from dataclasses import asdict
 from itertools import groupby
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import wisp
 from wisp.build import builders, detect
 from wisp.cli import machine, output
 from wisp.cli.machine import Check, Status
+from wisp.cli.parser import add_app
 from wisp.errors import ManifestError, WispError
 from wisp.host import binary
 from wisp.manifest import load
@@ -26,20 +26,14 @@ from wisp.registry.cache import Cache
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator
+    from pathlib import Path
 
 _MARKS = {"ok": ("ok", "green"), "note": ("note", "yellow"), "missing": ("missing", "red")}
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `wisp doctor`."""
-    parser.add_argument(
-        "path",
-        nargs="?",
-        type=Path,
-        default=Path(),
-        metavar="PATH",
-        help="the app whose tools must be there (default: the one in this folder, if any)",
-    )
+    add_app(parser, "the app whose tools must be there (default: the one in this folder, if any)")
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import difflib
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from wisp.errors import WispError
@@ -52,6 +53,11 @@ class Parser(argparse.ArgumentParser):
         """Say what is wrong with the words, and exit with 2."""
         print(f"error: {message}\n  hint: `{self.prog} --help` shows how it is used", file=sys.stderr)
         sys.exit(USAGE)
+
+
+def add_app(parser: argparse.ArgumentParser, meaning: str) -> None:
+    """Add PATH, the one app that a command is about: the one in this folder when left out."""
+    parser.add_argument("path", nargs="?", type=Path, default=Path(), metavar="PATH", help=meaning)
 
 
 class _Help(argparse.RawDescriptionHelpFormatter):
