@@ -4,10 +4,9 @@ The extension is loaded at the first call, not at import: a command that does no
 What the core raises are the classes of `wisp.errors`.
 """
 
-from wisp.native.component import ComponentInfo, Producers, Resources
+from wisp.native.component import ComponentInfo, Producers, Profile, Resources
 from wisp.native.core import (
     Adapter,
-    Profile,
     Serving,
     Strategy,
     encode,

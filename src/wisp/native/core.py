@@ -14,23 +14,6 @@ if TYPE_CHECKING:
 
     from wisp.native.component import Resources
 
-__all__ = [
-    "Adapter",
-    "Directory",
-    "Profile",
-    "Program",
-    "Serving",
-    "Strategy",
-    "encode",
-    "engine_key",
-    "inspect",
-    "merge",
-    "preview1_to_component",
-    "run_command",
-    "serve",
-    "version",
-]
-
 Strategy: TypeAlias = Literal["cranelift", "winch"]
 """The compiler: Cranelift's code is fast, Winch compiles fast."""
 
