@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import http.client
 import threading
+import time
 from typing import TYPE_CHECKING, NamedTuple
 
 from tests.e2e.host import PATIENCE, Host, environment
@@ -55,6 +56,17 @@ def ask(host: Host, path: str, *, method: str = "GET", body: bytes | None = None
         connection.request(method, path, body)
         answer = connection.getresponse()
         return Answer(answer.status, dict(answer.getheaders()), answer.read())
+    finally:
+        connection.close()
+
+
+def arrivals(host: Host, path: str) -> list[tuple[bytes, float]]:
+    """Read an answer piece by piece, each with the time in seconds at which it came."""
+    connection = http.client.HTTPConnection(*host.address, timeout=PATIENCE)
+    try:
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        return [(piece, time.monotonic()) for piece in iter(answer.read1, b"")]
     finally:
         connection.close()
 

@@ -2,49 +2,28 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.integration.build.clients import ask, serve, stream
+from tests.integration.build.clients import ask, stream
 from tests.integration.build.projects import build, write
 from wisp import native
 from wisp.build.c import BUILDER
 from wisp.errors import BuildError
-from wisp.registry.cache import Cache
 
 if TYPE_CHECKING:
     import http.client
-    from collections.abc import Iterator
 
-    from examples.polyglot.demo import Service
 
 # The first run of all fetches zig and compiles WASI's C library.
 pytestmark = pytest.mark.timeout(600)
 
-TEMPLATE = Path(native.__file__).parents[1] / "templates" / "c"
+GUEST = "c"
+TEMPLATE = Path(native.__file__).parents[1] / "templates" / GUEST
 HANDLER = "#include <wisp.h>\n\nvoid wisp_handle(wisp_request *request, wisp_response *response) {\n"
-
-
-@pytest.fixture
-def work() -> Path:
-    """Beside the work folders of real builds, so that they share what zig has compiled."""
-    return Cache.open().folder("work", "test-c")
-
-
-@pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    with serve("c", tmp_path_factory.mktemp("c")) as service:
-        yield service
-
-
-@pytest.fixture
-def connection(service: Service) -> Iterator[http.client.HTTPConnection]:
-    with contextlib.closing(service.connect()) as connection:
-        yield connection
 
 
 def test_the_template_becomes_a_small_component_that_answers_http(work: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
 import shutil
 from pathlib import Path
@@ -10,41 +9,22 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.integration.build.clients import ask, serve, stream
+from tests.integration.build.clients import ask, stream
 from tests.integration.build.projects import build, write
 from wisp import native
 from wisp.build.go import BUILDER
 from wisp.errors import BuildError, ToolchainError
-from wisp.registry.cache import Cache
 
 if TYPE_CHECKING:
     import http.client
-    from collections.abc import Iterator
 
-    from examples.polyglot.demo import Service
 
 pytestmark = pytest.mark.timeout(600)
 
-TEMPLATE = Path(native.__file__).parents[1] / "templates" / "go"
+GUEST = "go"
+TEMPLATE = Path(native.__file__).parents[1] / "templates" / GUEST
 MODULE = "module broken\n\ngo 1.25\n\nrequire github.com/wisp-wasm/wisp/guest/go v0.1.0\n"
 USING = 'package main\n\nimport wisp "github.com/wisp-wasm/wisp/guest/go"\n\nfunc main() {}\n\n'
-
-
-@pytest.fixture
-def work() -> Path:
-    return Cache.open().folder("work", "test-go")
-
-
-@pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    with serve("go", tmp_path_factory.mktemp("go")) as service:
-        yield service
-
-
-@pytest.fixture
-def connection(service: Service) -> Iterator[http.client.HTTPConnection]:
-    with contextlib.closing(service.connect()) as connection:
-        yield connection
 
 
 def test_the_template_becomes_a_component_that_answers_http(tmp_path: Path, work: Path) -> None:

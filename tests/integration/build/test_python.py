@@ -5,12 +5,11 @@ from __future__ import annotations
 import http.client
 import json
 import textwrap
-import time
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.integration.build.served import ask, exchange, serve
+from tests.integration.build.served import arrivals, ask, exchange, serve
 from wisp import native
 from wisp.build import BuildRequest, Pin, python_dependencies
 from wisp.build.python import BUILDER
@@ -126,17 +125,10 @@ def test_a_whole_body_is_read(host: Host) -> None:
 
 
 def test_events_arrive_one_by_one(host: Host) -> None:
-    connection = http.client.HTTPConnection(*host.address)
-    began = time.monotonic()
-    connection.request("GET", "/events")
-    answer = connection.getresponse()
-    arrivals = []
-    while piece := answer.read1():
-        arrivals.append((piece, time.monotonic() - began))
-    connection.close()
+    pieces = arrivals(host, "/events")
 
-    assert b"".join(piece for piece, _ in arrivals) == b"data: 0\n\ndata: 1\n\ndata: 2\n\n"
-    assert arrivals[-1][1] - arrivals[0][1] > 0.3
+    assert b"".join(piece for piece, _ in pieces) == b"data: 0\n\ndata: 1\n\ndata: 2\n\n"
+    assert pieces[-1][1] - pieces[0][1] > 0.3
 
 
 def test_a_bug_is_a_500_with_a_traceback_in_the_log_and_the_instance_lives(host: Host) -> None:
