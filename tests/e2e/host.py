@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Self, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
 PROGRAM = Path(sys.executable).with_name("wisp")
 PATIENCE = 30.0
@@ -33,8 +33,14 @@ class Host:
     """A process of `wisp up`. It is asked to end, and must end well, when the block does."""
 
     def __init__(
-        self, *words: str | Path, folder: Path, variables: Mapping[str, str], listen: str = "127.0.0.1:0"
+        self,
+        *words: str | Path,
+        folder: Path,
+        variables: Mapping[str, str],
+        listen: str = "127.0.0.1:0",
+        through: Sequence[str] = (),
     ) -> None:
+        """Start it; `through` are the words of a program that becomes it."""
         self.lines: list[Line] = []
         self.text: list[str] = []
         """Lines on stdout that are not JSON."""
@@ -43,7 +49,7 @@ class Host:
         self._changed = threading.Condition()
         self._open = 2
         self.process = subprocess.Popen(
-            [PROGRAM, "up", *map(str, words), "--listen", listen],
+            [*through, PROGRAM, "up", *map(str, words), "--listen", listen],
             cwd=folder,
             env=dict(variables),
             stdin=subprocess.DEVNULL,
