@@ -2,9 +2,16 @@
 
 A comment before a fenced block says what the block is, and no reader sees it:
 
-    <!-- run -->         a console session: after `$ ` a command, below it what it prints (`...` stands for anything)
+    <!-- run -->          a console session: after `$ ` a command, below it what it prints (`...` stands for anything)
     <!-- file: app.py --> the content of a file
-    <!-- serve -->       a command that goes on running until the page's end, such as `wisp up`
+    <!-- table: x.toml --> one table of that file, in place of the one with the same header, or at the end
+    <!-- serve -->        a command that goes on running until the next one or the page's end, such as `wisp up`
+
+A comment can also be a console session itself, for what a page takes for granted:
+
+    <!-- beforehand
+    $ mkdir shop
+    -->
 """
 
 from __future__ import annotations
@@ -15,7 +22,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[3]
 _BLOCK = re.compile(
-    r"^<!-- (?P<kind>run|serve|file)(?:: (?P<name>[^\n]+?))? -->\n+```[^\n]*\n(?P<text>.*?)^```$",
+    r"^<!-- (?:beforehand\n(?P<hidden>.*?)|(?P<kind>run|serve|file|table)(?:: (?P<name>[^\n]+?))? -->\n+"
+    r"```[^\n]*\n(?P<text>.*?))^(?:```|-->)$",
     re.MULTILINE | re.DOTALL,
 )
 
@@ -53,7 +61,12 @@ def steps(page: Path) -> list[Step]:
     """Return the blocks of a page that can be run, in their order."""
     text = page.read_text(encoding="utf-8")
     return [
-        Step(match["kind"], match["text"], text.count("\n", 0, match.start()) + 1, match["name"] or "")
+        Step(
+            match["kind"] or "run",
+            match["text"] or match["hidden"],
+            text.count("\n", 0, match.start()) + 1,
+            match["name"] or "",
+        )
         for match in _BLOCK.finditer(text)
     ]
 
@@ -69,3 +82,12 @@ def commands(text: str) -> list[Command]:
         elif found:
             found[-1] = Command(found[-1].line, f"{found[-1].output}{line}\n")
     return found
+
+
+def with_table(text: str, table: str) -> str:
+    """Return TOML with this table in place of the one that has its header, or at the end."""
+    header = re.escape(table.partition("\n")[0])
+    old = re.compile(rf"^{header}\n(?:(?!\[)[^\n]*\n)*", re.MULTILINE)
+    if old.search(text):
+        return old.sub(lambda _: table, text, count=1)
+    return f"{text}\n{table}"

@@ -4,64 +4,95 @@ from __future__ import annotations
 
 import socket
 import subprocess
-from contextlib import ExitStack
-from pathlib import Path
+from contextlib import AbstractContextManager, ExitStack
+from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.guests.build import use_rust
 from tests.integration.cli import pages
 from tests.integration.cli.program import environment, serving
 
-DEFAULT = "127.0.0.1:3000"
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SERVICE = "127.0.0.1:3000"
+ADMIN = "127.0.0.1:9090"
+APPS = "/srv"
+"""On a page, a folder of the machine; here, the page's own."""
 
 
 @pytest.mark.e2e
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(900)  # the first run fetches and compiles compilers
 @pytest.mark.parametrize("page", pages.pages(), ids=lambda page: page.name)
 def test_what_the_page_shows_is_what_happens(page: Path, tmp_path: Path) -> None:
-    address = free_address()
+    if "http-rust" in page.read_text(encoding="utf-8"):
+        use_rust()
+    reader = Reader(tmp_path)
 
     with ExitStack() as running:
         for step in pages.steps(page):
-            place = f"{page.name}:{step.line}"
             match step.kind:
                 case "file":
-                    write(tmp_path, step.name, step.text)
+                    reader.write(step.name, step.text)
+                case "table":
+                    reader.write(step.name, pages.with_table(reader.read(step.name), step.text))
                 case "serve":
-                    [command] = pages.commands(step.text)
-                    line = f"{command.line} --listen {address}"
-                    running.enter_context(serving(["bash", "-c", f"exec {line}"], folder=current(tmp_path)))
+                    running.close()
+                    running.enter_context(reader.serve(step.text))
                 case _:
-                    session(step.text, address, tmp_path, place)
+                    reader.run(step.text, f"{page.name}:{step.line}")
 
 
-def session(text: str, address: str, folder: Path, place: str) -> None:
-    for command in pages.commands(text):
-        line = command.line.replace(DEFAULT, address)
+class Reader:
+    """Somebody who types what a page shows."""
+
+    def __init__(self, home: Path) -> None:
+        self._home = home
+        self._folder = home
+        """Where the session is: a `cd` in one block holds for the next."""
+
+        self._address = free_address()
+        self._meant = {SERVICE: self._address, ADMIN: free_address(), APPS: str(home)}
+
+    def read(self, name: str) -> str:
+        return (self._folder / name).read_text(encoding="utf-8")
+
+    def write(self, name: str, text: str) -> None:
+        path = self._folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+
+    def serve(self, text: str) -> AbstractContextManager[str]:
+        [command] = pages.commands(text)
+        line = f"exec {self._mean(command.line)} --listen {self._address}"
+        return serving(["bash", "-c", line], folder=self._folder)
+
+    def run(self, text: str, place: str) -> None:
+        for command in pages.commands(text):
+            printed = self._type(self._mean(command.line))
+            assert command.is_answered_by(printed), (
+                f"{place}: `{command.line}` printed:\n{printed}\nbut the page shows:\n{command.output}"
+            )
+
+    def _type(self, line: str) -> str:
+        note = self._home / ".folder"
         finished = subprocess.run(
-            ["bash", "-c", f"{line}\npwd > '{folder}/.folder'"],
-            cwd=current(folder),
+            ["bash", "-c", f"{line}\npwd > '{note}'"],
+            cwd=self._folder,
             env=environment(),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
             check=False,
         )
-        assert command.is_answered_by(finished.stdout), (
-            f"{place}: `{command.line}` printed:\n{finished.stdout}\nbut the page shows:\n{command.output}"
-        )
+        self._folder = self._home / note.read_text(encoding="utf-8").strip()
+        return finished.stdout
 
-
-def write(folder: Path, name: str, text: str) -> None:
-    base = current(folder)
-    (base / name).parent.mkdir(parents=True, exist_ok=True)
-    (base / name).write_text(text, encoding="utf-8")
-
-
-def current(folder: Path) -> Path:
-    """Return where the page's session is: a `cd` in one block holds for the next."""
-    where = folder / ".folder"
-    return Path(where.read_text(encoding="utf-8").strip()) if where.exists() else folder
+    def _mean(self, line: str) -> str:
+        for shown, meant in self._meant.items():
+            line = line.replace(shown, meant)
+        return line
 
 
 def free_address() -> str:
