@@ -30,6 +30,7 @@ pub enum Phase {
 #[derive(Clone, Debug)]
 pub struct Shutdown {
     phase: Arc<watch::Sender<Phase>>,
+    accepting: Arc<watch::Sender<bool>>,
 }
 
 impl Default for Shutdown {
@@ -43,6 +44,7 @@ impl Shutdown {
     pub fn new() -> Self {
         Self {
             phase: Arc::new(watch::Sender::new(Phase::Running)),
+            accepting: Arc::new(watch::Sender::new(true)),
         }
     }
 
@@ -70,6 +72,17 @@ impl Shutdown {
     pub fn close(&self) {
         self.phase
             .send_if_modified(|phase| std::mem::replace(phase, Phase::Closed) != Phase::Closed);
+    }
+
+    /// Says that from now on no new connection is taken: what comes to the socket is for others.
+    pub(crate) fn stopped_accepting(&self) {
+        self.accepting.send_replace(false);
+    }
+
+    /// Waits until no new connection is taken any more, which is a moment after the drain was ordered.
+    pub async fn no_longer_accepting(&self) {
+        // The sender lives in `self`, so that this can only end by the value.
+        let _ = self.accepting.subscribe().wait_for(|on| !on).await;
     }
 
     /// How far it has come.

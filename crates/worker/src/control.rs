@@ -47,6 +47,8 @@ pub(crate) enum Report {
     },
     /// The counters.
     Metrics(serde_json::Value),
+    /// No new connection is taken any more; what was accepted goes on.
+    Draining,
     /// Everything that was accepted has ended; this worker ends.
     Drained,
 }

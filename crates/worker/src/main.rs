@@ -158,10 +158,18 @@ async fn obey(orders: &mut Orders, reports: &mut Reports, host: &Host, shutdown:
         }
     };
     let mut terminated = std::pin::pin!(terminated);
+    let mut deaf = std::pin::pin!(shutdown.no_longer_accepting());
+    let mut said = false;
     loop {
         let order = tokio::select! {
             order = orders.next() => order,
             _ = &mut terminated => return shutdown.drain(ORPHAN_DRAIN),
+            () = &mut deaf, if !said => {
+                said = true;
+                // A supervisor that does not read any more is gone, which the next read says.
+                let _ = reports.send(&Report::Draining).await;
+                continue;
+            }
         };
         match order {
             Ok(Some(Order::Drain { timeout_ms })) => {

@@ -49,11 +49,16 @@ class Metrics:
 
 
 @dataclass(frozen=True, slots=True)
+class Draining:
+    """The worker takes no new connection any more."""
+
+
+@dataclass(frozen=True, slots=True)
 class Drained:
     """The worker has answered everything that it had accepted, and ends."""
 
 
-Reply = Ready | Failed | Metrics | Drained
+Reply = Ready | Failed | Metrics | Draining | Drained
 
 
 def encode(message: Mapping[str, object]) -> bytes:
@@ -89,6 +94,8 @@ def decode(body: bytes) -> Reply:
             return Failed(str(message["kind"]), str(message["message"]), component, digest)
         if kind == "metrics":
             return Metrics({key: value for key, value in message.items() if key != "type"})
+        if kind == "draining":
+            return Draining()
         if kind == "drained":
             return Drained()
     except (ValueError, KeyError, TypeError, AttributeError) as error:

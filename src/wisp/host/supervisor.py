@@ -7,7 +7,8 @@ exchanges all of them for new ones when the apps change:
 2. Its workers are told to start. If one of them cannot, the whole generation is ended and the old one goes on.
 3. When all are ready, each slot adopts its new worker, and the old workers are told to drain: they take no new
    connection, answer what they have accepted, and end. A connection that waits in a socket is taken by the new worker,
-   because both generations hold the same socket.
+   because both generations hold the same socket. The exchange is over when every old worker has said that it takes no
+   new connection: from then on a new connection reaches the new apps.
 """
 
 from __future__ import annotations
@@ -80,14 +81,20 @@ class Supervisor:
         await worker_binary.check(self._binary)
 
     async def serve(self, start: Start) -> None:
-        """Serve these apps from now on, in place of what was served. Raises HostError, and then nothing has changed."""
+        """Serve these apps from now on, in place of what was served. Raises HostError, and then nothing has changed.
+
+        When it returns, every new connection is answered by these apps.
+        """
         async with self._changing:
             waiting, self._waiting = self._waiting, []
             start, workers = await self._generate(start, waiting or await self._spawn())
             self._start = start
             self._generation += 1
-            for slot, worker in zip(self._slots, workers, strict=True):
-                self._retire(slot.adopt(worker))
+            pairs = zip(self._slots, workers, strict=True)
+            before = [old for slot, worker in pairs if (old := slot.adopt(worker)) is not None]
+            for old in before:
+                self._retire(old)
+            await asyncio.gather(*(old.deaf() for old in before))
 
     async def stop(self, at_once: asyncio.Event) -> None:
         """Drain every worker and wait for their ends; kill what is left when `at_once` is set."""

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from wisp.errors import HostError
 from wisp.host import control
-from wisp.host.control import Drained, Failed, Metrics, Ready, Reply
+from wisp.host.control import Drained, Draining, Failed, Metrics, Ready, Reply
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -42,6 +42,7 @@ class Worker:
         self._process = process
         self._channel = channel
         self._started: asyncio.Future[Ready | Failed] = asyncio.get_running_loop().create_future()
+        self._deaf = asyncio.Event()
         self._asked: asyncio.Future[Metrics | None] | None = None
         self._last_words = ""
         self._reading = asyncio.create_task(self._read())
@@ -90,6 +91,10 @@ class Worker:
         await self._channel.send({"type": "drain", "timeout_ms": round(limit * 1000)})
         await self.finish(limit + DRAIN_GRACE)
 
+    async def deaf(self) -> None:
+        """Wait until the worker takes no new connection: soon after `drain`, or because it has ended."""
+        await self._deaf.wait()
+
     async def finish(self, limit: float) -> None:
         """Wait for the end of the process; kill it when the limit is over."""
         try:
@@ -114,6 +119,7 @@ class Worker:
             self._reading
         )  # what it had written is still in the channel: a reason why it failed, for example
         self._channel.close()
+        self._deaf.set()
         how = _how(code) + self._last_words
         if not self._started.done():
             self._started.set_result(Failed(DIED, f"it {how} before it was ready"))
@@ -140,6 +146,8 @@ class Worker:
                 pass  # said twice
             case Metrics():
                 self._answer(reply)
+            case Draining():
+                self._deaf.set()
             case Drained():
                 pass  # its process ends now, which is what `drain` waits for
 

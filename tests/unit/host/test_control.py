@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from wisp.errors import HostError
 from wisp.host import control
-from wisp.host.control import Drained, Failed, Metrics, Ready
+from wisp.host.control import Drained, Draining, Failed, Metrics, Ready
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -55,6 +55,7 @@ def test_what_is_encoded_is_decoded(values: dict[str, object]) -> None:
     ("message", "reply"),
     [
         ({"type": "ready", "pid": 7, "startup_us": 4200}, Ready(7, 4200)),
+        ({"type": "draining"}, Draining()),
         ({"type": "drained"}, Drained()),
         (
             {"type": "failed", "kind": "tls", "message": "no", "component": None, "digest": None},

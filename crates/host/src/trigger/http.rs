@@ -108,6 +108,7 @@ impl<R: Respond> Server<R> {
             () = shutdown.begun() => acceptor.last_call(),
         }
         let Acceptor { permits, .. } = acceptor;
+        shutdown.stopped_accepting();
         let dropped = async {
             shutdown.over().await;
             tokio::time::sleep(AFTERMATH).await;
