@@ -17,6 +17,7 @@ $(shell mkdir -p -m 700 "$(CACHE)")
 
 comma := ,
 PYTHON := .venv/bin/python
+DENY := $(CACHE)/toolchains/cargo-deny/bin/cargo-deny
 
 # The shell's PATH with a Rust that can compile for WASI first, for what builds guests.
 RUST_WASI = guests="$$(scripts/rust-wasi.sh | tail -n 1)"; [ -z "$$guests" ] || export PATH="$$guests:$$PATH"
@@ -57,14 +58,10 @@ build: ## Build wisp and its worker into .venv
 	"$$uv" sync --locked
 
 audit: ## Look for known faults and forbidden licences in what we depend on
-	$(call say,Dependencies of Python)
-	uv="$$(scripts/bootstrap.sh)"; list="$$(mktemp)"; trap 'rm -f "$$list"' EXIT; \
-	"$$uv" export --locked --quiet --no-emit-workspace --format requirements-txt --output-file "$$list" >/dev/null; \
-	"$$uv" tool run pip-audit==2.10.1 --strict --disable-pip --requirement "$$list"
-	$(call say,Dependencies of Rust$(comma) with cargo-deny: compiling it takes minutes the first time)
-	test -x "$(CACHE)/toolchains/cargo-deny/bin/cargo-deny" || \
-	cargo install --quiet --locked --root "$(CACHE)/toolchains/cargo-deny" cargo-deny
-	"$(CACHE)/toolchains/cargo-deny/bin/cargo-deny" --locked check
+	$(call say,Dependencies$(comma) with cargo-deny: compiling it takes minutes the first time)
+	test -x "$(DENY)" || cargo install --quiet --locked --root "$(CACHE)/toolchains/cargo-deny" cargo-deny
+	@uv="$$(scripts/bootstrap.sh)"; python="$$("$$uv" python find --no-project '>=3.11')"; set -x; \
+	"$$python" scripts/audit.py --uv "$$uv" --deny "$(DENY)" $(if $(COMPLETE),--complete)
 
 bench: build ## Measure, side by side with `wasmtime serve`
 	$(call say,Measuring)

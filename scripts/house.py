@@ -76,9 +76,11 @@ def doors(files: Iterable[Path]) -> Iterator[str]:
 
 def versions() -> Iterator[str]:
     """Find distributions whose version is not that of the crates."""
-    crates = tomllib.loads((ROOT / "Cargo.toml").read_text(encoding="utf-8"))["workspace"]["package"][
-        "version"
-    ]
+    workspace = tomllib.loads((ROOT / "Cargo.toml").read_text(encoding="utf-8"))["workspace"]
+    crates = workspace["package"]["version"]
+    for name, requirement in workspace["dependencies"].items():
+        if "path" in requirement and requirement.get("version") != f"={crates}":
+            yield f"Cargo.toml: {name} is required at another version than ={crates}"
     for name in ("pyproject.toml", "crates/worker/pyproject.toml", "guest/python/pyproject.toml"):
         project = tomllib.loads((ROOT / name).read_text(encoding="utf-8"))["project"]
         if project["version"] != crates:
