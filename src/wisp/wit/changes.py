@@ -40,6 +40,9 @@ class Change:
 
     breaks: tuple[Affected, ...]
 
+    follows: bool = False
+    """It only says what another change means for a world that has the interface."""
+
     def __str__(self) -> str:
         parts = [part for part in (self.path, self.subject) if part]
         return f"{': '.join([*parts, self.text])}: {self.effect}"

@@ -27,6 +27,8 @@ _ROLES: Final[dict[bool, dict[Affected, Affected]]] = {
 }
 """Who is who at an interface that a world imports (True) or exports."""
 
+_WORLDS: Final = frozenset({"components", "hosts"})
+
 
 @dataclass(frozen=True, slots=True)
 class Difference:
@@ -35,6 +37,8 @@ class Difference:
     old: PackageName
     new: PackageName
     changes: tuple[Change, ...]
+    consequences: tuple[Change, ...] = ()
+    """What the changes of interfaces mean for the worlds that have them; they ask for no version of their own."""
 
     @property
     def breaking(self) -> bool:
@@ -85,7 +89,13 @@ def compare(old: Wit, new: Wit) -> Difference:
         bare = frozenset({old.package.name.bare, new.package.name.bare})
         sides = Side(old, bare), Side(new, bare)
         changes = _packages(old, new, sides)
-    return Difference(old.package.name, new.package.name, tuple(changes))
+    found = tuple(changes)
+    return Difference(
+        old.package.name,
+        new.package.name,
+        changes=tuple(change for change in found if not change.follows),
+        consequences=tuple(change for change in found if change.follows),
+    )
 
 
 def misfits(component: Wit, target: Wit, world: str) -> tuple[Change, ...]:
@@ -226,36 +236,62 @@ def _items(
     for name, item in before.items():
         subject = f"{direction} {name}"
         if name not in after:
-            yield Change(path, subject, "removed", gone if _matters(item) else ("sources",))
-        elif name not in own:
-            yield from _item((subject, item, after[name]), (old, new), sides, imports=imports)
+            yield Change(
+                path,
+                subject,
+                "removed",
+                gone if _matters(item, old, sides[0], imports=imports) else ("sources",),
+            )
+            continue
+        changes = _item((subject, item, after[name]), (old, new), sides, imports=imports)
+        if name not in own:
+            yield from changes
+        elif affected := {side for change in changes for side in change.breaks if side in _WORLDS}:
+            yield Change(path, subject, "changed", tuple(sorted(affected)), follows=True)
     for name, item in after.items():
         if name not in before:
-            yield Change(path, f"{direction} {name}", "added", come if _matters(item) else ())
+            yield Change(
+                path,
+                f"{direction} {name}",
+                "added",
+                come if _matters(item, new, sides[1], imports=imports) else (),
+            )
 
 
 def _named(items: Mapping[str, Item], side: Side) -> dict[str, Item]:
     return {side.owner(name) if ":" in name else name: item for name, item in items.items()}
 
 
-def _matters(item: Item) -> bool:
-    return not isinstance(item, Definition) and not (isinstance(item, Interface) and not item.functions)
+def _matters(item: Item, world: World, side: Side, *, imports: bool) -> bool:
+    """Tell whether a linker looks at it: of what a component imports, it sees what is used; what it exports, it sees."""
+    if not imports or isinstance(item, Function):
+        return True
+    if not isinstance(item, Interface):
+        return False
+    return bool(item.functions) or bool(_all(item) & _seen(item, world, side, imports=True))
 
 
 def _world_needs(
     items: tuple[Item, Item], worlds: tuple[World, World], sides: tuple[Side, Side], *, imports: bool
 ) -> Needs:
-    """Find the types that matter: those that the component uses of what it imports, all of what it exports."""
-    found = []
-    for item, world, side in zip(items, worlds, sides, strict=True):
-        if imports:
-            both = (*world.imports.values(), *world.exports.values())
-            names = used(_functions(both), side.wit)
-            names |= _all(item, kinds={"resource"})
-        else:
-            names = closed(_all(item), side.wit)
-        found.append(frozenset(side.key(name) for name in names))
+    """Find the types that matter at one interface of two worlds."""
+    found = [
+        frozenset(side.key(name) for name in _seen(item, world, side, imports=imports))
+        for item, world, side in zip(items, worlds, sides, strict=True)
+    ]
     return Needs(*found)
+
+
+def _seen(item: Item, world: World, side: Side, *, imports: bool) -> set[Named]:
+    """Find the types that a linker sees: those that a component uses of what it imports, all of what it exports."""
+    if not imports:
+        return closed(_all(item), side.wit)
+    exported = set(used(_functions(world.exports.values()), side.wit))
+    for export in world.exports.values():
+        exported |= closed(_all(export), side.wit)
+    # What is exported refers to what is exported beside it, before it refers to imports.
+    found = {name for name in exported if name.owner not in world.exports}
+    return found | used(_functions(world.imports.values()), side.wit) | _all(item, kinds={"resource"})
 
 
 def _functions(items: Iterable[Item]) -> Iterator[Function]:

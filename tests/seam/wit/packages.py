@@ -65,9 +65,15 @@ class Package:
     used: frozenset[str]
     own: dict[str, Definition | None]
     functions: dict[str, Function | None]
+    world: tuple[str, ...] = ()
+    """What a world `w` imports and exports; there is none without."""
 
     def text(self, version: str) -> str:
         """Write it."""
+        world = f"world w {{ {' '.join(self.world)} }}\n" if self.world else ""
+        return self._interfaces(version) + world
+
+    def _interfaces(self, version: str) -> str:
         known = {name for name, entry in self.shared.items() if entry}
         used = sorted(self.used & known)
         types = "".join(_definition(name, entry, known, []) for name, entry in self.shared.items() if entry)
@@ -88,6 +94,19 @@ class Package:
             f"interface types {{\n{types}}}\n"
             f"interface api {{\n{use}{own}{''.join(free)}}}\n"
         )
+
+
+def worlds() -> st.SearchStrategy[tuple[str, ...]]:
+    """Draw what a world imports and exports."""
+    items = [
+        "import types;",
+        "import api;",
+        "export types;",
+        "export api;",
+        "export run: func(a: u8);",
+        "import log: func();",
+    ]
+    return st.lists(st.sampled_from(items), min_size=1, max_size=4, unique=True).map(tuple)
 
 
 @cache

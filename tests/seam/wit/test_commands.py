@@ -209,6 +209,24 @@ def test_inspect_prints_the_wit_and_draws_a_picture(capsys: pytest.CaptureFixtur
     assert "add.wasm" in [text.text for text in picture.iter("{http://www.w3.org/2000/svg}text")]
 
 
+@pytest.mark.usefixtures("component")
+def test_inspect_shows_each_component_of_an_app_with_its_routes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("WISP_CACHE_DIR", str(tmp_path / "cache"))
+    (tmp_path / "wisp.toml").write_text(
+        '[app]\nname = "sums"\n\n[[http]]\nroute = "/add"\ncomponent = "add"\n\n[component.add]\nsource = "add.wasm"\n'
+    )
+
+    assert main.main(["inspect"]) == 0
+    assert capsys.readouterr().out.splitlines()[1:4] == ["├── routes", "│   └── /add", "├── exports"]
+
+    assert main.main(["inspect", "--graph", "svg"]) == 0
+    picture = ElementTree.fromstring(capsys.readouterr().out)  # noqa: S314 - our own
+    words = [text.text for text in picture.iter("{http://www.w3.org/2000/svg}text")]
+    assert words[:3] == ["HTTP", "/add", "add"]
+
+
 def test_inspect_refuses_what_is_no_webassembly(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "notes.wasm").write_text("hello")
 

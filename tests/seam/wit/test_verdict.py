@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from tests.seam.wit.packages import Package, pairs
+from tests.seam.wit.packages import Package, pairs, worlds
 from wisp import native
 from wisp.errors import WitError
 from wisp.wit import diff, read
@@ -30,7 +32,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("pairs")
 
 
-@settings(max_examples=250, deadline=None)
+@pytest.mark.timeout(300)  # a hundred components are built
+@settings(max_examples=150, deadline=None)
 @given(pair=pairs())
 def test_a_change_breaks_importers_or_exporters_exactly_when_their_components_do_not_link(
     folder: Path, pair: tuple[Package, Package]
@@ -46,3 +49,37 @@ def test_a_change_breaks_importers_or_exporters_exactly_when_their_components_do
     said = f"{old.read_text()}\n{new.read_text()}\n{changes}\n{refusals}"
     assert ("importers" in broken) == bool(refusals["importers"]), said
     assert ("exporters" in broken) == bool(refusals["exporters"]), said
+
+
+@pytest.mark.timeout(300)  # a hundred components are built
+@settings(max_examples=150, deadline=None)
+@given(pair=pairs(), old_world=worlds(), new_world=worlds(), same=st.booleans())
+def test_a_change_breaks_components_or_hosts_exactly_when_the_world_no_longer_fits(
+    folder: Path,
+    pair: tuple[Package, Package],
+    old_world: tuple[str, ...],
+    new_world: tuple[str, ...],
+    *,
+    same: bool,
+) -> None:
+    old, new = folder / "old.wit", folder / "new.wit"
+    old.write_text(replace(pair[0], world=old_world).text("0.1.0"))
+    new.write_text(replace(pair[1], world=old_world if same else new_world).text("0.1.1"))
+
+    found = diff.compare(read.read(old), read.read(new))
+    changes = found.changes + found.consequences
+
+    broken = {side for change in changes for side in change.breaks if change.path == "world w"}
+    refusals = {"components": fits(old, new), "hosts": fits(new, old)}
+    said = f"{old.read_text()}\n{new.read_text()}\n{changes}\n{refusals}"
+    assert ("components" in broken) == bool(refusals["components"]), said
+    assert ("hosts" in broken) == bool(refusals["hosts"]), said
+
+
+def fits(given: Path, wanted: Path) -> str:
+    """Return nothing, or why a component of the one world is not one of the other."""
+    try:
+        native.wit_try_world(given, wanted, world="w")
+    except WitError as error:
+        return error.message
+    return ""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable, Iterator
 
+    from wisp.wit.changes import Change
     from wisp.wit.diff import Difference
     from wisp.wit.model import Wit
 
@@ -53,7 +53,8 @@ def _data(difference: Difference, trials: dict[str, str | None] | None) -> dict[
     data: dict[str, object] = {
         "old": str(difference.old),
         "new": str(difference.new),
-        "changes": [asdict(change) for change in difference.changes],
+        "changes": [_change(change) for change in difference.changes],
+        "worlds": [_change(change) for change in difference.consequences],
         "breaking": difference.breaking,
         "same_track": difference.same_track,
         "links": difference.links,
@@ -61,6 +62,15 @@ def _data(difference: Difference, trials: dict[str, str | None] | None) -> dict[
         "enough": difference.enough,
     }
     return data if trials is None else {**data, "tried": trials}
+
+
+def _change(change: Change) -> dict[str, object]:
+    return {
+        "path": change.path,
+        "subject": change.subject,
+        "text": change.text,
+        "breaks": list(change.breaks),
+    }
 
 
 def _changes(difference: Difference) -> Iterator[str]:
