@@ -2,6 +2,7 @@
 
 mod blueprint;
 mod command;
+mod demand;
 mod encode;
 mod engine;
 mod error;
