@@ -11,6 +11,7 @@ from wisp.errors import (
     ManifestError,
     ToolchainError,
     WispError,
+    WitError,
 )
 from wisp.host.embedded import Host
 
@@ -25,5 +26,6 @@ __all__ = [
     "ManifestError",
     "ToolchainError",
     "WispError",
+    "WitError",
     "__version__",
 ]

@@ -15,6 +15,11 @@ __all__ = [
     "preview1_to_component",
     "run_command",
     "version",
+    "wit_check",
+    "wit_decode",
+    "wit_read",
+    "wit_try_link",
+    "wit_try_world",
 ]
 
 def version() -> str:
@@ -40,6 +45,21 @@ def compile(wasm_path: str, artifact_path: str, strategy: str) -> str:  # noqa: 
 
 def run_command(options: str) -> int:
     """Run a command component; return its exit code."""
+
+def wit_read(path: str) -> str:
+    """Return what a folder with WIT, a file with WIT, an encoded package or a component describes, as JSON."""
+
+def wit_decode(wasm: bytes) -> str:
+    """Return what an encoded package or a component describes, as JSON."""
+
+def wit_check(component: bytes, path: str, world: str) -> None:
+    """Raise unless a component fits a world of the WIT at `path`."""
+
+def wit_try_link(exporter: str, importer: str) -> None:
+    """Raise unless a component that imports all of one package links to one that exports all of the other."""
+
+def wit_try_world(given: str, wanted: str, world: str) -> None:
+    """Raise unless a component that is made for one world runs where the other is meant."""
 
 @final
 class Host:

@@ -7,11 +7,12 @@ The tree::
     ├── BuildError             a component's sources do not build
     │   └── ToolchainError     the tools that would build them are missing or too old
     ├── ComponentError         a file is not the component that was expected
+    ├── WitError               an interface description is wrong, or something does not fit it
     ├── ArtifactError          the cache has not, or must not have, the component or its compiled form
     └── HostError              the host cannot run or serve: port in use, worker does not start
 
-Each carries its subject as attributes, so that a program need not parse the message. The extension module raises the
-last three with nothing but a message; that is why every subject may be absent.
+Each carries its subject as attributes, so that a program need not parse the message. The extension module raises
+`ComponentError`, `ArtifactError` and `HostError` with nothing but a message; that is why every subject may be absent.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ __all__ = [
     "ManifestError",
     "ToolchainError",
     "WispError",
+    "WitError",
 ]
 
 
@@ -149,6 +151,31 @@ class ComponentError(WispError):
         super().__init__(message, hint=hint)
         self.component = component
         self.path = path
+
+
+class WitError(WispError):
+    """An interface description (WIT) is wrong, or something does not fit it.
+
+    Args:
+        path: The file.
+        line: The line in it, from 1.
+        column: The column in that line, from 1.
+
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str | None = None,
+        path: Path | None = None,
+        line: int | None = None,
+        column: int | None = None,
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.path = path
+        self.line = line
+        self.column = column
 
 
 class ArtifactError(WispError):

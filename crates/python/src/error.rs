@@ -1,11 +1,13 @@
 //! Errors of the core as the exceptions that `wisp.errors` defines.
 
-use pyo3::PyErr;
 use pyo3::exceptions::PyOSError;
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
 
 pyo3::import_exception!(wisp.errors, ArtifactError);
 pyo3::import_exception!(wisp.errors, ComponentError);
 pyo3::import_exception!(wisp.errors, HostError);
+pyo3::import_exception!(wisp.errors, WitError);
 
 /// The Python exception for an error of the core.
 pub(crate) fn raise(error: &wisp_host::HostError) -> PyErr {
@@ -23,5 +25,23 @@ pub(crate) fn system(error: &std::io::Error) -> PyErr {
     match error.raw_os_error() {
         Some(number) => PyOSError::new_err((number, message)),
         None => PyOSError::new_err(message),
+    }
+}
+
+/// The `WitError` with its place; or what went wrong while it was made.
+pub(crate) fn wit(py: Python<'_>, error: wisp_host::wit::WitError) -> PyErr {
+    let arguments = PyDict::new(py);
+    let made = arguments
+        .set_item("hint", error.hint)
+        .and_then(|()| arguments.set_item("path", error.path))
+        .and_then(|()| arguments.set_item("line", error.line))
+        .and_then(|()| arguments.set_item("column", error.column))
+        .and_then(|()| {
+            py.get_type::<WitError>()
+                .call((error.message,), Some(&arguments))
+        });
+    match made {
+        Ok(exception) => PyErr::from_value(exception),
+        Err(error) => error,
     }
 }

@@ -5,6 +5,7 @@
 mod error;
 mod host;
 mod tools;
+mod wit;
 
 use pyo3::prelude::*;
 
@@ -17,4 +18,6 @@ mod _core {
     use super::tools::{
         compile, encode, engine_key, inspect, merge, preview1_to_component, run_command, version,
     };
+    #[pymodule_export]
+    use super::wit::{wit_check, wit_decode, wit_read, wit_try_link, wit_try_world};
 }

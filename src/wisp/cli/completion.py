@@ -11,6 +11,7 @@ from pathlib import Path
 
 import wisp
 from wisp.cli import main
+from wisp.cli.parser import subparsers
 
 _BASH = """\
 # bash completion for wisp {version}
@@ -71,6 +72,12 @@ class Option:
     is_path: bool
 
 
+_FILES = Option(
+    flags=(), summary="file", takes_value=True, choices=(), repeated=True, optional=False, is_path=True
+)
+"""What follows the name of a command's command: mostly files."""
+
+
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `wisp completion`."""
     parser.add_argument("shell", metavar="SHELL", choices=sorted(SHELLS), help="bash, fish or zsh")
@@ -93,7 +100,14 @@ def bash(commands: dict[str, list[Option]]) -> str:
                 pattern = "|".join(f'"{name} {flag}"' for flag in entry.flags)
                 values.append(f"        {pattern}) {_bash_value(entry)}; return ;;")
             elif entry.choices:
-                words.append(f"        {name}) {_reply('-W', ' '.join(entry.choices))} ;;")
+                reply = _reply("-W", " ".join(entry.choices))
+                # A command's command is its first word; files follow.
+                first = (
+                    f"[[ $COMP_CWORD -eq 2 ]] && {reply} || {_reply('-f', '')}"
+                    if _FILES in entries
+                    else reply
+                )
+                words.append(f"        {name}) {first} ;;")
     return _BASH.format(
         version=wisp.__version__,
         names=" ".join(commands),
@@ -133,17 +147,23 @@ SHELLS = {"bash": bash, "fish": fish, "zsh": zsh}
 
 
 def _commands() -> dict[str, list[Option]]:
-    return {command.name: _options(main.parser_for(command.name)) for command in main.COMMANDS}
+    return {command.name: _all(main.parser_for(command.name)) for command in main.COMMANDS}
+
+
+def _all(parser: argparse.ArgumentParser) -> list[Option]:
+    """Return the options of a command; and those of all its commands together, each once."""
+    options = _options(parser)
+    below = [option for command in subparsers(parser).values() for option in _options(command)]
+    for option in below:
+        if option.flags and not any(set(option.flags) & set(known.flags) for known in options):
+            options.append(option)
+    if below:
+        options.append(_FILES)
+    return options
 
 
 def _options(parser: argparse.ArgumentParser) -> list[Option]:
-    options = []
-    for action in parser._actions:  # noqa: SLF001 - argparse has no public way to look at a parser
-        options.append(_option(action))
-        if isinstance(action.choices, dict):
-            for below in action.choices.values():
-                options += [option for option in _options(below) if "--help" not in option.flags]
-    return options
+    return [_option(action) for action in parser._actions]  # noqa: SLF001 - there is no public way to look
 
 
 def _option(action: argparse.Action) -> Option:

@@ -8,7 +8,7 @@ import traceback
 from typing import TYPE_CHECKING
 
 from wisp.cli import output
-from wisp.errors import BuildError, ManifestError, WispError
+from wisp.errors import BuildError, ManifestError, WispError, WitError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -52,7 +52,7 @@ def describe(error: WispError) -> list[str]:
 
 
 def _place(error: WispError) -> str:
-    if isinstance(error, ManifestError):
+    if isinstance(error, ManifestError | WitError):
         return _joined(error.path, error.line, error.column)
     if isinstance(error, BuildError):
         return _joined(error.file, error.line)

@@ -71,6 +71,24 @@ COMMANDS = (
         ),
     ),
     Command(
+        "inspect",
+        "Show what a component, or an app, imports, exports and is made of",
+        (
+            ("wisp inspect processor.wasm", "show it as a tree"),
+            ("wisp inspect", "build the app in this folder, and show its components"),
+            ("wisp inspect examples/polyglot --graph svg > app.svg", "draw a picture of it"),
+        ),
+    ),
+    Command(
+        "wit",
+        "Read, compare and fetch interface descriptions (WIT)",
+        (
+            ("wisp wit show processor.wasm", "print what a component imports and exports"),
+            ("wisp wit diff wit/v1 wit/v2", "say what changed, whom it breaks, which version it asks for"),
+            ("wisp wit add ../shared/wit", "put a package into wit/deps, and pin it"),
+        ),
+    ),
+    Command(
         "doctor",
         "Check this machine: tools, limits, port, cache",
         (

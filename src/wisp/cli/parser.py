@@ -6,12 +6,12 @@ import argparse
 import difflib
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 from wisp.errors import WispError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 USAGE = 2
 
@@ -45,7 +45,7 @@ class Parser(argparse.ArgumentParser):
 
     def _unexpected(self, text: str) -> NoReturn:
         word = text.partition("=")[0]
-        known = [option for action in self._actions for option in action.option_strings]
+        known = list(_options(self))
         near = difflib.get_close_matches(word, known, n=1) if word.startswith("-") else []
         self.error(f"unexpected `{word}`" + (f", did you mean `{near[0]}`?" if near else ""))
 
@@ -53,6 +53,47 @@ class Parser(argparse.ArgumentParser):
         """Say what is wrong with the words, and exit with 2."""
         print(f"error: {message}\n  hint: `{self.prog} --help` shows how it is used", file=sys.stderr)
         sys.exit(USAGE)
+
+
+def add_commands(parser: argparse.ArgumentParser, commands: Mapping[str, Subcommand]) -> None:
+    """Add commands of a command; the name of the one that is called is `arguments.command`."""
+    below = parser.add_subparsers(
+        dest="command",
+        metavar="COMMAND",
+        required=True,
+        title="commands",
+        help="each has a --help of its own",
+    )
+    for name, command in commands.items():
+        command.configure(
+            below.add_parser(
+                name,
+                help=command.summary,
+                description=f"{command.summary}.",
+                epilog=_examples(command.examples),
+                formatter_class=_Help,
+                allow_abbrev=False,
+            )
+        )
+
+
+class Subcommand(NamedTuple):
+    """One command of a command."""
+
+    summary: str
+    examples: tuple[tuple[str, str], ...]
+    """Pairs of a command line and what it does."""
+
+    configure: Callable[[argparse.ArgumentParser], None]
+    run: Callable[[argparse.Namespace], int]
+
+
+def subparsers(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
+    """Return the parsers of a command's commands, by name."""
+    for action in parser._actions:  # noqa: SLF001 - argparse has no public way to look at a parser
+        if isinstance(action, argparse._SubParsersAction):  # noqa: SLF001
+            return dict(action.choices)
+    return {}
 
 
 def add_app(parser: argparse.ArgumentParser, meaning: str) -> None:
@@ -65,6 +106,13 @@ class _Help(argparse.RawDescriptionHelpFormatter):
 
     def __init__(self, prog: str, **options: object) -> None:
         super().__init__(prog, max_help_position=32, **options)  # type: ignore[arg-type]
+
+
+def _options(parser: argparse.ArgumentParser) -> Iterator[str]:
+    for action in parser._actions:  # noqa: SLF001
+        yield from action.option_strings
+    for below in subparsers(parser).values():
+        yield from _options(below)
 
 
 def _examples(examples: Sequence[tuple[str, str]]) -> str:

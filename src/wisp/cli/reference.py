@@ -6,8 +6,13 @@ A test compares the committed page with what this prints.
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
 from wisp.cli import main
+from wisp.cli.parser import subparsers
+
+if TYPE_CHECKING:
+    import argparse
 
 _HEAD = """\
 # The command line
@@ -33,9 +38,14 @@ def page() -> str:
     )
     sections = [_HEAD.format(rows=rows)]
     for command in main.COMMANDS:
-        text = main.parser_for(command.name).format_help().rstrip()
-        sections.append(f"## wisp {command.name}\n\n```text\n{text}\n```\n")
+        parser = main.parser_for(command.name)
+        sections.append(_section("##", parser))
+        sections += [_section("###", below) for below in subparsers(parser).values()]
     return "\n".join(sections)
+
+
+def _section(mark: str, parser: argparse.ArgumentParser) -> str:
+    return f"{mark} {parser.prog}\n\n```text\n{parser.format_help().rstrip()}\n```\n"
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from wisp.native.core import (
     serve,
     version,
 )
+from wisp.native.wit import wit_check, wit_decode, wit_read, wit_try_link, wit_try_world
 
 __all__ = [
     "Adapter",
@@ -35,4 +36,9 @@ __all__ = [
     "run_command",
     "serve",
     "version",
+    "wit_check",
+    "wit_decode",
+    "wit_read",
+    "wit_try_link",
+    "wit_try_world",
 ]

@@ -62,6 +62,9 @@ def test_the_script_knows_every_command(shell: str, capsys: pytest.CaptureFixtur
         (["wisp", "completion", "z"], ["zsh"]),
         (["wisp", "up", "--wat"], ["--watch"]),
         (["wisp", "run", "he"], ["hello.wasm"]),
+        (["wisp", "wit", "sh"], ["show"]),
+        (["wisp", "wit", "show", "he"], ["hello.wasm"]),
+        (["wisp", "wit", "diff", "--tr"], ["--try"]),
     ],
 )
 def test_bash_completes(

@@ -1,0 +1,117 @@
+"""`wisp wit add`, `lock` and `update`: the packages in `wit/deps`."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from wisp.cli import output
+from wisp.cli.parser import UsageError
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Sequence
+
+    from wisp.wit.dependencies import Dependencies, Event, Source
+
+
+def configure_add(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `wisp wit add`."""
+    parser.add_argument(
+        "sources",
+        nargs="+",
+        metavar="SOURCE",
+        help="a folder or a file with WIT, a component, or https://…#sha256:… with the digest of what lies there",
+    )
+    _configure(parser)
+
+
+def configure_lock(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `wisp wit lock`."""
+    parser.add_argument(
+        "--check", action="store_true", help="change nothing, and fail if something would change"
+    )
+    _configure(parser)
+
+
+def configure_update(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `wisp wit update`."""
+    parser.add_argument("names", nargs="*", metavar="PACKAGE", help="packages such as wasi:io (default: all)")
+    _configure(parser)
+
+
+def add(arguments: argparse.Namespace) -> int:
+    """Put packages into `deps`, and pin them."""
+    sources = [_source(text, arguments.wit) for text in arguments.sources]
+    return _say(_dependencies(arguments.wit).add(sources), as_json=arguments.json)
+
+
+def lock(arguments: argparse.Namespace) -> int:
+    """Make `deps` and the lock file agree."""
+    return _say(_dependencies(arguments.wit).lock(check=arguments.check), as_json=arguments.json)
+
+
+def update(arguments: argparse.Namespace) -> int:
+    """Read local sources again."""
+    return _say(_dependencies(arguments.wit).update(arguments.names), as_json=arguments.json)
+
+
+def _configure(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--wit",
+        type=Path,
+        default=Path("wit"),
+        metavar="DIR",
+        help="the folder with the WIT (default: %(default)s)",
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def _dependencies(folder: Path) -> Dependencies:
+    from wisp.wit.dependencies import Dependencies  # noqa: PLC0415 - `wisp wit show` needs no pydantic
+
+    return Dependencies(folder, _fetch)
+
+
+def _fetch(url: str, digest: str) -> Path:
+    from wisp.registry.cache import Cache  # noqa: PLC0415 - rarely needed
+    from wisp.registry.fetch import fetch  # noqa: PLC0415 - rarely needed
+
+    return asyncio.run(fetch(Cache.open(), url, digest, report=output.Progress().report))
+
+
+def _source(text: str, folder: Path) -> Source:
+    from wisp.manifest.digests import parse_digest  # noqa: PLC0415 - `wisp wit show` needs no pydantic
+    from wisp.manifest.urls import parse_url  # noqa: PLC0415
+    from wisp.wit.dependencies import Source  # noqa: PLC0415
+
+    if text.startswith(("oci://", "ghcr.io/", "docker.io/")):
+        message = f"{text}: packages in OCI registries cannot be added yet"
+        raise UsageError(message, hint="add a folder, a component, or an address: https://…#sha256:…")
+    if "://" not in text:
+        return Source(os.path.relpath(text, folder))
+    url, _, digest = text.partition("#")
+    try:
+        return Source(parse_url(url), parse_digest(digest))
+    except ValueError as error:
+        hint = (
+            "write the digest behind the address: https://example.com/io.wasm#sha256:<64 hexadecimal digits>"
+        )
+        raise UsageError(str(error), hint=hint) from error
+
+
+def _say(events: Sequence[Event], *, as_json: bool) -> int:
+    if as_json:
+        data = [{"name": event.name, "verb": event.verb, "before": event.before} for event in events]
+        print(json.dumps(data, indent=2))
+        return 0
+    rows = [(event.verb, _named(event)) for event in events]
+    print("\n".join(output.columns(rows, indent=0)) or "nothing to do")
+    return 0
+
+
+def _named(event: Event) -> str:
+    return event.name if event.before in {None, event.name} else f"{event.before} by {event.name}"

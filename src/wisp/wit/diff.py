@@ -1,0 +1,294 @@
+"""What differs between two versions of a package, or of a component, and which version that asks for.
+
+`wisp.wit.changes` says whom a single change breaks. Here the interfaces and worlds of the two are matched, the types
+that matter to a linker are found, and the sum is drawn.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from wisp.wit.changes import Change, Needs, definition_changes, function_changes, interface_changes, noun
+from wisp.wit.model import Definition, Function, Interface, Named
+from wisp.wit.structure import Side, closed, used
+from wisp.wit.versions import Version
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from wisp.wit.changes import Affected
+    from wisp.wit.model import Item, PackageName, Wit, World
+
+
+_ROLES: Final[dict[bool, dict[Affected, Affected]]] = {
+    True: {"importers": "components", "exporters": "hosts"},
+    False: {"importers": "hosts", "exporters": "components"},
+}
+"""Who is who at an interface that a world imports (True) or exports."""
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """All that differs."""
+
+    old: PackageName
+    new: PackageName
+    changes: tuple[Change, ...]
+
+    @property
+    def breaking(self) -> bool:
+        """Whether something that was built against the old one stops working with the new one."""
+        return any({"importers", "components", "sources"} & set(change.breaks) for change in self.changes)
+
+    @property
+    def same_track(self) -> bool:
+        """Whether linkers take the one version for the other."""
+        if self.old.version is None or self.new.version is None:
+            return self.old.version == self.new.version
+        return Version.parse(self.old.version).track == Version.parse(self.new.version).track
+
+    @property
+    def links(self) -> bool:
+        """Whether a component that imports the old links, as it is, to one that exports the new."""
+        stops = any({"importers", "components"} & set(change.breaks) for change in self.changes)
+        return self.old.bare == self.new.bare and self.same_track and not stops
+
+    @property
+    def asks_for(self) -> str | None:
+        """The lowest version that the new one may have; None when the old one has none."""
+        if self.old.version is None:
+            return None
+        version = Version.parse(self.old.version)
+        if self.breaking:
+            version = version.next_track()
+        elif self.changes:
+            version = version.next_addition()
+        return str(version)
+
+    @property
+    def enough(self) -> bool:
+        """Whether the new one has a version that promises no more than it keeps."""
+        if self.asks_for is None or self.new.version is None:
+            return not self.breaking
+        if self.breaking and self.same_track:
+            return False
+        return Version.parse(self.new.version).key >= Version.parse(self.asks_for).key
+
+
+def compare(old: Wit, new: Wit) -> Difference:
+    """Compare two packages, or two components."""
+    if old.world is not None and new.world is not None:
+        sides = Side(old, frozenset()), Side(new, frozenset())
+        changes = _world(old.world, new.world, sides, own=frozenset())
+    else:
+        bare = frozenset({old.package.name.bare, new.package.name.bare})
+        sides = Side(old, bare), Side(new, bare)
+        changes = _packages(old, new, sides)
+    return Difference(old.package.name, new.package.name, tuple(changes))
+
+
+def misfits(component: Wit, target: Wit, world: str) -> tuple[Change, ...]:
+    """Find what keeps a component from fitting a world, as the changes that lead from the one to the other."""
+    if component.world is None:
+        return ()
+    sides = Side(component, frozenset()), Side(target, frozenset())
+    changes = _world(component.world, target.worlds[world], sides, own=frozenset())
+    return tuple(change for change in changes if "components" in change.breaks)
+
+
+def compare_interfaces(old: Wit, new: Wit, pairs: Iterable[tuple[str, str]]) -> tuple[Change, ...]:
+    """Compare single interfaces: what an importer has against what an exporter has.
+
+    Args:
+        old: What holds the importer's interfaces, its component for example.
+        new: What holds the exporter's.
+        pairs: The full names of the interfaces in the one and in the other. Versions of their packages do not count.
+
+    A link works when no change breaks `importers`. Types of other interfaces that these use are compared too.
+
+    """
+    pairs = tuple(pairs)
+    bare = frozenset(name.partition("/")[0] for pair in pairs for name in pair)
+    sides = Side(old, bare), Side(new, bare)
+    interfaces = [(old.interfaces.get(left), new.interfaces.get(right)) for left, right in pairs]
+    needs = _needs(
+        [left for left, _ in interfaces if left is not None],
+        [right for _, right in interfaces if right is not None],
+        sides,
+    )
+    compared = frozenset(sides[0].owner(left) for left, _ in pairs)
+    return (*_paired(interfaces, sides, needs), *_elsewhere(sides, needs, compared))
+
+
+def _packages(old: Wit, new: Wit, sides: tuple[Side, Side]) -> Iterator[Change]:
+    before, after = _own(old, sides[0]), _own(new, sides[1])
+    needs = _needs(before.values(), after.values(), sides)
+    names = [*before, *(name for name in after if name not in before)]
+    yield from _paired(((before.get(name), after.get(name)) for name in names), sides, needs)
+    own = frozenset(names)
+    yield from _elsewhere(sides, needs, own)
+    for name, world in old.worlds.items():
+        if name in new.worlds:
+            yield from _world(world, new.worlds[name], sides, own=own)
+        else:
+            yield Change(old.package.name.bare, f"world {name}", "removed", ("sources",))
+    for name in new.worlds:
+        if name not in old.worlds:
+            yield Change(new.package.name.bare, f"world {name}", "added", ())
+
+
+def _own(wit: Wit, side: Side) -> dict[str, Interface]:
+    """Find the interfaces of the package itself."""
+    return {side.owner(name): wit.interfaces[name] for name in wit.package.interfaces}
+
+
+def _paired(
+    pairs: Iterable[tuple[Interface | None, Interface | None]], sides: tuple[Side, Side], needs: Needs
+) -> Iterator[Change]:
+    for old, new in pairs:
+        if old is not None and new is not None:
+            yield from interface_changes(old, new, sides, needs)
+        elif old is not None:
+            path = sides[0].owner(old.name)
+            yield Change(
+                path, "", "removed", ("importers",) if _linked(old, path, needs.old) else ("sources",)
+            )
+        elif new is not None:
+            path = sides[1].owner(new.name)
+            yield Change(path, "", "added", ("exporters",) if _linked(new, path, needs.new) else ())
+
+
+def _linked(interface: Interface, path: str, needs: frozenset[tuple[str, str]]) -> bool:
+    """Tell whether a component that imports it really does: it has functions, or a type that one uses."""
+    return bool(interface.functions) or any((path, name) in needs for name in interface.types)
+
+
+def _needs(old: Iterable[Interface], new: Iterable[Interface], sides: tuple[Side, Side]) -> Needs:
+    return Needs(_needed(old, sides[0]), _needed(new, sides[1]))
+
+
+def _needed(interfaces: Iterable[Interface], side: Side) -> frozenset[tuple[str, str]]:
+    """Find the types that a component that imports interfaces brings with it: what functions use, and resources."""
+    found: set[Named] = set()
+    for interface in interfaces:
+        found |= used(interface.functions.values(), side.wit)
+        found |= {
+            Named(interface.name, name) for name, entry in interface.types.items() if entry.kind == "resource"
+        }
+    return frozenset(side.key(name) for name in found)
+
+
+def _elsewhere(sides: tuple[Side, Side], needs: Needs, compared: frozenset[str]) -> Iterator[Change]:
+    """Compare types that functions use of interfaces that are not compared themselves.
+
+    Those of other packages come from somewhere else than the importer and the exporter: they only have to agree.
+    """
+    before, after = ({side.owner(name): name for name in side.wit.interfaces} for side in sides)
+    for owner, name in sorted(needs.old | needs.new):
+        if owner in compared or not (owner in before or owner in after):
+            continue
+        old = _type(sides[0], before.get(owner), name)
+        new = _type(sides[1], after.get(owner), name)
+        shared = owner.partition("/")[0] in sides[0].bare
+        affected: list[Affected] = ["importers"] if (owner, name) in needs.old else []
+        affected += ["exporters"] if (owner, name) in needs.new else []
+        if old is not None and new is not None:
+            for text in definition_changes(old, new, (before[owner], after[owner]), sides):
+                yield Change(owner, noun(new), text, tuple(affected))
+        elif shared and (only := old or new) is not None:
+            yield Change(owner, noun(only), "added" if old is None else "removed", tuple(affected))
+
+
+def _type(side: Side, interface: str | None, name: str) -> Definition | None:
+    return None if interface is None else side.wit.interfaces[interface].types.get(name)
+
+
+def _world(old: World, new: World, sides: tuple[Side, Side], *, own: frozenset[str]) -> Iterator[Change]:
+    yield from _items(old, new, sides, own=own, direction="import")
+    yield from _items(old, new, sides, own=own, direction="export")
+
+
+def _items(
+    old: World, new: World, sides: tuple[Side, Side], *, own: frozenset[str], direction: str
+) -> Iterator[Change]:
+    """Match what two worlds import, or export.
+
+    A component gives to a host what it exports, and gets what it imports: so the two kinds that meet at an interface
+    are, for imports, the component as importer and the host as exporter, and the other way round for exports.
+    """
+    imports = direction == "import"
+    before = _named(old.imports if imports else old.exports, sides[0])
+    after = _named(new.imports if imports else new.exports, sides[1])
+    gone: tuple[Affected, ...] = ("components",) if imports else ("hosts",)
+    come: tuple[Affected, ...] = ("hosts",) if imports else ("components",)
+    path = f"world {new.name}"
+    for name, item in before.items():
+        subject = f"{direction} {name}"
+        if name not in after:
+            yield Change(path, subject, "removed", gone if _matters(item) else ("sources",))
+        elif name not in own:
+            yield from _item((subject, item, after[name]), (old, new), sides, imports=imports)
+    for name, item in after.items():
+        if name not in before:
+            yield Change(path, f"{direction} {name}", "added", come if _matters(item) else ())
+
+
+def _named(items: Mapping[str, Item], side: Side) -> dict[str, Item]:
+    return {side.owner(name) if ":" in name else name: item for name, item in items.items()}
+
+
+def _matters(item: Item) -> bool:
+    return not isinstance(item, Definition) and not (isinstance(item, Interface) and not item.functions)
+
+
+def _world_needs(
+    items: tuple[Item, Item], worlds: tuple[World, World], sides: tuple[Side, Side], *, imports: bool
+) -> Needs:
+    """Find the types that matter: those that the component uses of what it imports, all of what it exports."""
+    found = []
+    for item, world, side in zip(items, worlds, sides, strict=True):
+        if imports:
+            both = (*world.imports.values(), *world.exports.values())
+            names = used(_functions(both), side.wit)
+            names |= _all(item, kinds={"resource"})
+        else:
+            names = closed(_all(item), side.wit)
+        found.append(frozenset(side.key(name) for name in names))
+    return Needs(*found)
+
+
+def _functions(items: Iterable[Item]) -> Iterator[Function]:
+    for item in items:
+        if isinstance(item, Function):
+            yield item
+        elif isinstance(item, Interface):
+            yield from item.functions.values()
+
+
+def _all(item: Item, *, kinds: set[str] | None = None) -> set[Named]:
+    if not isinstance(item, Interface):
+        return set()
+    types = item.types.items()
+    return {Named(item.name, name) for name, entry in types if kinds is None or entry.kind in kinds}
+
+
+def _item(
+    items: tuple[str, Item, Item], worlds: tuple[World, World], sides: tuple[Side, Side], *, imports: bool
+) -> Iterator[Change]:
+    subject, old, new = items
+    path = f"world {worlds[1].name}"
+    if isinstance(old, Interface) and isinstance(new, Interface):
+        needs = _world_needs((old, new), worlds, sides, imports=imports)
+        kinds = _ROLES[imports]
+        for change in interface_changes(old, new, sides, needs):
+            words = f"{change.subject}: {change.text}"
+            yield Change(path, subject, words, tuple(kinds.get(side, side) for side in change.breaks))
+    elif isinstance(old, Function) and isinstance(new, Function):
+        for text in function_changes(old, new, sides):
+            yield Change(path, subject, text, ("components", "hosts"))
+    elif isinstance(old, Definition) and isinstance(new, Definition):
+        for text in definition_changes(old, new, (worlds[0].name, worlds[1].name), sides):
+            yield Change(path, subject, text, ("components", "hosts"))
+    else:
+        yield Change(path, subject, "is something else now", ("components", "hosts"))
