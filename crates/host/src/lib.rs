@@ -15,6 +15,7 @@ mod settings;
 mod shutdown;
 mod telemetry;
 pub mod trigger;
+pub mod value;
 
 pub use command::{CommandOptions, Directory, run_command};
 pub use encode::{Adapter, EncodeError, encode, preview1_to_component};
