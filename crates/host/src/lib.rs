@@ -16,6 +16,7 @@ mod settings;
 mod shutdown;
 mod telemetry;
 pub mod trigger;
+pub mod value;
 pub mod wit;
 
 pub use command::{CommandOptions, Directory, run_command};
