@@ -4,7 +4,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
-.PHONY: help demo test check build audit bench coverage fmt clean
+.PHONY: help demo test check build dist audit bench coverage fmt clean
 
 CACHE := $(or $(WISP_CACHE_DIR),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/wisp)
 
@@ -16,6 +16,8 @@ export UV_PYTHON_DOWNLOADS := never
 $(shell mkdir -p -m 700 "$(CACHE)")
 
 comma := ,
+# What the wheels' worker is linked with (decision 005). Tests and the demo do without: it takes minutes after each change.
+ACROSS_CRATES := -C lto=thin
 PYTHON := .venv/bin/python
 DENY := $(CACHE)/toolchains/cargo-deny/bin/cargo-deny
 
@@ -57,6 +59,12 @@ build: ## Build wisp and its worker into .venv
 	cargo build --release --locked -p wisp-worker; \
 	"$$uv" sync --locked
 
+dist: build ## Make the wheels that users install, in dist/
+	$(call say,Wheels: the worker is optimised across all of its crates$(comma) which takes minutes)
+	$(PYTHON) -m maturin build --release --locked --out dist
+	$(PYTHON) -m maturin build --release --locked --out dist --manifest-path crates/worker/Cargo.toml -- $(ACROSS_CRATES)
+	"$$(scripts/bootstrap.sh)" build --package wisp-guest --wheel --out-dir dist
+
 audit: ## Look for known faults and forbidden licences in what we depend on
 	$(call say,Dependencies$(comma) with cargo-deny: compiling it takes minutes the first time)
 	test -x "$(DENY)" || cargo install --quiet --locked --root "$(CACHE)/toolchains/cargo-deny" cargo-deny
@@ -64,9 +72,12 @@ audit: ## Look for known faults and forbidden licences in what we depend on
 	"$$python" scripts/audit.py --uv "$$uv" --deny "$(DENY)" $(if $(COMPLETE),--complete)
 
 bench: build ## Measure, side by side with `wasmtime serve`
+	$(call say,The worker as users get it: optimised across all of its crates$(comma) which takes minutes)
+	cargo rustc --release --locked -p wisp-worker -- $(ACROSS_CRATES)
+	install "$(CARGO_TARGET_DIR)/release/wisp-worker" "$(CACHE)/work/wisp-worker"
 	$(call say,Measuring)
 	@uv="$$(scripts/bootstrap.sh)"; set -x; "$$uv" sync --locked --group bench
-	@$(RUST_WASI); $(PYTHON) benches/run.py
+	@$(RUST_WASI); WISP_WORKER="$(CACHE)/work/wisp-worker" $(PYTHON) benches/run.py
 
 coverage: build ## Measure which lines and branches of the Python the tests reach
 	@$(RUST_WASI); $(PYTHON) -m coverage run -m pytest

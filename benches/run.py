@@ -38,7 +38,7 @@ def main() -> int:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Measure wisp side by side with `wasmtime serve`.")
     parser.add_argument("--rounds", type=int, help="measurements of each server (default: 5)")
-    parser.add_argument("--seconds", type=int, help="of load for each measurement (default: 6)")
+    parser.add_argument("--seconds", type=int, help="of load for each measurement (default: 4)")
     parser.add_argument(
         "--quick", action="store_true", help="few and short rounds, for trying; nothing is written"
     )
@@ -47,7 +47,7 @@ def _options() -> argparse.Namespace:
     )
     options = parser.parse_args()
     options.rounds = options.rounds or (2 if options.quick else 5)
-    options.seconds = options.seconds or (2 if options.quick else 6)
+    options.seconds = options.seconds or (2 if options.quick else 4)
     options.writes = not options.quick and not options.only
     return options
 

@@ -7,6 +7,8 @@ import shutil
 import sys
 from pathlib import Path
 
+from wisp.host import binary
+
 BENCHES = Path(__file__).resolve().parent.parent
 GUESTS = BENCHES / "guests"
 RESULTS = BENCHES / "results" / "latest.json"
@@ -23,6 +25,11 @@ def program(name: str) -> Path:
         return Path(found)
     message = f"{name} is not installed: run `make bench`, or `uv sync --group bench`"
     raise FileNotFoundError(message)
+
+
+def worker_program() -> Path:
+    """Return the worker that `wisp up` starts too: `make bench` names the one that is built like the wheels' own."""
+    return binary.find()
 
 
 def peer_program() -> Path:

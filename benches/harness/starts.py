@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harness.components import workplace
-from harness.paths import GUESTS, program
+from harness.paths import GUESTS, program, worker_program
 from harness.processes import running, stop
 from harness.servers import ADDRESS, GREETING, START_LIMIT, WORKERS, MeasurementError, Subject, free_port
 from wisp.cli.prepare import prepare
@@ -88,7 +88,7 @@ class _Worker:
         listener = socket.create_server(("127.0.0.1", 0))
         with ours, theirs, listener:
             command = (
-                program("wisp-worker"),
+                worker_program(),
                 "--control",
                 str(theirs.fileno()),
                 "--listener",

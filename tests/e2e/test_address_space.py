@@ -58,9 +58,6 @@ def test_requests_are_answered_where_the_pool_cannot_be_reserved(
     assert [answers[0].text, answers[1].text, answers[3].text] == ["Hello, world!", "1", "1"]
 
 
-@pytest.mark.xfail(
-    reason="without a pool nothing bounds the instances by the address space: what does not fit is a 502"
-)
 @pytest.mark.parametrize("guest", HTTP)
 def test_requests_wait_for_their_turn_where_the_pool_cannot_be_reserved(
     tmp_path: Path, cache: Path, guest: Name

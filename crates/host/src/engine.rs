@@ -16,10 +16,12 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use tokio::sync::Semaphore;
 use wasmtime::component::Component;
-use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
+use wasmtime::{Config, Engine, InstanceAllocationStrategy};
 
+use crate::demand::Demand;
 use crate::error::HostError;
-use crate::locked::{Artifact, Profile, Resources};
+use crate::locked::{Artifact, Profile};
+use crate::telemetry::Log;
 
 /// A guest that computes is interrupted this often, so that others on the same thread go on.
 const TICK: Duration = Duration::from_millis(5);
@@ -27,12 +29,6 @@ const TICK: Duration = Duration::from_millis(5);
 const WASM_STACK: usize = 1 << 20;
 /// The whole fiber: the rest is for host functions that run on it.
 const FIBER_STACK: usize = 3 << 20;
-/// Instances that one engine may hold at once whatever the manifest says: 4 GiB of address space each.
-const MOST_INSTANCES: u32 = 4096;
-/// Bytes of an artifact that must hold the memory of an interpreter.
-const LARGE_ARTIFACT: u64 = 16 << 20;
-/// Memory that an instance is expected to take at least; bounds the pool by the memory that is there.
-const EXPECTED_INSTANCE_BYTES: u64 = 512 * 1024;
 
 /// Which compiler makes the artifacts.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
@@ -132,154 +128,71 @@ pub fn compile(wasm: &[u8], profile: Profile, strategy: Strategy) -> Result<Vec<
         .map_err(|error| HostError::Compile(format!("{error:#}")))
 }
 
-/// How much memory the instances of a component begin with, which decides how they are made anew.
-#[derive(Clone, Copy, Debug, Default, Eq, Ord, PartialEq, PartialOrd)]
-pub(crate) enum Image {
-    /// Few pages: to give back those that were written costs least.
-    #[default]
-    Small,
-    /// A snapshot of an interpreter: a request writes hundreds of its pages, and a page fault costs more than to copy
-    /// the page, so the memory stays and the image is copied over it.
-    Large,
-}
-
-impl Image {
-    /// The image is most of a large artifact.
-    pub(crate) fn of(artifact: &Artifact) -> Self {
-        if artifact.size >= LARGE_ARTIFACT {
-            Self::Large
-        } else {
-            Self::Small
-        }
-    }
-
-    /// Bytes of memory and of table that stay with a slot of the pool between instances.
-    fn resident(self) -> (usize, usize) {
-        match self {
-            Self::Small => (0, 16 << 10),
-            Self::Large => (32 << 20, 256 << 10),
-        }
-    }
-}
-
-/// How many instances an engine must be able to hold, and what the largest of them needs.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Demand {
-    image: Image,
-    instances: u32,
-    largest: Resources,
-    memory: u64,
-}
-
-impl Demand {
-    /// Nothing yet, for components with such images.
-    pub(crate) fn of(image: Image) -> Self {
-        Self {
-            image,
-            ..Self::default()
-        }
-    }
-
-    /// Adds a component that may have `instances` at once.
-    pub(crate) fn add(&mut self, instances: u32, resources: &Resources, memory: u64) {
-        self.instances = self.instances.saturating_add(instances);
-        self.largest.core_instances = self.largest.core_instances.max(resources.core_instances);
-        self.largest.memories = self.largest.memories.max(resources.memories);
-        self.largest.tables = self.largest.tables.max(resources.tables);
-        self.largest.table_elements = self.largest.table_elements.max(resources.table_elements);
-        self.memory = self.memory.max(memory);
-    }
-
-    /// Instances that are really held at once: what is asked for, bounded by address space and memory.
-    fn bounded(&self, workers: u32) -> u32 {
-        let share = available_memory() / 2 / u64::from(workers.max(1));
-        let by_memory = u32::try_from(share / EXPECTED_INSTANCE_BYTES).unwrap_or(u32::MAX);
-        self.instances.min(MOST_INSTANCES).min(by_memory).max(1)
-    }
-
-    fn pooling(&self, profile: Profile, instances: u32) -> PoolingAllocationConfig {
-        // A call has a stack of its own; with component-model-async the event loop of its instance has another.
-        let stacks_per_instance = match profile {
-            Profile::Sync => 1,
-            Profile::Async => 2,
-        };
-        let times = |count: u32| instances.saturating_mul(count.max(1));
-        let (memory_resident, table_resident) = self.image.resident();
-        let mut pool = PoolingAllocationConfig::new();
-        pool.total_component_instances(instances)
-            .linear_memory_keep_resident(memory_resident)
-            .table_keep_resident(table_resident)
-            .total_core_instances(times(self.largest.core_instances))
-            .total_memories(times(self.largest.memories))
-            .total_tables(times(self.largest.tables))
-            .total_stacks(times(stacks_per_instance))
-            .max_memories_per_module(self.largest.memories.max(1))
-            .max_tables_per_module(self.largest.tables.max(1))
-            .table_elements(
-                usize::try_from(self.largest.table_elements)
-                    .unwrap_or(usize::MAX)
-                    .max(20_000),
-            )
-            .max_memory_size(
-                usize::try_from(self.memory)
-                    .unwrap_or(usize::MAX)
-                    .next_multiple_of(1 << 16),
-            )
-            .max_component_instance_size(16 << 20)
-            .max_core_instance_size(4 << 20)
-            .max_unused_warm_slots(instances);
-        pool
-    }
-}
-
-/// Bytes of memory that this process may still take: what the machine has, or its cgroup allows.
-fn available_memory() -> u64 {
-    let machine = std::fs::read_to_string("/proc/meminfo")
-        .ok()
-        .and_then(|text| {
-            let line = text
-                .lines()
-                .find(|line| line.starts_with("MemAvailable:"))?;
-            line.split_whitespace()
-                .nth(1)?
-                .parse::<u64>()
-                .ok()?
-                .checked_mul(1024)
-        });
-    let group = std::fs::read_to_string("/sys/fs/cgroup/memory.max")
-        .ok()
-        .and_then(|text| text.trim().parse::<u64>().ok());
-    machine.unwrap_or(u64::MAX).min(group.unwrap_or(u64::MAX))
-}
-
 /// An engine of a worker: loads artifacts, never compiles, and knows how many instances it can hold.
 #[derive(Clone, Debug)]
 pub(crate) struct RunningEngine {
     pub(crate) engine: Engine,
     /// One permit for each instance that the pool can hold.
     pub(crate) slots: Arc<Semaphore>,
+    /// How many that is.
+    pub(crate) instances: u32,
+    /// How many it would be if address space were not short.
+    pub(crate) wanted: u32,
+}
+
+/// The pool for `wanted` instances; where that cannot be had, one of half the size of the largest that could be
+/// reserved, so that the heap, the code and other engines find room too.
+fn largest(wanted: u32, pooled: impl Fn(u32) -> Option<Engine>) -> Option<(Engine, u32)> {
+    let mut instances = wanted;
+    loop {
+        match pooled(instances) {
+            Some(engine) if instances == wanted => return Some((engine, instances)),
+            Some(first) => {
+                drop(first);
+                let rest = (instances / 2).max(1);
+                return Some((pooled(rest)?, rest));
+            }
+            None if instances > 1 => instances /= 2,
+            None => return None,
+        }
+    }
 }
 
 impl RunningEngine {
-    /// Makes the engine with a pool for `demand`, on demand where address space is short, and starts its ticker.
+    /// Makes the engine with a pool for `demand`, and starts its ticker.
+    ///
+    /// Where address space is short the pool gets smaller, down to an engine without one that holds one instance at a
+    /// time: requests then wait for a slot instead of failing for want of memory.
     pub(crate) fn new(
         profile: Profile,
         strategy: Strategy,
         demand: &Demand,
         workers: u32,
     ) -> Result<Self, HostError> {
-        let instances = demand.bounded(workers);
+        let wanted = demand.bounded(workers);
         let config = loading(profile, strategy);
-        let mut pooled = config.clone();
-        pooled.allocation_strategy(InstanceAllocationStrategy::Pooling(
-            demand.pooling(profile, instances),
-        ));
-        let engine = Engine::new(&pooled)
-            .or_else(|_| Engine::new(&config))
-            .map_err(|error| engine_error(&error))?;
+        let pooled = |instances: u32| {
+            let mut pooled = config.clone();
+            pooled.allocation_strategy(InstanceAllocationStrategy::Pooling(
+                demand.pooling(profile, instances),
+            ));
+            Engine::new(&pooled).ok()
+        };
+        let (engine, instances) = match largest(wanted, pooled) {
+            Some(found) => found,
+            None => (
+                Engine::new(&config).map_err(|error| engine_error(&error))?,
+                1,
+            ),
+        };
         start_ticker(&engine)?;
         let slots = Arc::new(Semaphore::new(usize::try_from(instances).unwrap_or(1)));
-        Ok(Self { engine, slots })
+        Ok(Self {
+            engine,
+            slots,
+            instances,
+            wanted,
+        })
     }
 
     /// Makes an engine for one guest that has the process to itself: no pool, no ticker.
@@ -289,7 +202,23 @@ impl RunningEngine {
         Ok(Self {
             engine,
             slots: Arc::new(Semaphore::new(1)),
+            instances: 1,
+            wanted: 1,
         })
+    }
+
+    /// Says so when address space was too short for what the manifest allows.
+    pub(crate) fn warn_if_short(&self, log: &Log) {
+        let Self {
+            instances, wanted, ..
+        } = self;
+        if instances < wanted {
+            let message = format!(
+                "address space is short: {instances} instances at once instead of {wanted}, more requests wait; \
+                 see `ulimit -v`"
+            );
+            log.worker("warning", &message);
+        }
     }
 
     /// Maps an artifact of our own cache into memory.
@@ -363,6 +292,7 @@ mod tests {
     use std::path::Path;
 
     use super::*;
+    use crate::locked::Resources;
 
     const COMPONENT: &[u8] = br"(component (core module (memory 1) (table 2 funcref)))";
 

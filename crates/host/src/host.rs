@@ -9,7 +9,8 @@ use wasmtime::component::{Component, InstancePre, Linker};
 use wisp_wasi::State;
 
 use crate::blueprint::Blueprint;
-use crate::engine::{Demand, Image, RunningEngine};
+use crate::demand::{Demand, Image};
+use crate::engine::RunningEngine;
 use crate::error::HostError;
 use crate::locked::{Artifact, LockedApp, LockedComponent, Profile, SCHEMA};
 use crate::pool::{Place, Pool, PoolStatus, Share, Slots};
@@ -162,7 +163,9 @@ impl<'a> Loader<'a> {
             }
         }
         let ground = |(kind, demand): ((Profile, Image), Demand)| {
-            Ok((kind, Ground::new(kind.0, &demand, settings)?))
+            let ground = Ground::new(kind.0, &demand, settings)?;
+            ground.running.warn_if_short(log);
+            Ok((kind, ground))
         };
         let grounds = demands
             .into_iter()

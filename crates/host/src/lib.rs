@@ -2,6 +2,7 @@
 
 mod blueprint;
 mod command;
+mod demand;
 mod encode;
 mod engine;
 mod error;
@@ -15,6 +16,7 @@ mod settings;
 mod shutdown;
 mod telemetry;
 pub mod trigger;
+pub mod value;
 pub mod wit;
 
 pub use command::{CommandOptions, Directory, run_command};

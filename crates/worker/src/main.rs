@@ -20,6 +20,10 @@ const EVENT_INTERVAL: u32 = 13;
 /// Exit code of a worker that could not start and has said why on the control channel.
 const CANNOT_START: u8 = 3;
 
+/// Requests allocate and free many small blocks; glibc's allocator took a twelfth of the time of a request.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 type Failure = Box<dyn std::error::Error>;
 
 fn main() -> ExitCode {
