@@ -149,10 +149,11 @@ class Dependencies:
     def _read(self, source: Source) -> Wit:
         if source.remote:
             return read.read(self._fetch(source.place, source.fetched or ""))
-        path = self._folder / source.place
+        path = Path(os.path.normpath(self._folder / source.place))
         if not path.exists():
             message = f"{path} does not exist"
-            raise WitError(message, path=path)
+            hint = f"paths in {FILE_NAME} start at {self._folder}; `wisp wit add` takes a package from somewhere else"
+            raise WitError(message, path=path, hint=hint)
         return read.read(path)
 
     def _put(self, package: Package, wit: Wit, source: Source, *, force: bool = False) -> Event:

@@ -258,6 +258,13 @@ def test_an_address_that_cannot_be_added_is_wrong_usage(
     assert said in capsys.readouterr().err
 
 
+def test_a_source_that_is_not_there_is_named_as_a_person_would(wit: Path, tmp_path: Path) -> None:
+    with pytest.raises(WitError) as caught:
+        dependencies(wit).add([Source("../../nowhere")])
+
+    assert caught.value.message == f"{tmp_path / 'nowhere'} does not exist"
+
+
 def test_a_lock_file_that_is_none_is_named(wit: Path) -> None:
     (wit / "wit.lock").write_text("schema = 99\n")
 
