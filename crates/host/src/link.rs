@@ -82,16 +82,15 @@ fn remove_reserved(headers: &mut HeaderMap) {
     }
 }
 
-/// Lets `callee` answer what `component`, named `caller`, imports as `interface`.
+/// Lets `callee` answer what a component with this name and code imports as `interface`.
 pub(crate) fn bridge(
     linker: &mut Linker<State>,
-    caller: &str,
-    component: &Component,
+    (name, code): (&str, &Component),
     interface: &str,
     callee: &Arc<dyn Callee>,
 ) -> Result<()> {
     let engine = linker.engine().clone();
-    let ty = component.component_type();
+    let ty = code.component_type();
     let Some(import) = ty.get_import(&engine, interface) else {
         bail!(
             "it does not import {interface}, which is linked to `{}`",
@@ -102,7 +101,7 @@ pub(crate) fn bridge(
         bail!("{interface} is not an interface, which alone can be linked");
     };
     let link = Link {
-        caller,
+        caller: name,
         interface,
         callee,
     };
@@ -167,9 +166,9 @@ impl Link<'_> {
         )
         .into();
         let call = move |arguments| {
-            let called = callee.clone().call(exported.clone(), arguments);
+            let answer = callee.clone().call(exported.clone(), arguments);
             let place = place.clone();
-            Box::pin(async move { called.await.context(place) }) as Called
+            Box::pin(async move { answer.await.context(place) }) as Called
         };
         if signature.asynchronous() {
             value::define_concurrent(linker, name, signature, move |_, values| call(values))

@@ -79,6 +79,7 @@ fn server(wit: &str, imports: &str, status: &str) -> Vec<u8> {
             (data (i32.const 32) "hello")
             (data (i32.const 64) "numbers.internal")
             (data (i32.const 96) "strangers.internal")
+            (data (i32.const 120) "/")
             (data (i32.const 128) "\01\00\00\00\02\00\00\00")
             (func $status (result i32) {status})
             (func (export "wasi:http/incoming-handler@0.2.12#handle") (param $request i32) (param $out i32)
@@ -127,6 +128,7 @@ pub(crate) fn asker((place, length): (u32, u32)) -> Vec<u8> {
     let imports = format!(
         r#"(import "{HTTP}" "[constructor]outgoing-request" (func $request (param i32) (result i32)))
            (import "{HTTP}" "[method]outgoing-request.set-authority" (func $set-authority (param i32 i32 i32 i32) (result i32)))
+           (import "{HTTP}" "[method]outgoing-request.set-path-with-query" (func $set-path (param i32 i32 i32 i32) (result i32)))
            (import "{HTTP}" "[method]outgoing-request.set-scheme" (func $set-scheme (param i32 i32 i32 i32 i32) (result i32)))
            (import "wasi:http/outgoing-handler@0.2.12" "handle" (func $send (param i32 i32 i32 i32)))
            (import "{HTTP}" "[method]future-incoming-response.subscribe" (func $subscribe (param i32) (result i32)))
@@ -139,6 +141,7 @@ pub(crate) fn asker((place, length): (u32, u32)) -> Vec<u8> {
         "(local $request i32) (local $future i32) (local $pollable i32)
          (local.set $request (call $request (call $fields)))
          (drop (call $set-scheme (local.get $request) (i32.const 1) (i32.const 0) (i32.const 0) (i32.const 0)))
+         (drop (call $set-path (local.get $request) (i32.const 1) (i32.const 120) (i32.const 1)))
          (drop (call $set-authority (local.get $request) (i32.const 1) (i32.const {place}) (i32.const {length})))
          (call $send (local.get $request) (i32.const 0) (i32.const 0) (i32.const 256))
          (local.set $future (i32.load (i32.const 264)))

@@ -96,17 +96,17 @@ async fn a_trap_of_the_callee_is_a_trap_of_the_caller_and_nothing_else() {
 async fn the_callee_has_a_limit_of_its_own_and_the_caller_s_holds_too() {
     for profile in [Profile::Sync, Profile::Async] {
         let short = library().on(profile).timeout_ms(50);
-        let callee = App::serve(&[gateway(SPIN).on(profile), short]);
-        let caller = App::serve(&[
+        let limited = App::serve(&[gateway(SPIN).on(profile), short]);
+        let impatient = App::serve(&[
             gateway(SPIN).on(profile).timeout_ms(50),
             library().on(profile),
         ]);
 
-        assert_eq!(callee.status().await, 502, "{profile:?}");
-        assert_eq!(caller.status().await, 504, "{profile:?}");
+        assert_eq!(limited.status().await, 502, "{profile:?}");
+        assert_eq!(impatient.status().await, 504, "{profile:?}");
 
-        callee.end().await;
-        caller.end().await;
+        limited.end().await;
+        impatient.end().await;
     }
 }
 
