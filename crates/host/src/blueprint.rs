@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use wasmtime::{Engine, Store};
-use wisp_wasi::{Lines, State, Stream};
+use wisp_wasi::{Lines, Peers, State, Stream};
 
 use crate::locked::LockedComponent;
 use crate::telemetry::{Log, RequestId};
@@ -16,6 +16,7 @@ pub(crate) struct Blueprint {
     pub(crate) log: Log,
     environment: Vec<(String, String)>,
     memory: usize,
+    peers: Option<Arc<dyn Peers>>,
 }
 
 /// The lines of one instance, as log lines of the request that it serves.
@@ -47,13 +48,21 @@ impl Lines for RequestLines {
 }
 
 impl Blueprint {
-    pub(crate) fn new(app: &str, name: &str, component: &LockedComponent, log: Log) -> Self {
+    /// `peers` are the components that this one reaches; `None` when it is linked to none.
+    pub(crate) fn new(
+        app: &str,
+        name: &str,
+        component: &LockedComponent,
+        log: Log,
+        peers: Option<Arc<dyn Peers>>,
+    ) -> Self {
         Self {
             app: app.into(),
             component: name.into(),
             log,
             environment: component.environment.clone().into_iter().collect(),
             memory: usize::try_from(component.limits.memory).unwrap_or(usize::MAX),
+            peers,
         }
     }
 
@@ -65,9 +74,10 @@ impl Blueprint {
             component: self.component.clone(),
             request: Mutex::default(),
         });
-        (
-            State::service(engine, lines.clone(), &self.environment, self.memory),
-            lines,
-        )
+        let mut store = State::service(engine, lines.clone(), &self.environment, self.memory);
+        if let Some(peers) = &self.peers {
+            store.data_mut().set_peers(peers.clone());
+        }
+        (store, lines)
     }
 }

@@ -28,6 +28,9 @@ pub enum HostError {
     /// Two routes are equal or one is malformed.
     #[error("routes: {0}")]
     Routes(String),
+    /// Components are linked in a circle, or to one that is not there.
+    #[error("links: {0}")]
+    Links(String),
     /// Certificate or key cannot be used.
     #[error("tls: {0}")]
     Tls(String),
@@ -60,6 +63,7 @@ impl HostError {
             Self::Artifact { .. } => "artifact",
             Self::Component { .. } | Self::Compile(_) => "component",
             Self::Routes(_) => "routes",
+            Self::Links(_) => "links",
             Self::Tls(_) => "tls",
             Self::Listener(_) => "listener",
             Self::Engine(_) => "internal",

@@ -6,13 +6,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use wasmtime::component::{Component, InstancePre, Linker};
-use wisp_wasi::State;
+use wisp_wasi::{Peers, State};
 
 use crate::blueprint::Blueprint;
 use crate::demand::{Demand, Image};
 use crate::engine::RunningEngine;
 use crate::error::HostError;
-use crate::locked::{Artifact, LockedApp, LockedComponent, Profile, SCHEMA};
+use crate::link::{self, Callee, Linked};
+use crate::locked::{Artifact, LinkMode, LockedApp, LockedComponent, Profile, SCHEMA};
 use crate::pool::{Place, Pool, PoolStatus, Share, Slots};
 use crate::settings::{Settings, Start};
 use crate::shutdown::Shutdown;
@@ -50,19 +51,18 @@ impl Host {
         let mut pools = Vec::new();
         let mut routes = Vec::new();
         for app in apps {
-            let mut by_name = HashMap::new();
-            for (name, component) in &app.components {
-                let pool = loader.pool(app, name, component)?;
-                by_name.insert(name.as_str(), pool.clone());
-                pools.push(pool);
-            }
+            let made = loader.app(app)?;
             for route in &app.http {
-                let pool = by_name.get(route.component.as_str()).ok_or_else(|| {
-                    HostError::Routes(format!(
-                        "{} leads to the unknown component `{}`",
-                        route.route, route.component
-                    ))
-                })?;
+                let wrong = |problem: &str| {
+                    let (route, component) = (&route.route, &route.component);
+                    HostError::Routes(format!("{route} leads to {problem} `{component}`"))
+                };
+                let pool = made
+                    .get(route.component.as_str())
+                    .ok_or_else(|| wrong("the unknown component"))?;
+                if !pool.serves_http() {
+                    return Err(wrong("a component that does not serve HTTP:"));
+                }
                 routes.push(Route::new(
                     &route.route,
                     &route.methods,
@@ -70,6 +70,7 @@ impl Host {
                     pool.clone(),
                 ));
             }
+            pools.extend(made.into_values());
         }
         let table = Router::new(routes).map_err(|error| HostError::Routes(error.to_string()))?;
         let metrics = Metrics::default();
@@ -128,6 +129,9 @@ struct Ground {
     place: Place,
 }
 
+/// A component with its imports answered, and what it reaches by name.
+type Joined = (InstancePre<State>, Option<Arc<dyn Peers>>);
+
 /// Makes pools; components with the same digest share their code.
 struct Loader<'a> {
     settings: &'a Settings,
@@ -180,11 +184,33 @@ impl<'a> Loader<'a> {
         })
     }
 
+    /// The pools of one app by name; a component's is made after those of all that it is linked to.
+    fn app(&mut self, app: &'a LockedApp) -> Result<BTreeMap<&'a str, Arc<Pool>>, HostError> {
+        let links = app.components.iter().map(|(name, component)| {
+            let linked = component.links.values();
+            let linked = linked.map(|link| link.component.as_str()).collect();
+            (name.as_str(), linked)
+        });
+        let links: BTreeMap<&str, Vec<&str>> = links.collect();
+        let order = link::in_order(&links).map_err(HostError::Links)?;
+        let mut pools = BTreeMap::new();
+        for name in order {
+            let component = app.components.get(name).ok_or_else(|| {
+                HostError::Links(format!("there is no component `{name}` to be linked to"))
+            })?;
+            let called = links.values().flatten().any(|linked| *linked == name);
+            let pool = self.pool((app, name), component, &pools, called)?;
+            pools.insert(name, pool);
+        }
+        Ok(pools)
+    }
+
     fn pool(
         &mut self,
-        app: &LockedApp,
-        name: &str,
+        (app, name): (&LockedApp, &str),
         component: &'a LockedComponent,
+        pools: &BTreeMap<&str, Arc<Pool>>,
+        called: bool,
     ) -> Result<Arc<Pool>, HostError> {
         let wrong = |error: wasmtime::Error| HostError::Component {
             component: name.to_owned(),
@@ -200,13 +226,13 @@ impl<'a> Loader<'a> {
             None => ground.running.load(&component.digest, artifact)?,
         };
         self.loaded.insert(&component.digest, code.clone());
-        let pre = ground.link(&code).map_err(wrong)?;
+        let (pre, peers) = ground.link(name, &code, component, pools).map_err(wrong)?;
         let share = Share {
             concurrency: self.settings.share(component.limits.concurrency),
             queue: self.settings.share(component.limits.queue),
         };
-        let blueprint = Blueprint::new(&app.name, name, component, self.log.clone());
-        Pool::new(blueprint, component, share, pre, &ground.place).map_err(wrong)
+        let blueprint = Blueprint::new(&app.name, name, component, self.log.clone(), peers);
+        Pool::new(blueprint, component, share, pre, &ground.place, called).map_err(wrong)
     }
 }
 
@@ -233,8 +259,30 @@ impl Ground {
         })
     }
 
-    fn link(&self, component: &Component) -> wasmtime::Result<InstancePre<State>> {
-        self.linker.instantiate_pre(component)
+    /// Links the imports of a component: to WASI, and to those of `pools` that its manifest names.
+    fn link(
+        &self,
+        name: &str,
+        code: &Component,
+        component: &LockedComponent,
+        pools: &BTreeMap<&str, Arc<Pool>>,
+    ) -> wasmtime::Result<Joined> {
+        if component.links.is_empty() {
+            return Ok((self.linker.instantiate_pre(code)?, None));
+        }
+        let (mut linker, mut peers) = (self.linker.clone(), Linked::default());
+        for (interface, link) in &component.links {
+            let LinkMode::Bridged = link.mode;
+            let callee: Arc<dyn Callee> = match pools.get(link.component.as_str()) {
+                Some(pool) => pool.clone(),
+                None => wasmtime::bail!("`{}` is not there to be linked to", link.component),
+            };
+            if !link::is_http(interface) {
+                link::bridge(&mut linker, (name, code), interface, &callee)?;
+            }
+            peers.add(callee);
+        }
+        Ok((linker.instantiate_pre(code)?, Some(Arc::new(peers))))
     }
 }
 

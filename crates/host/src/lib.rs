@@ -9,6 +9,7 @@ mod error;
 mod exit_code;
 mod host;
 mod inspect;
+mod link;
 mod locked;
 mod merge;
 mod pool;
@@ -26,8 +27,8 @@ pub use error::HostError;
 pub use host::Host;
 pub use inspect::{FileKind, InspectError, Inspection, Producers, inspect};
 pub use locked::{
-    Artifact, LockedApp, LockedComponent, LockedInstances, LockedLimits, LockedRoute, Profile,
-    Resources,
+    Artifact, LinkMode, LockedApp, LockedComponent, LockedInstances, LockedLimits, LockedLink,
+    LockedRoute, Profile, Resources,
 };
 pub use merge::{MergeError, merge};
 pub use pool::{InvokeError, Pool, PoolStatus};

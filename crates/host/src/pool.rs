@@ -4,33 +4,41 @@
 //! the body until its last byte. When the caller goes away, by dropping the future or the response body, the instance
 //! is dropped too, which is the only way to stop a guest. After a trap or a timeout an instance is never used again.
 //!
-//! There are two kinds of pools because there are two engine profiles: [`sync`] for `wasi:http` 0.2 and [`concurrent`]
-//! for 0.3.
+//! Requests are served by two kinds of instances because there are two engine profiles: [`sync`] for `wasi:http` 0.2 and
+//! [`concurrent`] for 0.3. Calls of other components are answered by instances of a third kind ([`called`]), for either
+//! profile, under the same admission and limits. A component that only others call is a library: it has no other kind.
 
 mod admission;
 mod body;
+mod called;
 mod concurrent;
 mod slots;
 mod sync;
 mod ticket;
+mod warm;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use http_body_util::{BodyExt, Limited};
 use thiserror::Error;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 use wasmtime::Engine;
-use wasmtime::component::InstancePre;
+use wasmtime::component::{Component, InstancePre};
 use wasmtime_wasi_http::handler::ProxyPre;
-use wasmtime_wasi_http::{WasiBody, p2, p3};
-use wisp_wasi::State;
+use wasmtime_wasi_http::{Error as HttpError, WasiBody, p2, p3};
+use wisp_wasi::{PeerResponse, State};
 
 use crate::blueprint::Blueprint;
+use crate::link::{Called, Callee, Exported};
 use crate::locked::{LockedComponent, LockedInstances, LockedLimits, Profile};
 use crate::telemetry::{Log, RequestId};
+use crate::value::Value;
 
-use admission::Admission;
+use admission::{Admission, Permit};
+use called::CalledInstances;
 use concurrent::ConcurrentInstances;
+use slots::Holder;
 pub(crate) use slots::Slots;
 use sync::SyncInstances;
 
@@ -56,6 +64,9 @@ pub enum InvokeError {
     /// The guest answered with an error code of `wasi:http`.
     #[error("the guest answered with the error {0}")]
     Guest(String),
+    /// A library was asked to serve HTTP.
+    #[error("the component does not serve HTTP")]
+    Library,
     /// No instance could be made.
     #[error("instantiation: {0}")]
     Instantiate(String),
@@ -92,7 +103,10 @@ pub struct Pool {
     log: Log,
     limits: LockedLimits,
     admission: Admission,
-    instances: Instances,
+    /// `None` for a library.
+    http: Option<Instances>,
+    /// `None` when no component is linked to this one.
+    called: Option<Arc<CalledInstances>>,
 }
 
 /// How many requests are in progress and wait, and how many instances are warm.
@@ -125,44 +139,50 @@ impl From<LockedInstances> for Reuse {
 }
 
 impl Pool {
+    /// `called` says whether other components call this one.
     pub(crate) fn new(
         blueprint: Blueprint,
         component: &LockedComponent,
         share: Share,
         pre: InstancePre<State>,
         place: &Place,
+        called: bool,
     ) -> wasmtime::Result<Arc<Self>> {
+        let blueprint = Arc::new(blueprint);
         let reuse = Reuse::from(component.instances);
-        let (app, name, log) = (
-            blueprint.app.clone(),
-            blueprint.component.clone(),
-            blueprint.log.clone(),
-        );
-        let (engine, slots) = (place.engine.clone(), place.slots.clone());
-        let instances = match place.profile {
-            Profile::Sync => {
-                let pre = p2::bindings::ProxyPre::new(pre)?;
-                Instances::Sync(SyncInstances::new(engine, pre, blueprint, reuse, slots))
-            }
-            Profile::Async => {
-                let pre = match p3::bindings::ServicePre::new(pre.clone()) {
-                    Ok(pre) => ProxyPre::P3(pre),
-                    Err(_) => ProxyPre::P2(p2::bindings::ProxyPre::new(pre)?),
-                };
-                Instances::Concurrent(ConcurrentInstances::new(
-                    engine, pre, blueprint, reuse, slots,
-                ))
-            }
+        let http = match Instances::new(&blueprint, reuse, pre.clone(), place) {
+            Err(_) if called => None,
+            http => Some(http?),
         };
+        let called = called.then(|| {
+            let (engine, slots) = (place.engine.clone(), place.slots.clone());
+            CalledInstances::new(engine, pre, blueprint.clone(), reuse, slots)
+        });
         let patience = Duration::from_millis(component.limits.queue_timeout_ms);
         Ok(Arc::new(Self {
-            app,
-            component: name,
-            log,
+            app: blueprint.app.clone(),
+            component: blueprint.component.clone(),
+            log: blueprint.log.clone(),
             limits: component.limits,
             admission: Admission::new(share.concurrency, share.queue, patience),
-            instances,
+            http,
+            called,
         }))
+    }
+
+    /// Waits for a permit; gives it with the deadline of what it is for.
+    async fn admit(&self) -> Result<(Permit, Instant), InvokeError> {
+        let deadline = Instant::now() + Duration::from_millis(self.limits.timeout_ms);
+        match self.admission.admit(deadline).await {
+            Ok(permit) => Ok((permit, deadline)),
+            Err(_) if Instant::now() >= deadline => Err(InvokeError::Timeout),
+            Err(_) => Err(InvokeError::Overloaded),
+        }
+    }
+
+    /// Whether it can answer requests.
+    pub(crate) fn serves_http(&self) -> bool {
+        self.http.is_some()
     }
 
     /// Serves one request.
@@ -174,15 +194,11 @@ impl Pool {
         request: http::Request<WasiBody>,
         id: RequestId,
     ) -> Result<http::Response<WasiBody>, InvokeError> {
-        let deadline = Instant::now() + Duration::from_millis(self.limits.timeout_ms);
-        let Ok(permit) = self.admission.admit(deadline).await else {
-            return Err(if Instant::now() >= deadline {
-                InvokeError::Timeout
-            } else {
-                InvokeError::Overloaded
-            });
+        let Some(http) = &self.http else {
+            return Err(InvokeError::Library);
         };
-        let result = match &self.instances {
+        let (permit, deadline) = self.admit().await?;
+        let result = match http {
             Instances::Sync(instances) => instances.handle(request, id, permit, deadline).await,
             Instances::Concurrent(instances) => {
                 instances.handle(request, id, permit, deadline).await
@@ -212,21 +228,107 @@ impl Pool {
 
     /// What goes on now.
     pub fn status(&self) -> PoolStatus {
-        let warm = match &self.instances {
-            Instances::Sync(instances) => slots::Holder::warm(instances.as_ref()),
-            Instances::Concurrent(instances) => instances.warm(),
+        let serving = match &self.http {
+            Some(Instances::Sync(instances)) => Holder::warm(instances.as_ref()),
+            Some(Instances::Concurrent(instances)) => instances.warm(),
+            None => 0,
         };
+        let called = self.called.as_deref().map_or(0, Holder::warm);
         PoolStatus {
             active: self.admission.active(),
             queued: self.admission.queued(),
-            warm,
+            warm: serving + called,
         }
     }
 
     /// Drops instances that were unused for longer than the component allows.
     pub(crate) fn retire_idle(&self) {
-        if let Instances::Sync(instances) = &self.instances {
+        if let Some(Instances::Sync(instances)) = &self.http {
             instances.retire_idle();
         }
+        if let Some(called) = &self.called {
+            called.retire_idle();
+        }
+    }
+}
+
+impl Instances {
+    fn new(
+        blueprint: &Arc<Blueprint>,
+        reuse: Reuse,
+        pre: InstancePre<State>,
+        place: &Place,
+    ) -> wasmtime::Result<Self> {
+        let (engine, slots) = (place.engine.clone(), place.slots.clone());
+        let blueprint = blueprint.clone();
+        Ok(match place.profile {
+            Profile::Sync => {
+                let pre = p2::bindings::ProxyPre::new(pre)?;
+                Self::Sync(SyncInstances::new(engine, pre, blueprint, reuse, slots))
+            }
+            Profile::Async => {
+                let pre = match p3::bindings::ServicePre::new(pre.clone()) {
+                    Ok(pre) => ProxyPre::P3(pre),
+                    Err(_) => ProxyPre::P2(p2::bindings::ProxyPre::new(pre)?),
+                };
+                Self::Concurrent(ConcurrentInstances::new(
+                    engine, pre, blueprint, reuse, slots,
+                ))
+            }
+        })
+    }
+}
+
+/// Why a request to another component got no response, as a guest may know it.
+fn peer_error(error: &InvokeError) -> HttpError {
+    match error {
+        InvokeError::Overloaded => HttpError::ConnectionLimitReached,
+        InvokeError::Timeout => HttpError::HttpResponseTimeout,
+        InvokeError::NoResponse => HttpError::HttpResponseIncomplete,
+        _ => HttpError::DestinationUnavailable,
+    }
+}
+
+impl Callee for Pool {
+    fn name(&self) -> &str {
+        &self.component
+    }
+
+    fn code(&self) -> Option<&Component> {
+        self.called.as_ref().map(|called| called.code())
+    }
+
+    fn call(self: Arc<Self>, function: Arc<Exported>, arguments: Vec<Value>) -> Called {
+        Box::pin(async move {
+            let Some(called) = &self.called else {
+                return Err(InvokeError::Library.into());
+            };
+            let (_permit, deadline) = self.admit().await?;
+            let call = called.call(&function, arguments);
+            let result = timeout_at(deadline, call).await;
+            Ok(result.unwrap_or(Err(InvokeError::Timeout))?)
+        })
+    }
+
+    fn fetch(self: Arc<Self>, request: http::Request<WasiBody>) -> Option<PeerResponse> {
+        self.http.as_ref()?;
+        let body = self.limits.body;
+        let limit = usize::try_from(body).unwrap_or(usize::MAX);
+        let request = request.map(|sent| {
+            Limited::new(sent, limit)
+                .map_err(move |error| match error.downcast::<HttpError>() {
+                    Ok(error) => *error,
+                    Err(_) => HttpError::HttpRequestBodySize(Some(body)),
+                })
+                .boxed_unsync()
+        });
+        // The caller may hand on the id that it was given, so that one can be followed through the log.
+        let id = request.headers().get("x-request-id");
+        let id = id.and_then(|id| RequestId::parse(id.as_bytes()));
+        let id = id.unwrap_or_else(RequestId::next);
+        Some(Box::pin(async move {
+            let response = self.handle(request, id).await;
+            response.map_err(|error| peer_error(&error))
+        }))
     }
 }

@@ -3,6 +3,7 @@
 //! Deny by default: no files, no network, no environment but the manifest's, no stores. Everything that a guest can
 //! make the host allocate is bounded here.
 
+use std::pin::Pin;
 use std::sync::Arc;
 
 use wasmtime::component::ResourceTable;
@@ -64,26 +65,59 @@ impl ResourceLimiter for Bounds {
     }
 }
 
-/// Outgoing requests: none are granted.
-#[derive(Debug)]
-struct NoOutbound;
+/// A response of another component, at some time.
+pub type PeerResponse =
+    Pin<Box<dyn Future<Output = Result<http::Response<WasiBody>, HttpError>> + Send>>;
 
-type Sent = Result<
-    (
-        http::Response<WasiBody>,
-        Box<dyn Future<Output = Result<(), HttpError>> + Send>,
-    ),
-    HttpError,
->;
+/// Components of the same app that a guest reaches as `http://<component>.internal/`, without a socket.
+pub trait Peers: Send + Sync + std::fmt::Debug {
+    /// Called for each outgoing request to a name below `.internal`, with what comes before that; `None` denies it.
+    fn send(&self, component: &str, request: http::Request<WasiBody>) -> Option<PeerResponse>;
+}
 
-impl WasiHttpHooks for NoOutbound {
+/// What comes before `.internal` in the name that a request goes to.
+fn peer_name(uri: &http::Uri) -> Option<&str> {
+    uri.host()?.strip_suffix(".internal")
+}
+
+/// Outgoing requests: none are granted but those to peers.
+#[derive(Debug, Default)]
+struct Outbound {
+    peers: Option<Arc<dyn Peers>>,
+}
+
+type Finished = Box<dyn Future<Output = Result<(), HttpError>> + Send>;
+type Sent = Result<(http::Response<WasiBody>, Finished), HttpError>;
+
+impl Outbound {
+    fn to_peer(&self, request: http::Request<WasiBody>) -> Option<PeerResponse> {
+        let peers = self.peers.as_ref()?;
+        let name = peer_name(request.uri())?.to_owned();
+        peers.send(&name, request)
+    }
+}
+
+impl WasiHttpHooks for Outbound {
     fn send_request(
         &mut self,
-        _: http::Request<WasiBody>,
-        _: Option<RequestOptions>,
-        _: Box<dyn Future<Output = Result<(), HttpError>> + Send>,
+        request: http::Request<WasiBody>,
+        options: Option<RequestOptions>,
+        _: Finished,
     ) -> Box<dyn Future<Output = Sent> + Send> {
-        Box::new(std::future::ready(Err(HttpError::HttpRequestDenied)))
+        let Some(response) = self.to_peer(request) else {
+            return Box::new(std::future::ready(Err(HttpError::HttpRequestDenied)));
+        };
+        let patience = options.and_then(|options| options.first_byte_timeout);
+        Box::new(async move {
+            let response = match patience {
+                Some(patience) => tokio::time::timeout(patience, response)
+                    .await
+                    .map_err(|_| HttpError::ConnectionReadTimeout)??,
+                None => response.await?,
+            };
+            let finished: Finished = Box::new(std::future::ready(Ok(())));
+            Ok((response, finished))
+        })
     }
 }
 
@@ -92,7 +126,7 @@ pub struct State {
     wasi: WasiCtx,
     http: WasiHttpCtx,
     table: ResourceTable,
-    outbound: NoOutbound,
+    outbound: Outbound,
     bounds: Bounds,
     output: Option<Arc<Output>>,
 }
@@ -140,7 +174,7 @@ impl State {
             wasi,
             http,
             table,
-            outbound: NoOutbound,
+            outbound: Outbound::default(),
             bounds,
             output,
         }
@@ -183,6 +217,11 @@ impl State {
         let mut store = Store::new(engine, Self::new(wasi, None, usize::MAX));
         store.set_epoch_deadline(u64::MAX);
         store
+    }
+
+    /// From now on the guest reaches these components of its app.
+    pub fn set_peers(&mut self, peers: Arc<dyn Peers>) {
+        self.outbound.peers = Some(peers);
     }
 
     /// Hands on what the guest wrote without a final line feed.

@@ -199,14 +199,13 @@ impl ConcurrentInstances {
     pub(crate) fn new(
         engine: Engine,
         pre: ProxyPre<State>,
-        blueprint: Blueprint,
+        blueprint: Arc<Blueprint>,
         reuse: Reuse,
         slots: Arc<Slots>,
     ) -> Self {
         let lives = Arc::new(Lives::default());
         let holder: Arc<dyn Holder> = lives.clone();
         slots.register(Arc::downgrade(&holder));
-        let blueprint = Arc::new(blueprint);
         Self {
             handler: ProxyHandler::new(Maker {
                 engine,

@@ -5,7 +5,7 @@
 
 use std::future::poll_fn;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::task::Poll;
 
 use tokio::sync::oneshot;
@@ -21,6 +21,7 @@ use wisp_wasi::State;
 use super::admission::Permit;
 use super::body::{Ending, Failure, GuestBody};
 use super::slots::{Holder, Slot, Slots};
+use super::warm::Warm;
 use super::{InvokeError, Reuse};
 use crate::blueprint::{Blueprint, RequestLines};
 use crate::telemetry::RequestId;
@@ -33,11 +34,10 @@ type Invocation = Pin<Box<dyn Future<Output = Result<(), InvokeError>> + Send>>;
 pub(crate) struct SyncInstances {
     engine: Engine,
     pre: ProxyPre<State>,
-    blueprint: Blueprint,
+    blueprint: Arc<Blueprint>,
     reuse: Reuse,
     slots: Arc<Slots>,
-    /// Most recently used last.
-    warm: Mutex<Vec<Instance>>,
+    warm: Warm<Instance>,
 }
 
 impl std::fmt::Debug for SyncInstances {
@@ -54,7 +54,6 @@ struct Instance {
     proxy: Proxy,
     lines: Arc<RequestLines>,
     served: u32,
-    idle_since: Instant,
     _slot: Slot,
 }
 
@@ -102,7 +101,7 @@ impl SyncInstances {
     pub(crate) fn new(
         engine: Engine,
         pre: ProxyPre<State>,
-        blueprint: Blueprint,
+        blueprint: Arc<Blueprint>,
         reuse: Reuse,
         slots: Arc<Slots>,
     ) -> Arc<Self> {
@@ -112,7 +111,7 @@ impl SyncInstances {
             blueprint,
             reuse,
             slots,
-            warm: Mutex::default(),
+            warm: Warm::new(reuse.idle),
         });
         let holder: Arc<dyn Holder> = made.clone();
         made.slots.register(Arc::downgrade(&holder));
@@ -173,7 +172,7 @@ impl SyncInstances {
                 component,
                 log,
                 ..
-            } = &self.blueprint;
+            } = self.blueprint.as_ref();
             log.failure(app, component, id, &error.to_string());
         });
         Task(task.abort_handle())
@@ -218,7 +217,7 @@ impl SyncInstances {
 
     async fn instance(&self) -> Result<Instance, InvokeError> {
         if self.reuse.requests > 1
-            && let Some(instance) = self.lock().pop()
+            && let Some(instance) = self.warm.take()
         {
             return Ok(instance);
         }
@@ -231,7 +230,6 @@ impl SyncInstances {
                 proxy,
                 lines,
                 served: 0,
-                idle_since: Instant::now(),
                 _slot: slot,
             }),
             Err(error) => Err(InvokeError::Instantiate(format!("{error:#}"))),
@@ -241,42 +239,23 @@ impl SyncInstances {
     fn give_back(&self, mut instance: Instance) {
         instance.served += 1;
         if instance.served < self.reuse.requests && !self.slots.contended() {
-            instance.idle_since = Instant::now();
-            self.lock().push(instance);
+            self.warm.keep(instance);
         }
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Instance>> {
-        self.warm.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Drops instances that were unused for longer than the component allows.
     pub(crate) fn retire_idle(&self) {
-        let mut warm = self.lock();
-        let fresh = warm
-            .iter()
-            .position(|instance| instance.idle_since.elapsed() < self.reuse.idle);
-        let count = fresh.unwrap_or(warm.len());
-        let retired: Vec<_> = warm.drain(..count).collect();
-        drop(warm);
-        drop(retired);
+        self.warm.retire();
     }
 }
 
 impl Holder for SyncInstances {
     fn warm(&self) -> usize {
-        self.lock().len()
+        self.warm.count()
     }
 
     fn give_up_one(&self) {
-        let mut warm = self.lock();
-        let oldest = if warm.is_empty() {
-            None
-        } else {
-            Some(warm.remove(0))
-        };
-        drop(warm);
-        drop(oldest);
+        self.warm.give_up_one();
     }
 }
 

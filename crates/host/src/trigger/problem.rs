@@ -43,6 +43,7 @@ impl From<&InvokeError> for Failure {
             InvokeError::Trap { .. }
             | InvokeError::NoResponse
             | InvokeError::Guest(_)
+            | InvokeError::Library
             | InvokeError::Instantiate(_) => Self::Broken,
         }
     }

@@ -224,7 +224,7 @@ async fn what_a_call_may_copy_is_bounded() {
     let mut guest = Guest::new(false, None).await;
     guest.store.set_hostcall_fuel(16);
 
-    let error = guest.call("give", vec![]).await.unwrap_err();
+    let error = guest.call("get-access", vec![]).await.unwrap_err();
 
     assert!(
         error.root_cause().to_string().contains("too much data"),

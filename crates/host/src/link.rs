@@ -1,0 +1,297 @@
+//! Links: imports of a component that another component of the same app answers from an instance of its own.
+//!
+//! Theory of operation. A bridged link is made when the host loads: for each function of the interface the signatures on
+//! both sides are compared and kept, and the import is defined as a function of the host that calls the other
+//! component's pool. A call takes the callee's permit and instance, runs under the callee's limits and grants, and copies
+//! values only: nothing of one store is ever seen in the other. What the callee does wrong (trap, timeout, overload) is a
+//! trap of the caller whose message names both. The caller's own deadline holds too: when the caller is dropped, the
+//! future of the call inside it is dropped, and with it the callee's instance.
+//!
+//! Handles mean nothing in another store, so functions that pass resources are refused when the host loads, by name.
+//! Calls cannot run in circles, because a component that is reached from itself is refused too.
+//!
+//! The same links let a guest reach `http://<component>.internal/`: a request of one component is a request to another,
+//! in process, body by body, without a socket.
+
+use std::collections::{BTreeMap, HashMap};
+use std::pin::Pin;
+use std::sync::Arc;
+
+use http::header::{HeaderMap, HeaderName};
+use wasmtime::component::types::{ComponentInstance, ComponentItem};
+use wasmtime::component::{Component, ComponentExportIndex, Linker, LinkerInstance};
+use wasmtime::error::Context;
+use wasmtime::{Result, bail};
+use wasmtime_wasi_http::WasiBody;
+use wisp_wasi::{PeerResponse, Peers, State};
+
+use crate::value::{self, Signature, Type, Value};
+
+/// The result of a call of another component, at some time.
+pub(crate) type Called = Pin<Box<dyn Future<Output = Result<Option<Value>>> + Send>>;
+
+/// A function that a component exports.
+#[derive(Debug)]
+pub(crate) struct Exported {
+    pub(crate) index: ComponentExportIndex,
+    pub(crate) signature: Signature,
+}
+
+/// A component that others call; implemented by the pool of its instances, which is above links.
+pub(crate) trait Callee: Send + Sync + std::fmt::Debug {
+    /// Its name in the manifest.
+    fn name(&self) -> &str;
+
+    /// Its code; looked at when the host loads. `None` when it was not made to be called.
+    fn code(&self) -> Option<&Component>;
+
+    /// Called for each bridged call, many times at once. Dropping the future drops the instance that it runs in.
+    fn call(self: Arc<Self>, function: Arc<Exported>, arguments: Vec<Value>) -> Called;
+
+    /// Called for each request to `http://<name>.internal/`; `None` when it does not serve HTTP.
+    fn fetch(self: Arc<Self>, request: http::Request<WasiBody>) -> Option<PeerResponse>;
+}
+
+/// The components that one component is linked to, by name; what it reaches as `<name>.internal`.
+#[derive(Debug, Default)]
+pub(crate) struct Linked(HashMap<String, Arc<dyn Callee>>);
+
+impl Linked {
+    pub(crate) fn add(&mut self, callee: Arc<dyn Callee>) {
+        self.0.insert(callee.name().to_owned(), callee);
+    }
+}
+
+impl Peers for Linked {
+    fn send(&self, component: &str, mut request: http::Request<WasiBody>) -> Option<PeerResponse> {
+        let callee = self.0.get(component)?.clone();
+        remove_reserved(request.headers_mut());
+        callee.fetch(request)
+    }
+}
+
+/// Removes what only the host may say about a request (see `trigger::headers`), in CGI's spelling too.
+fn remove_reserved(headers: &mut HeaderMap) {
+    let reserved = |name: &&HeaderName| {
+        let name = name.as_str().replace('_', "-");
+        name.starts_with("wisp-") || name == "forwarded" || name.starts_with("x-forwarded-")
+    };
+    let names: Vec<_> = headers.keys().filter(reserved).cloned().collect();
+    for name in names {
+        headers.remove(name);
+    }
+}
+
+/// Lets `callee` answer what a component with this name and code imports as `interface`.
+pub(crate) fn bridge(
+    linker: &mut Linker<State>,
+    (name, code): (&str, &Component),
+    interface: &str,
+    callee: &Arc<dyn Callee>,
+) -> Result<()> {
+    let engine = linker.engine().clone();
+    let ty = code.component_type();
+    let Some(import) = ty.get_import(&engine, interface) else {
+        bail!(
+            "it does not import {interface}, which is linked to `{}`",
+            callee.name()
+        );
+    };
+    let ComponentItem::ComponentInstance(import) = import.ty else {
+        bail!("{interface} is not an interface, which alone can be linked");
+    };
+    let link = Link {
+        caller: name,
+        interface,
+        callee,
+    };
+    link.functions(&mut linker.instance(interface)?, &import, &engine)
+}
+
+/// Whether a link of this name only lets a guest reach the other as `<name>.internal`: requests are no calls.
+pub(crate) fn is_http(interface: &str) -> bool {
+    let name = interface.split('@').next();
+    matches!(
+        name,
+        Some("wasi:http/incoming-handler" | "wasi:http/handler")
+    )
+}
+
+/// One link, while it is made.
+struct Link<'a> {
+    caller: &'a str,
+    interface: &'a str,
+    callee: &'a Arc<dyn Callee>,
+}
+
+impl Link<'_> {
+    fn functions(
+        &self,
+        linker: &mut LinkerInstance<'_, State>,
+        import: &ComponentInstance,
+        engine: &wasmtime::Engine,
+    ) -> Result<()> {
+        for (name, item) in import.exports(engine) {
+            if let ComponentItem::ComponentFunc(function) = item.ty {
+                let signature = Signature::of(&function);
+                self.function(linker, name, &signature)
+                    .with_context(|| format!("{}: function {name}", self.interface))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn function(
+        &self,
+        linker: &mut LinkerInstance<'_, State>,
+        name: &str,
+        signature: &Signature,
+    ) -> Result<()> {
+        check_crosses(signature)?;
+        let exported = Arc::new(self.exported(name)?);
+        if exported.signature != *signature {
+            bail!(
+                "`{}` imports {signature}, and `{}` exports {}",
+                self.caller,
+                self.callee.name(),
+                exported.signature
+            );
+        }
+        let callee = self.callee.clone();
+        let place: Arc<str> = format!(
+            "{}#{name} of `{}`, called by `{}`",
+            self.interface,
+            callee.name(),
+            self.caller
+        )
+        .into();
+        let call = move |arguments| {
+            let answer = callee.clone().call(exported.clone(), arguments);
+            let place = place.clone();
+            Box::pin(async move { answer.await.context(place) }) as Called
+        };
+        if signature.asynchronous() {
+            value::define_concurrent(linker, name, signature, move |_, values| call(values))
+        } else {
+            value::define(linker, name, signature, move |_, values| call(values))
+        }
+    }
+
+    fn exported(&self, name: &str) -> Result<Exported> {
+        let found = self.callee.code().and_then(|code| {
+            let interface = code.get_export_index(None, self.interface)?;
+            code.get_export(Some(&interface), name)
+        });
+        match found {
+            Some((ComponentItem::ComponentFunc(function), index)) => Ok(Exported {
+                index,
+                signature: Signature::of(&function),
+            }),
+            _ => bail!("`{}` does not export it", self.callee.name()),
+        }
+    }
+}
+
+/// Refuses what cannot be copied from one store to another.
+fn check_crosses(signature: &Signature) -> Result<()> {
+    let handle = |ty: &Type| {
+        matches!(
+            ty,
+            Type::Own(_)
+                | Type::Borrow(_)
+                | Type::Stream(_)
+                | Type::Future(_)
+                | Type::Unsupported(_)
+        )
+    };
+    match signature.types().find_map(|ty| ty.find(&handle)) {
+        None => Ok(()),
+        Some(ty) => bail!("`{ty}` cannot cross a bridged link, only a fused one"),
+    }
+}
+
+/// The components of an app, each after all those that it is linked to; an error is the path of a circle.
+pub(crate) fn in_order<'a>(
+    links: &BTreeMap<&'a str, Vec<&'a str>>,
+) -> std::result::Result<Vec<&'a str>, String> {
+    let mut order = Vec::new();
+    for name in links.keys() {
+        visit(links, name, &mut Vec::new(), &mut order)?;
+    }
+    Ok(order)
+}
+
+fn visit<'a>(
+    links: &BTreeMap<&'a str, Vec<&'a str>>,
+    name: &'a str,
+    path: &mut Vec<&'a str>,
+    order: &mut Vec<&'a str>,
+) -> std::result::Result<(), String> {
+    if order.contains(&name) {
+        return Ok(());
+    }
+    let circle = path.contains(&name);
+    path.push(name);
+    if circle {
+        return Err(format!("links run in a circle: {}", path.join(" -> ")));
+    }
+    for next in links.get(name).into_iter().flatten() {
+        visit(links, next, path, order)?;
+    }
+    path.pop();
+    order.push(name);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn order(links: &[(&'static str, &[&'static str])]) -> Result<Vec<&'static str>, String> {
+        let links = links
+            .iter()
+            .map(|(name, linked)| (*name, linked.to_vec()))
+            .collect();
+        in_order(&links)
+    }
+
+    #[test]
+    fn what_is_linked_to_comes_first() {
+        let order = order(&[("a", &["c", "b"]), ("b", &["c"]), ("c", &[])]);
+
+        assert_eq!(order, Ok(vec!["c", "b", "a"]));
+    }
+
+    #[test]
+    fn a_guest_cannot_say_what_only_the_host_may() {
+        let names = [
+            "accept",
+            "wisp-client-address",
+            "wisp_route",
+            "x-forwarded-for",
+            "forwarded",
+            "x-request-id",
+        ];
+        let value = http::HeaderValue::from_static("1");
+        let mut headers: HeaderMap = names
+            .into_iter()
+            .map(|name| (HeaderName::from_static(name), value.clone()))
+            .collect();
+
+        remove_reserved(&mut headers);
+
+        let mut left: Vec<_> = headers.keys().map(HeaderName::as_str).collect();
+        left.sort_unstable();
+        assert_eq!(left, ["accept", "x-request-id"]);
+    }
+
+    #[test]
+    fn a_circle_is_shown_as_a_path() {
+        let order = order(&[("a", &["b"]), ("b", &["c"]), ("c", &["b"])]);
+
+        assert_eq!(
+            order,
+            Err("links run in a circle: a -> b -> c -> b".to_owned())
+        );
+    }
+}

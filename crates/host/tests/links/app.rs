@@ -1,0 +1,184 @@
+//! An app of compiled guests, served.
+
+use std::collections::BTreeMap;
+use std::net::{SocketAddr, TcpListener};
+use std::os::unix::fs::PermissionsExt;
+
+use tempfile::TempDir;
+use tokio::net::TcpStream;
+use wisp_host::{
+    Artifact, Host, HostError, LinkMode, LockedApp, LockedComponent, LockedInstances, LockedLimits,
+    LockedLink, LockedRoute, LogFormat, LogSettings, Profile, Resources, Settings, Shutdown, Start,
+    Strategy,
+};
+
+use super::guests::artifact;
+use super::http_support::{Client, settings};
+
+/// One component of an app.
+pub(crate) struct Part {
+    name: &'static str,
+    wasm: Vec<u8>,
+    profile: Profile,
+    timeout_ms: u64,
+    reuse: u32,
+    links: Vec<(&'static str, &'static str)>,
+}
+
+impl Part {
+    pub(crate) fn new(name: &'static str, wasm: Vec<u8>) -> Self {
+        Self {
+            name,
+            wasm,
+            profile: Profile::Sync,
+            timeout_ms: 20_000,
+            reuse: 1,
+            links: Vec::new(),
+        }
+    }
+
+    pub(crate) fn on(self, profile: Profile) -> Self {
+        Self { profile, ..self }
+    }
+
+    pub(crate) fn timeout_ms(self, timeout_ms: u64) -> Self {
+        Self { timeout_ms, ..self }
+    }
+
+    pub(crate) fn reuse(self, reuse: u32) -> Self {
+        Self { reuse, ..self }
+    }
+
+    pub(crate) fn linked(mut self, interface: &'static str, component: &'static str) -> Self {
+        self.links.push((interface, component));
+        self
+    }
+
+    fn locked(&self) -> LockedComponent {
+        let links = self.links.iter().map(|(interface, component)| {
+            let link = LockedLink {
+                component: (*component).to_owned(),
+                mode: LinkMode::Bridged,
+            };
+            ((*interface).to_owned(), link)
+        });
+        LockedComponent {
+            digest: self.name.to_owned(),
+            environment: BTreeMap::new(),
+            limits: LockedLimits {
+                memory: 16 << 20,
+                timeout_ms: self.timeout_ms,
+                concurrency: 8,
+                queue: 8,
+                queue_timeout_ms: 5000,
+                body: 1 << 20,
+            },
+            instances: LockedInstances {
+                reuse: self.reuse,
+                idle_ms: 60_000,
+                concurrency: 1,
+            },
+            links: links.collect(),
+        }
+    }
+}
+
+fn start(folder: &TempDir, parts: &[Part], route: &str) -> Start {
+    let artifacts = parts.iter().map(|part| {
+        let path = folder.path().join(part.name);
+        let bytes = artifact(&part.wasm, part.profile);
+        std::fs::write(&path, &bytes).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+        let artifact = Artifact {
+            path,
+            size: u64::try_from(bytes.len()).unwrap(),
+            profile: part.profile,
+            resources: Resources {
+                core_instances: 4,
+                memories: 1,
+                tables: 2,
+                table_elements: 1000,
+            },
+        };
+        (part.name.to_owned(), artifact)
+    });
+    let app = LockedApp {
+        schema: 1,
+        name: "app".into(),
+        version: "0.1.0".into(),
+        http: vec![LockedRoute {
+            route: "/...".into(),
+            methods: vec![],
+            hosts: vec![],
+            component: route.to_owned(),
+        }],
+        components: parts
+            .iter()
+            .map(|part| (part.name.to_owned(), part.locked()))
+            .collect(),
+    };
+    Start {
+        artifacts: artifacts.collect(),
+        apps: vec![app],
+        settings: Settings {
+            worker: 0,
+            workers: 1,
+            compiler_strategy: Strategy::Cranelift,
+            log: LogSettings {
+                format: LogFormat::Json,
+                access: false,
+                color: false,
+            },
+            http: settings(),
+        },
+    }
+}
+
+/// Why an app with these parts does not load.
+pub(crate) fn refusal(parts: &[Part]) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    match Host::load(&start(&folder, parts, parts[0].name)) {
+        Ok(_) => panic!("it loads"),
+        Err(error) => error.to_string(),
+    }
+}
+
+/// A served app; the first part answers all requests.
+pub(crate) struct App {
+    address: SocketAddr,
+    shutdown: Shutdown,
+    serving: tokio::task::JoinHandle<Result<(), HostError>>,
+    _folder: TempDir,
+}
+
+impl App {
+    pub(crate) fn serve(parts: &[Part]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let host = Host::load(&start(&folder, parts, parts[0].name)).unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let shutdown = Shutdown::new();
+        let serving = tokio::spawn({
+            let shutdown = shutdown.clone();
+            async move { host.serve(listener, shutdown).await }
+        });
+        Self {
+            address,
+            shutdown,
+            serving,
+            _folder: folder,
+        }
+    }
+
+    /// The status of the answer to one request.
+    pub(crate) async fn status(&self) -> u16 {
+        let mut client = Client::new(TcpStream::connect(self.address).await.unwrap());
+        client.send("GET / HTTP/1.1\r\nhost: a\r\n\r\n").await;
+        client.reply().await.status
+    }
+
+    pub(crate) async fn end(self) {
+        self.shutdown.close();
+        self.serving.await.unwrap().unwrap();
+    }
+}
