@@ -187,6 +187,15 @@ impl<'a> Loader<'a> {
             component: name.to_owned(),
             message: format!("{error:#}"),
         };
+        if let Some((interface, link)) = component.links.first_key_value() {
+            return Err(HostError::Component {
+                component: name.to_owned(),
+                message: format!(
+                    "its link of {interface} to {} is bridged, which this version cannot do; link it with mode `fused`",
+                    link.component
+                ),
+            });
+        }
         let artifact = find(self.artifacts, &component.digest)?;
         let ground = self
             .grounds

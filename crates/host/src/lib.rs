@@ -2,6 +2,7 @@
 
 mod blueprint;
 mod command;
+mod compose;
 mod encode;
 mod engine;
 mod error;
@@ -17,14 +18,17 @@ mod telemetry;
 pub mod trigger;
 
 pub use command::{CommandOptions, Directory, run_command};
+pub use compose::{
+    ComposeError, Composition, Import, Interfaces, Part, check_link, compose, interfaces,
+};
 pub use encode::{Adapter, EncodeError, encode, preview1_to_component};
 pub use engine::{Strategy, compile, engine_key};
 pub use error::HostError;
 pub use host::Host;
 pub use inspect::{FileKind, InspectError, Inspection, Producers, inspect};
 pub use locked::{
-    Artifact, LockedApp, LockedComponent, LockedInstances, LockedLimits, LockedRoute, Profile,
-    Resources,
+    Artifact, LinkMode, LockedApp, LockedComponent, LockedInstances, LockedLimits, LockedLink,
+    LockedRoute, Profile, Resources,
 };
 pub use merge::{MergeError, merge};
 pub use pool::{InvokeError, Pool, PoolStatus};

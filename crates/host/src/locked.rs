@@ -52,6 +52,27 @@ pub struct LockedComponent {
     pub limits: LockedLimits,
     /// How instances are reused.
     pub instances: LockedInstances,
+    /// What it imports from other components of the app, by interface; fused links are in the component's bytes already.
+    #[serde(default)]
+    pub links: BTreeMap<String, LockedLink>,
+}
+
+/// A link of one import.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LockedLink {
+    /// Name in the manifest of the component that answers.
+    pub component: String,
+    /// How it is called.
+    pub mode: LinkMode,
+}
+
+/// How a link is called by the core.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "lowercase")]
+pub enum LinkMode {
+    /// The other component answers from an instance of its own; values are copied.
+    Bridged,
 }
 
 /// Limits of one component on one host; a worker enforces its share.

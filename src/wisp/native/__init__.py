@@ -18,18 +18,24 @@ from wisp.native.core import (
     serve,
     version,
 )
+from wisp.native.links import Interfaces, Part, check_link, compose, interfaces
 
 __all__ = [
     "Adapter",
     "ComponentInfo",
+    "Interfaces",
+    "Part",
     "Producers",
     "Profile",
     "Resources",
     "Serving",
     "Strategy",
+    "check_link",
+    "compose",
     "encode",
     "engine_key",
     "inspect",
+    "interfaces",
     "merge",
     "preview1_to_component",
     "run_command",
