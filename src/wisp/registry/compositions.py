@@ -66,7 +66,7 @@ async def link(manifest: Manifest, digests: Mapping[str, str], cache: Cache, rep
 
 
 def _link(manifest: Manifest, digests: Mapping[str, str], cache: Cache, report: Report) -> Linked:
-    found = {name: native.interfaces(name, cache.read(digest)) for name, digest in digests.items()}
+    found = {name: _interfaces(name, cache.read(digest)) for name, digest in digests.items()}
     plan = links.resolve(manifest, found)
     run = {}
     for entry, group in plan.groups.items():
@@ -75,6 +75,19 @@ def _link(manifest: Manifest, digests: Mapping[str, str], cache: Cache, report: 
         for bridged in (link for link in made if link.mode == "bridged"):
             _checked(manifest, component, bridged, digests, cache)
     return Linked(plan, run)
+
+
+def _interfaces(name: str, wasm: bytes) -> native.Interfaces:
+    try:
+        return native.interfaces(name, wasm)
+    except ComponentError:
+        try:
+            native.inspect(wasm)
+        except ComponentError as error:
+            # It is broken, whatever it may be linked to.
+            message = f"component {name}: {error.message}"
+            raise ComponentError(message, hint=error.hint, component=name) from error
+        raise
 
 
 def _composed(
