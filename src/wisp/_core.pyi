@@ -7,10 +7,13 @@ from typing import Self, final
 
 __all__ = [
     "Host",
+    "check_link",
     "compile",
+    "compose",
     "encode",
     "engine_key",
     "inspect",
+    "interfaces",
     "merge",
     "preview1_to_component",
     "run_command",
@@ -36,6 +39,15 @@ def encode(core: bytes, wit: str, world: str, adapter: str) -> bytes:
 
 def merge(component: bytes) -> bytes:
     """Merge the modules of a component of componentize-py into one."""
+
+def compose(composition: str, components: list[bytes]) -> bytes:
+    """Compose components into one; `composition` is JSON that says which parts there are and who answers whom."""
+
+def check_link(consumer: tuple[str, bytes], interface: str, provider: tuple[str, bytes]) -> None:
+    """Refuse two components, each with its name, that do not fit together through an interface."""
+
+def interfaces(name: str, component: bytes) -> str:
+    """Return the interfaces through which a component can be linked, as JSON."""
 
 def preview1_to_component(core: bytes) -> bytes:
     """Make a command component of a preview-1 program."""

@@ -2,6 +2,7 @@
 
 mod blueprint;
 mod command;
+mod compose;
 mod demand;
 mod encode;
 mod engine;
@@ -21,6 +22,9 @@ pub mod value;
 pub mod wit;
 
 pub use command::{CommandOptions, Directory, run_command};
+pub use compose::{
+    ComposeError, Composition, Import, Interfaces, Part, check_link, compose, interfaces,
+};
 pub use encode::{Adapter, EncodeError, encode, preview1_to_component};
 pub use engine::{Strategy, compile, engine_key};
 pub use error::HostError;

@@ -16,7 +16,8 @@ mod _core {
     use super::host::PyHost;
     #[pymodule_export]
     use super::tools::{
-        compile, encode, engine_key, inspect, merge, preview1_to_component, run_command, version,
+        check_link, compile, compose, encode, engine_key, inspect, interfaces, merge,
+        preview1_to_component, run_command, version,
     };
     #[pymodule_export]
     use super::wit::{wit_check, wit_decode, wit_read, wit_try_link, wit_try_world};

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use pyo3::prelude::*;
+use pyo3::pybacked::PyBackedBytes;
 use wisp_host::{CommandOptions, HostError, Profile, Strategy};
 
 use crate::error::{ComponentError, raise, system};
@@ -70,6 +71,44 @@ pub(crate) fn preview1_to_component(py: Python<'_>, core: &[u8]) -> PyResult<Vec
 pub(crate) fn merge(py: Python<'_>, component: &[u8]) -> PyResult<Vec<u8>> {
     py.detach(|| wisp_host::merge(component))
         .map_err(component_error)
+}
+
+/// Composes components into one, as a description in JSON says.
+#[pyfunction]
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "a list from Python is a value of its own"
+)]
+pub(crate) fn compose(
+    py: Python<'_>,
+    composition: &str,
+    components: Vec<PyBackedBytes>,
+) -> PyResult<Vec<u8>> {
+    let composition = serde_json::from_str::<wisp_host::Composition>(composition)
+        .map_err(|error| raise(&HostError::from(error)))?;
+    py.detach(|| wisp_host::compose(&composition, &components))
+        .map_err(component_error)
+}
+
+/// Refuses two components, each with its name, that do not fit together through an interface.
+#[pyfunction]
+pub(crate) fn check_link(
+    py: Python<'_>,
+    consumer: (&str, &[u8]),
+    interface: &str,
+    provider: (&str, &[u8]),
+) -> PyResult<()> {
+    py.detach(|| wisp_host::check_link(consumer, interface, provider))
+        .map_err(component_error)
+}
+
+/// The interfaces through which a component can be linked, as JSON.
+#[pyfunction]
+pub(crate) fn interfaces(py: Python<'_>, name: &str, component: &[u8]) -> PyResult<String> {
+    let found = py
+        .detach(|| wisp_host::interfaces(name, component))
+        .map_err(component_error)?;
+    json(&found)
 }
 
 /// Compiles a component for the engine profile that it needs and writes the artifact; gives its record as JSON.

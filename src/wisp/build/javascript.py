@@ -16,13 +16,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from wisp.build import guests, inputs, javascript_tools, process
+from wisp.build import guests, inputs, javascript_tools, process, worlds
 from wisp.errors import BuildError, ToolchainError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from wisp.build.builder import BuildRequest, Pin, Report, Tool
+    from wisp.build.worlds import World
 
 LIBRARY: Final = guests.FOLDER / "js" / "src"
 ENTRIES: Final = tuple(
@@ -56,6 +57,10 @@ ENGINES: Final = {
     ),
 }
 
+LIBRARY_ENTRY: Final = """\
+export * from {module};
+"""
+
 ENTRY: Final = """\
 import "wisp-guest/platform";
 import {module};
@@ -73,6 +78,8 @@ class JavaScriptProject:
     entry: str
     engine: Engine
     has_dependencies: bool
+    world: World | None
+    """The world of its own, if it has one."""
 
     @classmethod
     def read(cls, folder: Path) -> JavaScriptProject:
@@ -91,7 +98,12 @@ class JavaScriptProject:
         dependencies = package.get("dependencies", {})
         named = set(dependencies) - {"wisp-guest"} if isinstance(dependencies, dict) else set()
         entry = _entry(folder, settings.get("entry"), package.get("main"))
-        return cls(folder, entry, ENGINES[str(engine)], bool(named))
+        world = worlds.find(folder, named=str(settings["world"]) if "world" in settings else None)
+        if world is not None and not world.is_library:
+            message = f"the world {world.name} exports nothing: JavaScript services cannot import from other components yet"
+            hint = "write the service in Python or Rust, or let the world export an interface"
+            raise BuildError(message, file=world.path, hint=hint)
+        return cls(folder, entry, ENGINES[str(engine)], bool(named), world)
 
 
 def _package(folder: Path) -> Mapping[str, object]:
@@ -111,10 +123,10 @@ def _package(folder: Path) -> Mapping[str, object]:
 
 def _settings(folder: Path, package: Mapping[str, object]) -> Mapping[str, object]:
     settings = package.get("wisp", {})
-    known = {"engine", "entry"}
+    known = {"engine", "entry", "world"}
     if isinstance(settings, dict) and not set(settings) - known:
         return settings
-    message = "package.json: `wisp` is an object with the keys engine and entry, or some of them"
+    message = "package.json: `wisp` is an object with the keys engine, entry and world, or some of them"
     raise BuildError(message, file=folder / "package.json")
 
 
@@ -205,9 +217,10 @@ def _install_dependencies(project: JavaScriptProject, request: BuildRequest, rep
 def _componentize(project: JavaScriptProject, sources: Path, tools: Path, request: BuildRequest) -> None:
     entry, job = request.work / "entry.mjs", request.work / "job.json"
     engine = project.engine
-    text = ENTRY.format(module=json.dumps(str(sources / project.entry)), export=engine.export)
+    template = ENTRY if project.world is None else LIBRARY_ENTRY
+    text = template.format(module=json.dumps(str(sources / project.entry)), export=engine.export)
     entry.write_text(text, encoding="utf-8")
-    job.write_text(json.dumps(_job(engine, entry, sources, request)), encoding="utf-8")
+    job.write_text(json.dumps(_job(project, entry, sources, request)), encoding="utf-8")
     output = process.run([str(javascript_tools.node()), "build.mjs", str(job)], folder=tools)
     answer = _answer(output.stdout)
     if answer is None or output.code != 0:
@@ -219,7 +232,8 @@ def _componentize(project: JavaScriptProject, sources: Path, tools: Path, reques
         raise _failure(error, sources, project.folder, request.component)
 
 
-def _job(engine: Engine, entry: Path, sources: Path, request: BuildRequest) -> dict[str, object]:
+def _job(project: JavaScriptProject, entry: Path, sources: Path, request: BuildRequest) -> dict[str, object]:
+    engine, world = project.engine, project.world
     return {
         "entry": str(entry),
         "folder": str(sources),
@@ -230,8 +244,9 @@ def _job(engine: Engine, entry: Path, sources: Path, request: BuildRequest) -> d
             "wisp-guest": str(LIBRARY / "index.js"),
         },
         "engine": engine.name,
-        "wit": str(engine.wit),
-        "world": engine.world,
+        "external": ["wasi:", *(f"{package}/" for package in (world.packages if world else ()))],
+        "wit": str(world.path if world else engine.wit),
+        "world": world.name if world else engine.world,
         "output": str(request.output),
     }
 

@@ -17,7 +17,7 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from wisp.build import guests, inputs, process, python_dependencies, python_errors
+from wisp.build import guests, inputs, process, python_dependencies, python_errors, worlds
 from wisp.build.builder import BuildRequest, Pin, Report, Tool
 from wisp.build.python_project import PythonProject, late_imports
 from wisp.errors import BuildError, ComponentError
@@ -39,6 +39,17 @@ from wisp_guest import _entry
 
 IncomingHandler = _entry.handler_class(_module)
 _entry.settle({folders!r}, {late!r})
+"""
+
+LIBRARY_ENTRY: Final = """\
+import importlib
+
+_module = importlib.import_module({module!r})
+
+from wisp_guest import _late
+
+globals().update({{name: value for name, value in vars(_module).items() if not name.startswith("_")}})
+_late.settle({late!r})
 """
 
 
@@ -104,7 +115,8 @@ def _stage(project: PythonProject, files: Sequence[Path], work: Path) -> list[Pa
     # componentize-py mounts the n-th folder as /n.
     mounts = [f"/{number}" for number in range(len(project.roots))]
     late = late_imports(project, files)
-    entry = ENTRY.format(module=project.module, folders=mounts, late=late)
+    template = LIBRARY_ENTRY if project.world is not None and project.world.is_library else ENTRY
+    entry = template.format(module=project.module, folders=mounts, late=late)
     (work / "entry" / "wisp_entry.py").write_text(entry, encoding="utf-8")
     return [*(work / "sources" / root for root in project.roots), work / "guest", work / "entry"]
 
@@ -116,13 +128,23 @@ def _componentize(
     paths = [argument for folder in folders for argument in ("--python-path", str(folder))]
     command = process.uv_tool(
         REQUIREMENT,
-        *("componentize-py", "--quiet", "--wit-path", str(guests.WIT_0_2), "--world", guests.WORLD),
+        *("componentize-py", "--quiet", *_world(project, request.work)),
         *("componentize", "wisp_entry", *paths, "--output", str(request.output)),
     )
     environment = process.tool_environment(VIRTUAL_ENV=str(request.work / "nothing"))
     output = process.run(command, folder=request.work, environment=environment)
     if output.code != 0:
         raise python_errors.explain(output.text, project, request.component)
+
+
+def _world(project: PythonProject, work: Path) -> list[str]:
+    """Return the options that say what the component imports and exports."""
+    path, name = guests.WIT_0_2, guests.WORLD
+    if project.world is not None:
+        # componentize-py merges worlds by itself, but not those with resources.
+        own = project.world
+        path, name = (own.path, own.name) if own.is_library else worlds.stage_service(own, work / "wit")
+    return ["--wit-path", str(path), "--world", name]
 
 
 def _merge(request: BuildRequest, report: Report) -> None:

@@ -9,14 +9,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from wisp.build import worlds
 from wisp.errors import BuildError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
+    from wisp.build.worlds import World
+
 MODULE: Final = "app"
-_KEYS: Final = frozenset({"module", "pure-fallback"})
+_KEYS: Final = frozenset({"module", "pure-fallback", "world"})
 _DOTTED: Final = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*", re.ASCII)
 _LINE: Final = re.compile(r"at line (\d+)")
 
@@ -41,6 +44,9 @@ class PythonProject:
     fallbacks: frozenset[str]
     """Distributions whose compiled part the project does without."""
 
+    world: World | None
+    """The world of its own, if it has one."""
+
     @classmethod
     def read(cls, folder: Path) -> PythonProject:
         """Read a project.
@@ -63,6 +69,7 @@ class PythonProject:
             requirements=declared,
             requirements_file=listed if not declared and listed.is_file() else None,
             fallbacks=frozenset(normal(name) for name in _strings(path, settings, "pure-fallback")),
+            world=worlds.find(folder, named=_world(path, settings.get("world"))),
         )
 
 
@@ -97,6 +104,13 @@ def _strings(path: Path, table: object, key: str) -> tuple[str, ...]:
     if isinstance(values, list) and all(isinstance(value, str) for value in values):
         return tuple(values)
     message = f"pyproject.toml: `{key}` is a list of strings"
+    raise BuildError(message, file=path)
+
+
+def _world(path: Path, given: object) -> str | None:
+    if given is None or isinstance(given, str):
+        return given
+    message = f"pyproject.toml: [tool.wisp] world is the name of a world, not `{given}`"
     raise BuildError(message, file=path)
 
 

@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from wisp.cli import output
-from wisp.cli.prepared import PreparedApp, PreparedComponent
+from wisp.cli.prepared import PreparedApp, PreparedComponent, PreparedLink
 from wisp.cli.sources import Obtained, Source, obtain
 from wisp.errors import ComponentError, ManifestError
 from wisp.manifest import load, lock
 from wisp.manifest.locked import lock_app
 from wisp.registry.artifacts import Artifact, artifact, forget
 from wisp.registry.cache import Cache
+from wisp.registry.compositions import Linked, link
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Mapping, Sequence
@@ -39,10 +40,22 @@ class BuiltApp:
 
     manifest: Manifest
     components: tuple[PreparedComponent, ...]
+    linked: Linked
     paths: Mapping[str, Path]
     """By component: where it lies in the cache."""
 
     watch: tuple[Path, ...]
+
+    @property
+    def links(self) -> tuple[PreparedLink, ...]:
+        """The links, as they were settled; none if only some components were built."""
+        if self.linked.plan is None:
+            return ()
+        return tuple(
+            PreparedLink(name, made.interface, made.component, made.mode, made.reason)
+            for name, links in self.linked.plan.links.items()
+            for made in links
+        )
 
 
 async def build_app(path: Path, options: PrepareOptions, report: Report) -> BuiltApp:
@@ -117,16 +130,18 @@ async def assemble(path: Path, options: PrepareOptions, report: Report) -> Prepa
     """
     manifest, cache = find(path, profile=options.profile), Cache.open()
     built = await _build(manifest, cache, options, report)
-    components = {component.name: component for component in built.components}
+    linked = built.linked
     compiled = await _all(
-        {name: _compiled(component, cache, options, report) for name, component in components.items()}
+        {name: _compiled(name, digest, cache, options, report) for name, digest in linked.digests.items()}
     )
-    digests = {name: component.digest for name, component in components.items()}
+    for name in _serving(manifest, linked):
+        _require_http(name, compiled[name], alone=len(manifest.component) == 1)
     return PreparedApp(
         name=manifest.app.name,
         folder=manifest.folder,
-        locked=lock_app(manifest, digests).to_data(),
+        locked=lock_app(manifest, linked.digests, linked.bridges).to_data(),
         components=built.components,
+        links=built.links,
         artifacts={found.digest: found.document() for found in compiled.values()},
         watch=built.watch,
     )
@@ -149,9 +164,12 @@ async def _build(manifest: Manifest, cache: Cache, options: PrepareOptions, repo
             *(path for name, one in made.items() for path in (*sources[name].watched(), *one.inputs)),
         ]
     )
+    whole = not options.components
+    digests = {component.name: component.digest for component in components}
     return BuiltApp(
         manifest=manifest,
         components=components,
+        linked=await link(manifest, digests, cache, report) if whole else Linked(None, digests),
         paths={component.name: cache.component(component.digest) for component in components},
         watch=tuple(watched),
     )
@@ -194,27 +212,36 @@ def _component(name: str, one: Obtained, cache: Cache) -> PreparedComponent:
 
 
 async def _compiled(
-    component: PreparedComponent, cache: Cache, options: PrepareOptions, report: Report
+    name: str, digest: str, cache: Cache, options: PrepareOptions, report: Report
 ) -> Artifact:
-    """Compile a component, and refuse one that cannot serve; the name is what the user knows it by."""
+    """Compile what the host runs as a component; the name is what the user knows it by."""
 
     def named(_: str) -> None:
-        report(f"{component.name}: compiling with {options.strategy.capitalize()}")
+        report(f"{name}: compiling with {options.strategy.capitalize()}")
 
     try:
-        found = await artifact(cache, component.digest, options.strategy, report=named)
+        return await artifact(cache, digest, options.strategy, report=named)
     except ComponentError as error:
-        message = f"component {component.name}: {error.message}"
-        raise ComponentError(message, hint=error.hint, component=component.name) from error
-    if found.info.http is None:
-        message = f"component {component.name} cannot serve HTTP: it exports {', '.join(found.info.exports) or 'nothing'}"
-        hint = (
-            "it is a program: `wisp run` runs it"
-            if found.info.command
-            else "it must export wasi:http/incoming-handler or wasi:http/handler"
-        )
-        raise ComponentError(message, hint=hint, component=component.name)
-    return found
+        message = f"component {name}: {error.message}"
+        raise ComponentError(message, hint=error.hint, component=name) from error
+
+
+def _serving(manifest: Manifest, linked: Linked) -> list[str]:
+    """Return the components that must serve HTTP: all but those that others are linked to and no route leads to."""
+    routed = {trigger.component for trigger in manifest.http}
+    libraries = {made.component for bridges in linked.bridges.values() for made in bridges.values()}
+    return [name for name in linked.digests if name in routed or name not in libraries]
+
+
+def _require_http(name: str, found: Artifact, *, alone: bool) -> None:
+    if found.info.http is not None:
+        return
+    message = f"component {name} cannot serve HTTP: it exports {', '.join(found.info.exports) or 'nothing'}"
+    hint = "it is a program: `wisp run` runs it"
+    if not found.info.command:
+        hint = "it must export wasi:http/incoming-handler or wasi:http/handler"
+        hint += "" if alone else ", or another component must be linked to it"
+    raise ComponentError(message, hint=hint, component=name)
 
 
 async def _all(work: Mapping[str, Coroutine[None, None, Outcome]]) -> dict[str, Outcome]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from wisp.cli import output
@@ -46,6 +47,8 @@ def run(arguments: argparse.Namespace) -> int:
         print(json.dumps(_document(app), indent=2))
     else:
         print("\n".join(output.columns(_rows(app.components), indent=0)))
+        if app.links:
+            print("\n".join(["", *output.columns(output.link_rows(app.links), indent=0)]))
     return 0
 
 
@@ -86,4 +89,5 @@ def _document(app: BuiltApp) -> dict[str, object]:
             }
             for component in app.components
         },
+        "links": [asdict(link) for link in app.links],
     }

@@ -63,6 +63,17 @@ COMMANDS = (
         ),
     ),
     Command(
+        "compose",
+        "Write an app, or several components, as one component",
+        (
+            ("wisp compose -o app.wasm", "the app in this folder, with all that is linked"),
+            (
+                "wisp compose gateway.wasm processor.wasm -o app.wasm",
+                "the first, its imports answered by the second",
+            ),
+        ),
+    ),
+    Command(
         "run",
         "Run a WebAssembly program",
         (

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import wisp
-from wisp.cli.prepared import PreparedApp, PreparedComponent
+from wisp.cli.prepared import PreparedApp, PreparedComponent, PreparedLink
 from wisp.errors import ArtifactError
 from wisp.registry import files
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from wisp.cli.prepared import PrepareOptions
     from wisp.registry.cache import Cache
 
-_SCHEMA: Final = 1
+_SCHEMA: Final = 2
 _MOST_FILES: Final = 20_000
 """An app of more files is not remembered: looking at them would take longer than the long way."""
 
@@ -158,6 +158,7 @@ def _document(app: PreparedApp) -> Mapping[str, object]:
         "folder": str(app.folder),
         "locked": app.locked,
         "components": [{**asdict(component), "cached": True, "seconds": 0.0} for component in app.components],
+        "links": [asdict(link) for link in app.links],
         "artifacts": app.artifacts,
         "watch": [str(path) for path in app.watch],
     }
@@ -167,9 +168,11 @@ def _app(data: Mapping[str, object]) -> PreparedApp:
     """Read what `_document` wrote."""
     known = dict(data)
     folder, watch, components = known.pop("folder"), known.pop("watch"), known.pop("components")
+    links = known.pop("links")
     return PreparedApp(
         **known,  # type: ignore[arg-type]
         folder=Path(folder),  # type: ignore[arg-type]
         components=tuple(PreparedComponent(**component) for component in components),  # type: ignore[attr-defined]
+        links=tuple(PreparedLink(**link) for link in links),  # type: ignore[attr-defined]
         watch=tuple(Path(path) for path in watch),  # type: ignore[attr-defined]
     )

@@ -91,7 +91,7 @@ def create(app: NewApp) -> list[Path]:
 
 
 def _complete(name: str | None, template: str | None, path: Path | None) -> NewApp:
-    from wisp.manifest.models import parse_name  # noqa: PLC0415 - pydantic is slow to import
+    from wisp.manifest.values import parse_name  # noqa: PLC0415 - pydantic is slow to import
 
     interactive = sys.stdin.isatty() and sys.stderr.isatty()
     if name is None and path is not None:

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, TextIO
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from wisp.cli.prepared import PreparedLink
+
 _COLOURS = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "blue": "34", "cyan": "36"}
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 _STEP = 1024
@@ -67,6 +69,14 @@ def columns(rows: Iterable[Sequence[str]], *, indent: int = 2) -> list[str]:
         cells = [cell.ljust(widths[i]) if i < len(row) - 1 else cell for i, cell in enumerate(row)]
         lines.append((" " * indent + "  ".join(cells)).rstrip())
     return lines
+
+
+def link_rows(links: Iterable[PreparedLink]) -> list[tuple[str, str, str, str]]:
+    """Write links as rows: which component, to which other, through what, and how it was decided."""
+    return [
+        (link.component, f"-> {link.provider}", link.interface, f"{link.mode}: {link.reason}")
+        for link in links
+    ]
 
 
 class Progress:

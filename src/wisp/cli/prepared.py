@@ -57,6 +57,22 @@ class PreparedComponent:
 
 
 @dataclass(frozen=True, slots=True)
+class PreparedLink:
+    """One link of an app, as it was settled."""
+
+    component: str
+    interface: str
+    provider: str
+    """The component that answers."""
+
+    mode: str
+    """`fused` or `bridged`."""
+
+    reason: str
+    """Why this mode, in words."""
+
+
+@dataclass(frozen=True, slots=True)
 class PreparedApp:
     """One app, ready to be told to workers."""
 
@@ -68,6 +84,7 @@ class PreparedApp:
     """The locked app: one element of `apps` in the start message."""
 
     components: tuple[PreparedComponent, ...]
+    links: tuple[PreparedLink, ...]
 
     artifacts: Mapping[str, Mapping[str, object]]
     """By digest: `path`, `size`, `profile`, `resources`; the app's part of `artifacts` in the start message."""

@@ -48,6 +48,8 @@ class Screen:
         lines = ["", f"  {output.paint(f'wisp {wisp.__version__}', 'bold', stream=sys.stderr)}", ""]
         for app in self._apps:
             lines += [*output.columns(_rows(app), indent=2), ""]
+            if app.links:
+                lines += [*output.columns(output.link_rows(app.links), indent=2), ""]
         url = output.paint(listening.url, "cyan", stream=sys.stderr)
         workers = "1 worker" if listening.workers == 1 else f"{listening.workers} workers"
         lines.append(f"  {url}  ready in {took}, {workers}")

@@ -30,6 +30,7 @@ def check(data: Mapping[str, Any], places: Mapping[KeyPath, Place]) -> Iterator[
     yield from _unknown_components(triggers, components)
     yield from _equal_routes(triggers, places)
     yield from _unknown_overrides(_table(data.get("profile")), components)
+    yield from _wrong_links(components)
 
 
 def check_sources(manifest: Manifest) -> Iterator[Problem]:
@@ -136,6 +137,40 @@ def _unknown_overrides(profiles: Mapping[str, Any], components: Mapping[str, obj
                 advice = nearest(name, list(components), what="components")
                 path = ("profile", profile, "component", name)
                 yield Problem(path, f'there is no component "{name}" to change; {advice}', on_key=True)
+
+
+def _wrong_links(components: Mapping[str, Any]) -> Iterator[Problem]:
+    """Find links that lead nowhere, and circles: a component of a circle could never be made."""
+    targets: dict[str, dict[str, str]] = {name: dict(_links(table)) for name, table in components.items()}
+    for name, links in targets.items():
+        for interface, target in links.items():
+            path: KeyPath = ("component", name, "link", interface)
+            if target not in components:
+                advice = nearest(target, list(components), what="components")
+                yield Problem(path, f'there is no component "{target}"; {advice}')
+            elif circle := _path(targets, target, name):
+                yield Problem(path, f"the links go in a circle: {' -> '.join([name, *circle])}")
+
+
+def _links(component: object) -> Iterator[tuple[str, str]]:
+    for interface, link in _table(_table(component).get("link")).items():
+        target = _table(link).get("component") if isinstance(link, dict) else link
+        if isinstance(target, str):
+            yield interface, target
+
+
+def _path(targets: Mapping[str, Mapping[str, str]], begin: str, end: str) -> list[str]:
+    """Return the components on a way of links, with both its ends; none if there is no way."""
+    ways = [[begin]]
+    seen = {begin}
+    for way in ways:
+        if way[-1] == end:
+            return way
+        for target in targets.get(way[-1], {}).values():
+            if target not in seen:
+                seen.add(target)
+                ways.append([*way, target])
+    return []
 
 
 def _table(value: object) -> Mapping[str, Any]:

@@ -10,8 +10,9 @@ from pydantic import ValidationError
 
 from wisp.errors import ManifestError
 from wisp.manifest import checks, problems
-from wisp.manifest.models import FILE_NAME, App, Component, HttpTrigger, Manifest, parse_name
+from wisp.manifest.models import FILE_NAME, App, Component, HttpTrigger, Manifest
 from wisp.manifest.positions import Place, positions
+from wisp.manifest.values import parse_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from wisp.manifest.positions import Path as KeyPath
     from wisp.manifest.problems import Problem
 
-_MERGED_TABLES: Final = frozenset({"build", "environment", "limits", "instances"})
+_MERGED_TABLES: Final = frozenset({"build", "environment", "limits", "instances", "link"})
 _TOML_PLACE: Final = re.compile(r"(.*) \(at (?:line (\d+), column (\d+)|end of document)\)", re.DOTALL)
 
 

@@ -16,6 +16,7 @@ from wisp.manifest.units import to_milliseconds
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from wisp.manifest.links import Link
     from wisp.manifest.models import Component, HttpTrigger, Manifest
 
 
@@ -51,6 +52,13 @@ class LockedInstances(_Locked):
     concurrency: int
 
 
+class LockedLink(_Locked):
+    """Which component answers an interface, and how it is called. What is fused is inside the component already."""
+
+    component: str
+    mode: Literal["bridged"]
+
+
 class LockedComponent(_Locked):
     """One component."""
 
@@ -58,6 +66,8 @@ class LockedComponent(_Locked):
     environment: dict[str, str]
     limits: LockedLimits
     instances: LockedInstances
+    links: dict[str, LockedLink]
+    """By imported interface."""
 
 
 class LockedApp(_Locked):
@@ -78,20 +88,28 @@ class LockedApp(_Locked):
         return self.model_dump(mode="json", by_alias=True)
 
 
-def lock_app(manifest: Manifest, digests: Mapping[str, Digest]) -> LockedApp:
+def lock_app(
+    manifest: Manifest,
+    digests: Mapping[str, Digest],
+    bridges: Mapping[str, Mapping[str, Link]] | None = None,
+) -> LockedApp:
     """Put a manifest and the digests of its components together.
 
     Args:
         manifest: The manifest, with its profile applied.
-        digests: By component, of every component that the manifest declares.
+        digests: By component, of every component that the host runs. One that is only fused into others is not run.
+        bridges: By component, by interface: the links that the host carries.
 
     """
+    carried = bridges or {}
     return LockedApp(
         name=manifest.app.name,
         version=manifest.app.version,
         http=tuple(_route(trigger) for trigger in manifest.http),
         components={
-            name: _component(component, digests[name]) for name, component in manifest.component.items()
+            name: _component(component, digests[name], carried.get(name, {}))
+            for name, component in manifest.component.items()
+            if name in digests
         },
     )
 
@@ -102,7 +120,7 @@ def _route(trigger: HttpTrigger) -> LockedRoute:
     )
 
 
-def _component(component: Component, digest: Digest) -> LockedComponent:
+def _component(component: Component, digest: Digest, links: Mapping[str, Link]) -> LockedComponent:
     limits, instances = component.limits, component.instances
     return LockedComponent(
         digest=digest,
@@ -120,4 +138,8 @@ def _component(component: Component, digest: Digest) -> LockedComponent:
             idle_ms=to_milliseconds(instances.idle),
             concurrency=instances.concurrency,
         ),
+        links={
+            interface: LockedLink(component=link.component, mode="bridged")
+            for interface, link in links.items()
+        },
     )

@@ -8,10 +8,9 @@ to a component that does not exist, is in `checks`.
 
 from __future__ import annotations
 
-import re
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final, TypeAlias, TypeVar
+from typing import Annotated, Final, Literal, TypeAlias
 
 from pydantic import (
     AfterValidator,
@@ -20,180 +19,45 @@ from pydantic import (
     ConfigDict,
     Discriminator,
     Field,
-    PlainSerializer,
     PrivateAttr,
     Strict,
     Tag,
 )
 
 from wisp.manifest.digests import Digest
-from wisp.manifest.hosts import parse_host
-from wisp.manifest.routes import parse_route
-from wisp.manifest.units import (
-    DURATION_PATTERN,
-    SIZE_PATTERN,
-    format_duration,
-    format_size,
-    parse_duration,
-    parse_size,
-)
+from wisp.manifest.units import format_duration, format_size
 from wisp.manifest.urls import parse_url
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from wisp.manifest.values import (
+    AS_DURATION,
+    AS_SIZE,
+    COUNT,
+    MOST_TIME,
+    VERSION_PATTERN,
+    WASM32_MEMORY,
+    WASM_PAGE,
+    Duration,
+    Environment,
+    Hosts,
+    InterfaceName,
+    Methods,
+    Name,
+    RelativePath,
+    RoutePattern,
+    Size,
+    between,
+    parse_version,
+)
 
 FILE_NAME: Final = "wisp.toml"
 """The manifest's name in its folder."""
-
-NAME_PATTERN: Final = r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$"
-"""Names of apps, components and profiles."""
-
-_NAME_LENGTH: Final = 64
-_VERSION_PATTERN: Final = (
-    r"^(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?$"
-)
-_METHOD_PATTERN: Final = r"^[A-Z][A-Z0-9!#$%&'*+.^_`|~-]*$"
-_COUNT: Final = 2**32 - 1
-_WASM_PAGE: Final = 64 * 2**10
-_WASM32_MEMORY: Final = 4 * 2**30
-_MOST_TIME: Final = timedelta(days=365)
-
-_Ordered = TypeVar("_Ordered", int, timedelta)
-
-
-def _one_or_many(value: object) -> object:
-    return [value] if isinstance(value, str) else value
-
-
-def _distinct(values: tuple[str, ...]) -> tuple[str, ...]:
-    repeated = next((value for value in values if values.count(value) > 1), None)
-    if repeated is not None:
-        message = f'"{repeated}" appears twice'
-        raise ValueError(message)
-    return values
-
-
-def _between(lowest: _Ordered, highest: _Ordered, show: Callable[[_Ordered], str]) -> AfterValidator:
-    def check(value: _Ordered) -> _Ordered:
-        if lowest <= value <= highest:
-            return value
-        message = f"must lie between {show(lowest)} and {show(highest)}"
-        raise ValueError(message)
-
-    return AfterValidator(check)
-
-
-def parse_name(text: str) -> str:
-    """Return a kebab-case name as it is; a `ValueError` proposes one when it is not."""
-    if len(text) > _NAME_LENGTH:
-        message = f"a name has at most {_NAME_LENGTH} characters"
-        raise ValueError(message)
-    if re.fullmatch(NAME_PATTERN, text):
-        return text
-    message = f'"{text}" is not a name; names are lower-case words joined by "-", starting with a letter'
-    proposal = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
-    if re.fullmatch(NAME_PATTERN, proposal):
-        message += f', such as "{proposal}"'
-    raise ValueError(message)
-
-
-def _parse_version(text: str) -> str:
-    if re.fullmatch(_VERSION_PATTERN, text):
-        return text
-    message = f'expected a semantic version such as "1.0.0", found "{text}"'
-    raise ValueError(message)
-
-
-def _parse_method(text: str) -> str:
-    if text in {"CONNECT", "TRACE"}:
-        message = f"{text} is never given to a component"
-    elif re.fullmatch(_METHOD_PATTERN, text):
-        return text
-    elif re.fullmatch(_METHOD_PATTERN, text.upper()):
-        message = f'methods are written in upper case: "{text.upper()}"'
-    else:
-        message = f'expected an HTTP method such as "POST", found "{text}"'
-    raise ValueError(message)
-
-
-def _parse_path(text: str) -> str:
-    if text == "" or "\0" in text:
-        message = "expected a path, relative to the manifest's folder"
-        raise ValueError(message)
-    if "://" in text:
-        message = f'to fetch it, write {{ url = "{text}", digest = "sha256:..." }}'
-        raise ValueError(message)
-    return text
-
-
-def _parse_variable(text: str) -> str:
-    if text == "" or "=" in text or "\0" in text:
-        message = f'"{text}" cannot name an environment variable'
-        raise ValueError(message)
-    return text
-
-
-def _parse_text(text: str) -> str:
-    if "\0" in text:
-        message = "an environment variable cannot hold a NUL character"
-        raise ValueError(message)
-    return text
 
 
 def _source_kind(value: object) -> str:
     return "remote" if isinstance(value, dict | RemoteSource) else "path"
 
 
-# A validator hides the serializers before it, so these come last where they are used.
-_AS_SIZE: Final = PlainSerializer(format_size, return_type=str, when_used="json")
-_AS_DURATION: Final = PlainSerializer(format_duration, return_type=str, when_used="json")
-
-Name: TypeAlias = Annotated[
-    str,
-    AfterValidator(parse_name),
-    Field(json_schema_extra={"pattern": NAME_PATTERN, "maxLength": _NAME_LENGTH}),
-]
-Size: TypeAlias = Annotated[
-    int,
-    BeforeValidator(
-        parse_size,
-        json_schema_input_type=Annotated[int, Field(ge=0)] | Annotated[str, Field(pattern=SIZE_PATTERN)],
-    ),
-]
-Duration: TypeAlias = Annotated[
-    timedelta,
-    BeforeValidator(
-        parse_duration,
-        json_schema_input_type=Annotated[int, Field(ge=0)] | Annotated[str, Field(pattern=DURATION_PATTERN)],
-    ),
-]
-Method: TypeAlias = Annotated[
-    str, AfterValidator(_parse_method), Field(json_schema_extra={"pattern": _METHOD_PATTERN})
-]
-Host: TypeAlias = Annotated[str, AfterValidator(parse_host)]
-Methods: TypeAlias = Annotated[
-    tuple[Method, ...],
-    Strict(strict=False),
-    AfterValidator(_distinct),
-    BeforeValidator(_one_or_many, json_schema_input_type=Method | list[Method]),
-]
-Hosts: TypeAlias = Annotated[
-    tuple[Host, ...],
-    Strict(strict=False),
-    AfterValidator(_distinct),
-    BeforeValidator(_one_or_many, json_schema_input_type=Host | list[Host]),
-]
-RoutePattern: TypeAlias = Annotated[
-    str,
-    AfterValidator(lambda text: parse_route(text).text),
-    Field(json_schema_extra={"pattern": "^/"}),
-]
-RelativePath: TypeAlias = Annotated[
-    str, AfterValidator(_parse_path), Field(json_schema_extra={"minLength": 1})
-]
-Environment: TypeAlias = dict[
-    Annotated[str, AfterValidator(_parse_variable)], Annotated[str, AfterValidator(_parse_text)]
-]
+def _link(value: object) -> object:
+    return {"component": value} if isinstance(value, str) else value
 
 
 class Table(BaseModel):
@@ -209,7 +73,7 @@ class App(Table):
         description="The app's name, in lower-case words joined by `-`.", examples=["polyglot"]
     )
     version: Annotated[
-        str, AfterValidator(_parse_version), Field(json_schema_extra={"pattern": _VERSION_PATTERN})
+        str, AfterValidator(parse_version), Field(json_schema_extra={"pattern": VERSION_PATTERN})
     ] = Field("0.0.0", description="The app's semantic version.", examples=["0.1.0"])
     description: str = Field("", description="One sentence for people.")
 
@@ -290,11 +154,11 @@ class Limits(Table):
     `queue`, divided by `n` and rounded up. The other limits are those of one instance or one request.
     """
 
-    memory: Annotated[Size, _between(_WASM_PAGE, _WASM32_MEMORY, format_size), _AS_SIZE] = Field(
+    memory: Annotated[Size, between(WASM_PAGE, WASM32_MEMORY, format_size), AS_SIZE] = Field(
         256 * 2**20, description="Linear memory of one instance, from `64KiB` to `4GiB`.", examples=["64MiB"]
     )
     timeout: Annotated[
-        Duration, _between(timedelta(milliseconds=1), _MOST_TIME, format_duration), _AS_DURATION
+        Duration, between(timedelta(milliseconds=1), MOST_TIME, format_duration), AS_DURATION
     ] = Field(
         timedelta(seconds=30),
         description="Wall-clock time of one request, from its admission until its response has been sent."
@@ -306,23 +170,23 @@ class Limits(Table):
         description="Requests in progress at once. The default keeps the worst case, every instance at its memory"
         " limit, within what a machine may have; a component that mostly waits can have far more.",
         ge=1,
-        le=_COUNT,
+        le=COUNT,
     )
     queue: int = Field(
         1_000,
         description="Requests that may wait for their turn when `concurrency` is reached. Past it the client gets"
         " 503 with `Retry-After`.",
         ge=0,
-        le=_COUNT,
+        le=COUNT,
     )
-    queue_timeout: Annotated[Duration, _between(timedelta(0), _MOST_TIME, format_duration), _AS_DURATION] = (
+    queue_timeout: Annotated[Duration, between(timedelta(0), MOST_TIME, format_duration), AS_DURATION] = (
         Field(
             timedelta(seconds=5),
             description="How long a request may wait for its turn; then the client gets 503 with `Retry-After`.",
             examples=["1s"],
         )
     )
-    body: Annotated[Size, _between(0, 2**40, format_size), _AS_SIZE] = Field(
+    body: Annotated[Size, between(0, 2**40, format_size), AS_SIZE] = Field(
         16 * 2**20,
         description="Body of one request, at most `1TiB`. Past it the client gets 413.",
         examples=["1MiB"],
@@ -339,10 +203,10 @@ class Instances(Table):
         description="Requests that one instance serves before it is dropped. More than 1 is faster, and means that"
         " requests share the component's memory.",
         ge=1,
-        le=_COUNT,
+        le=COUNT,
         examples=[128],
     )
-    idle: Annotated[Duration, _between(timedelta(0), _MOST_TIME, format_duration), _AS_DURATION] = Field(
+    idle: Annotated[Duration, between(timedelta(0), MOST_TIME, format_duration), AS_DURATION] = Field(
         timedelta(seconds=10),
         description="How long an unused instance is kept for the next request.",
         examples=["1m"],
@@ -352,12 +216,32 @@ class Instances(Table):
         description="Requests at once in one instance, for `wasi:http` 0.3 components with `reuse` above 1;"
         " others take one at a time.",
         ge=1,
-        le=_COUNT,
+        le=COUNT,
     )
 
 
+LinkMode: TypeAlias = Literal["auto", "fused", "bridged"]
 Source: TypeAlias = Annotated[
     Annotated[RelativePath, Tag("path")] | Annotated[RemoteSource, Tag("remote")], Discriminator(_source_kind)
+]
+
+
+class LinkTarget(Table):
+    """Which component answers an interface that another one imports, and how it is called."""
+
+    component: Name = Field(description="The component that exports the interface.", examples=["processor"])
+    mode: LinkMode = Field(
+        "auto",
+        description="`fused`: both become one component, so that a call costs nanoseconds; what is linked to runs under the"
+        " limits of what calls it, and is denied all that was not granted to it. `bridged`: the other runs in instances of"
+        " its own, with its own limits and environment, and values are copied. `auto`: fused, unless the other has an"
+        " environment that its caller has not.",
+        examples=["bridged"],
+    )
+
+
+Links: TypeAlias = dict[
+    InterfaceName, Annotated[LinkTarget, BeforeValidator(_link, json_schema_input_type=Name | LinkTarget)]
 ]
 
 
@@ -380,6 +264,12 @@ class Component(Table):
     )
     limits: Limits = Field(Limits(), description="What it may use.")
     instances: Instances = Field(Instances(), description="How its instances are reused.")
+    link: Links = Field(
+        default={},
+        description="By interface that it imports: the component of this app that answers, or"
+        ' `{ component = "...", mode = "..." }`. A component that others are linked to need not serve HTTP.',
+        examples=[{"cyber:packets/data-processor@0.2.0": "processor"}],
+    )
 
 
 class ComponentOverride(Table):
@@ -395,6 +285,11 @@ class ComponentOverride(Table):
     )
     limits: Limits = Field(Limits(), description="Replaces the keys that are given.")
     instances: Instances = Field(Instances(), description="Replaces the keys that are given.")
+    link: Links = Field(
+        default={},
+        description="Adds links, or replaces them.",
+        examples=[{"cyber:packets/data-processor@0.2.0": "processor-debug"}],
+    )
 
 
 class Profile(Table):

@@ -53,6 +53,7 @@ _MESSAGES: Final = {
     "less_than_equal": "must be at most {le}",
     "too_short": "declare at least one",
     "string_too_short": "must not be empty",
+    "literal_error": "must be {expected}",
 }
 
 

@@ -23,6 +23,7 @@ _TABLES: Final = (
     ("Build", "[component.NAME.build]"),
     ("Limits", "[component.NAME.limits]"),
     ("Instances", "[component.NAME.instances]"),
+    ("LinkTarget", "[component.NAME.link]"),
     ("Profile", "[profile.NAME]"),
     ("ComponentOverride", "[profile.NAME.component.NAME]"),
 )

@@ -19,18 +19,24 @@ from wisp.native.core import (
     version,
 )
 from wisp.native.wit import wit_check, wit_decode, wit_read, wit_try_link, wit_try_world
+from wisp.native.links import Interfaces, Part, check_link, compose, interfaces
 
 __all__ = [
     "Adapter",
     "ComponentInfo",
+    "Interfaces",
+    "Part",
     "Producers",
     "Profile",
     "Resources",
     "Serving",
     "Strategy",
+    "check_link",
+    "compose",
     "encode",
     "engine_key",
     "inspect",
+    "interfaces",
     "merge",
     "preview1_to_component",
     "run_command",

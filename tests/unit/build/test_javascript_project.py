@@ -57,7 +57,7 @@ def test_the_guest_library_is_no_dependency_to_install(tmp_path: Path) -> None:
     [
         ('{\n"main": }', "not JSON", 2),
         ({"wisp": {"engine": "v8"}}, "no engine `v8`", None),
-        ({"wisp": {"enginee": "quickjs"}}, "`wisp` is an object with the keys engine and entry", None),
+        ({"wisp": {"enginee": "quickjs"}}, "`wisp` is an object with the keys engine, entry and world", None),
         ({"wisp": "quickjs"}, "`wisp` is an object", None),
         ({"wisp": {"entry": "absent.js"}}, "does not exist: absent.js", None),
     ],

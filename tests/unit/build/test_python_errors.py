@@ -6,7 +6,7 @@ from wisp.build.python_errors import explain
 from wisp.build.python_project import PythonProject
 from wisp.errors import BuildError, ToolchainError
 
-PROJECT = PythonProject(Path("/project"), "app", (".", "src"), (), None, frozenset())
+PROJECT = PythonProject(Path("/project"), "app", (".", "src"), (), None, frozenset(), None)
 
 FRAME = '  File "/4/wisp_entry.py", line 3, in <module>\n    _module = importlib.import_module("app")\n'
 IMPORTLIB = '  File "/python/importlib/__init__.py", line 88, in import_module\n    return _bootstrap._gcd_import(name)\n'

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from wisp.cli.memory import Memory
-from wisp.cli.prepared import PreparedApp, PreparedComponent, PrepareOptions
+from wisp.cli.prepared import PreparedApp, PreparedComponent, PreparedLink, PrepareOptions
 from wisp.registry.cache import Cache
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ class Kept:
         self.app = PreparedApp(
             name="hello",
             folder=self.folder,
+            links=(PreparedLink("hello", "a:b/c@1.0.0", "other", "fused", "the manifest says so"),),
             locked={"name": "hello", "http": []},
             components=(PreparedComponent("hello", DIGEST, 12, "python", cached=True, seconds=0.0),),
             artifacts={DIGEST: {"path": str(self.artifact), "size": 12, "profile": "sync"}},

@@ -52,6 +52,7 @@ def test_it_is_the_json_that_workers_read(tmp_path: Path) -> None:
                     "body": 16777216,
                 },
                 "instances": {"reuse": 1, "idle_ms": 10000, "concurrency": 16},
+                "links": {},
             }
         },
     }

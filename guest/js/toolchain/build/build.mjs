@@ -15,7 +15,7 @@ async function bundle() {
     input: job.entry,
     cwd: job.folder,
     platform: "neutral",
-    external: [/^wasi:/],
+    external: (name) => job.external.some((prefix) => name.startsWith(prefix)),
     resolve: { alias: job.aliases, mainFields: ["module", "main"], conditionNames: ["wisp", "import", "default"] },
     onLog(level, log) {
       // Only a warning to the bundler, because something else might bring the module; here nothing does.

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
-import gc
 import importlib
 import sys
 from typing import TYPE_CHECKING
 
-from wisp_guest import _serve, _wasi
+from wisp_guest import _late, _serve, _wasi
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -71,25 +69,9 @@ def settle(folders: Sequence[str], late: Mapping[str, Sequence[str]]) -> None:
         late: For each of its files, the modules that it imports inside of functions.
 
     """
-    _preload(late)
+    _late.preload(late)
     for folder in folders:
         _serve.remember_sources(folder)
     if "socket" in sys.modules:
         importlib.import_module("encodings.idna")  # Every name of a host goes through it.
-    gc.collect()
-    gc.freeze()
-
-
-def _preload(late: Mapping[str, Sequence[str]]) -> None:
-    """Import what the imported modules would import later, when there are no files to import from any more."""
-    waiting = dict(late)
-    while ready := [name for name in waiting if _imported(name)]:
-        for module in [module for name in ready for module in waiting.pop(name)]:
-            with contextlib.suppress(
-                Exception
-            ):  # It may be optional, or a name in a module that is no module.
-                importlib.import_module(module)
-
-
-def _imported(file: str) -> bool:
-    return any(getattr(module, "__file__", None) == file for module in list(sys.modules.values()))
+    _late.freeze()

@@ -1,0 +1,271 @@
+"""Who answers whom: the links of an app, checked against what its components import and export.
+
+A link is **fused** when both components become one, **bridged** when the host carries the call to another instance. A
+fused component cannot be told from its caller, so it must not gain anything by that: it is fused when it has been granted the
+same as its caller, or nothing, and then what it was not granted is denied inside. Otherwise the link is bridged.
+
+Here everything is decided by names. Whether two components mean the same by an interface is for those to say who have
+their bytes; `problem` writes their complaint with its place.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
+
+from wisp.manifest import problems
+from wisp.manifest.positions import positions
+from wisp.manifest.problems import Problem
+from wisp.manifest.values import INTERFACE_PATTERN
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from wisp.errors import ManifestError
+    from wisp.manifest.models import Component, LinkTarget, Manifest
+    from wisp.manifest.positions import Path as KeyPath
+    from wisp.native import Interfaces
+
+Mode: TypeAlias = Literal["fused", "bridged"]
+
+_VERSION: Final = re.compile(
+    r"(?P<major>0|[1-9]\d*)\.(?P<minor>0|[1-9]\d*)\.(?P<patch>0|[1-9]\d*)(?P<rest>.*)"
+)
+_HOST: Final = "wasi:"
+"""What the host may answer itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """One import of a component, and the component that answers."""
+
+    interface: str
+    component: str
+    mode: Mode
+    reason: str
+    """Why this mode, in words."""
+
+    follows: str | None = None
+    """The link that brought this one along: its interface uses types of this one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """An entry, and all components that are fused into it."""
+
+    entry: str
+    parts: Mapping[str, tuple[Link, ...]]
+    """By component, the entry first: its links, fused and bridged."""
+
+    @property
+    def bridged(self) -> dict[str, Link]:
+        """By interface: the links that the host carries."""
+        return {
+            link.interface: link for links in self.parts.values() for link in links if link.mode == "bridged"
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The links of an app."""
+
+    links: Mapping[str, tuple[Link, ...]]
+    """By component that has links."""
+
+    groups: Mapping[str, Group]
+    """By component that the host runs: those with a route, those that are called over a bridge, those that nothing is linked to."""
+
+
+def resolve(manifest: Manifest, found: Mapping[str, Interfaces]) -> Plan:
+    """Decide who answers each import of each component.
+
+    Args:
+        manifest: With its profile applied.
+        found: By component: what it imports and exports.
+
+    Raises:
+        ManifestError: a link is wrong, or an import is left that nothing answers.
+
+    """
+    wrong: list[Problem] = []
+    links: dict[str, tuple[Link, ...]] = {}
+    for name in manifest.component:
+        problems_of_it = list(_problems(manifest, name, found))
+        wrong += problems_of_it
+        if not problems_of_it:
+            links[name] = tuple(_links(manifest, name, found))
+    if not wrong:
+        wrong += _conflicts(links)
+    if wrong:
+        raise error(manifest, wrong)
+    links = {name: made for name, made in links.items() if made}
+    groups = {entry: _group(entry, links) for entry in _entries(manifest, links)}
+    return Plan(links, groups)
+
+
+def problem(component: str, interface: str, message: str) -> Problem:
+    """Complain about the link of an interface."""
+    return Problem(("component", component, "link", interface), message)
+
+
+def error(manifest: Manifest, wrong: Sequence[Problem]) -> ManifestError:
+    """Make one error of all problems, each with its place in the manifest."""
+    try:
+        places = positions(manifest.path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        places = {}
+    return problems.manifest_error(manifest.path, wrong, places)
+
+
+def compatible(wanted: str, offered: str) -> bool:
+    """Whether an interface may stand for another: the same name, on the same track of semantic versions."""
+    if wanted == offered:
+        return True
+    name, version = _split(wanted)
+    other, other_version = _split(offered)
+    return name == other and version is not None and other_version is not None and version == other_version
+
+
+def _split(interface: str) -> tuple[str, tuple[str, ...] | None]:
+    """Return an interface's name, and the part of its version that has to be equal."""
+    name, _, version = interface.partition("@")
+    match = _VERSION.fullmatch(version)
+    if match is None or match["rest"]:
+        return name, None
+    if match["major"] != "0":
+        return name, (match["major"],)
+    return name, ("0", match["minor"]) if match["minor"] != "0" else ("0", "0", match["patch"])
+
+
+def _problems(manifest: Manifest, name: str, found: Mapping[str, Interfaces]) -> Iterator[Problem]:
+    component = manifest.component[name]
+    for interface, target in component.link.items():
+        if complaint := _complaint(name, interface, target, found):
+            yield problem(name, interface, complaint)
+        elif target.mode == "fused" and (
+            against := _against(component, manifest.component[target.component])
+        ):
+            message = (
+                f"{target.component} cannot be fused into {name}: {against}; a bridged link keeps them apart"
+            )
+            yield Problem(("component", name, "link", interface, "mode"), message)
+    answered = {link.interface for link in _links(manifest, name, found)}
+    for interface in found[name].imports:
+        # What has another form of name cannot be linked; the host says what it cannot answer.
+        linkable = re.fullmatch(INTERFACE_PATTERN, interface) and not interface.startswith(_HOST)
+        if linkable and interface in found[name].needed and interface not in answered:
+            path: KeyPath = ("component", name, "link", interface)
+            yield Problem(path, _unlinked(name, interface, found))
+
+
+def _complaint(name: str, interface: str, target: LinkTarget, found: Mapping[str, Interfaces]) -> str | None:
+    imports, exports = found[name].imports, found[target.component].exports
+    if interface not in imports:
+        return f"{name} does not import it; {_nearest(interface, imports, what='imports')}"
+    if interface not in exports and not any(compatible(interface, export) for export in exports):
+        said = f"{target.component} does not export it"
+        same = [export for export in exports if _split(export)[0] == _split(interface)[0]]
+        if same:
+            return f"{said} in this version: it exports {', '.join(same)}"
+        return f"{said}; {_nearest(interface, exports, what='exports')}"
+    return None
+
+
+def _unlinked(name: str, interface: str, found: Mapping[str, Interfaces]) -> str:
+    message = f"{name} imports {interface}, which nothing answers"
+    providers = [
+        other
+        for other, sides in found.items()
+        if other != name and any(compatible(interface, export) for export in sides.exports)
+    ]
+    if len(providers) > 1:
+        return f"{message}: it could be linked to any of {', '.join(providers)}; say to which"
+    provider = providers[0] if providers else "..."
+    end = "" if providers else "; no component of this app exports it"
+    return f'{message}; write `"{interface}" = "{provider}"` in [component.{name}.link]{end}'
+
+
+def _nearest(interface: str, known: Sequence[str], *, what: str) -> str:
+    similar = difflib.get_close_matches(interface, known, n=1, cutoff=0.75)
+    if similar:
+        return f"did you mean {similar[0]}?"
+    shown = [name for name in known if not name.startswith(_HOST)]
+    return f"its {what} are {', '.join(shown)}" if shown else f"it has no {what} that could be linked"
+
+
+def _links(manifest: Manifest, name: str, found: Mapping[str, Interfaces]) -> Iterator[Link]:
+    """List the links of a component: those that are written, and those of interfaces whose types these use."""
+    component = manifest.component[name]
+    for interface, target in component.link.items():
+        yield _link(interface, target, component, manifest.component[target.component])
+    for interface in found[name].imports:
+        if interface not in component.link and interface in found[name].needed:
+            yield from _following(manifest, name, interface, found)
+
+
+def _following(
+    manifest: Manifest, name: str, interface: str, found: Mapping[str, Interfaces]
+) -> Iterator[Link]:
+    """Link an interface that is not mentioned, when a provider of the same package exports it too."""
+    package = interface.partition("/")[0]
+    component = manifest.component[name]
+    for leader, target in component.link.items():
+        exports = found[target.component].exports
+        same = leader.partition("/")[0] == package and not interface.startswith(_HOST)
+        if same and any(compatible(interface, export) for export in exports):
+            made = _link(interface, target, component, manifest.component[target.component])
+            yield Link(made.interface, made.component, made.mode, made.reason, follows=leader)
+            return
+
+
+def _link(interface: str, target: LinkTarget, caller: Component, callee: Component) -> Link:
+    if target.mode != "auto":
+        return Link(interface, target.component, target.mode, "the manifest says so")
+    against = _against(caller, callee)
+    if against is None:
+        return Link(interface, target.component, "fused", "it is granted nothing that its caller is not")
+    return Link(interface, target.component, "bridged", against)
+
+
+def _against(caller: Component, callee: Component) -> str | None:
+    """Say why a component may not be fused into its caller."""
+    if callee.environment and callee.environment != caller.environment:
+        return "it has an environment that its caller has not"
+    return None
+
+
+def _conflicts(links: Mapping[str, tuple[Link, ...]]) -> Iterator[Problem]:
+    """Find bridged links of one group that want the same interface from different components."""
+    for entry in links:
+        seen: dict[str, tuple[str, Link]] = {}
+        for name, made in _group(entry, links).parts.items():
+            for link in made:
+                other, first = (
+                    seen.setdefault(link.interface, (name, link)) if link.mode == "bridged" else (name, link)
+                )
+                if first.component != link.component:
+                    message = (
+                        f"{name} is fused into {entry} with {other}, whose bridged link of the same interface leads to"
+                        f" {first.component}; make the link to {name} bridged, or one of these two fused"
+                    )
+                    yield problem(name, link.interface, message)
+
+
+def _group(entry: str, links: Mapping[str, tuple[Link, ...]]) -> Group:
+    parts: dict[str, tuple[Link, ...]] = {}
+    waiting = [entry]
+    for name in waiting:
+        if name not in parts:
+            parts[name] = links.get(name, ())
+            waiting += [link.component for link in parts[name] if link.mode == "fused"]
+    return Group(entry, parts)
+
+
+def _entries(manifest: Manifest, links: Mapping[str, tuple[Link, ...]]) -> tuple[str, ...]:
+    all_links = [link for made in links.values() for link in made]
+    targets = {link.component for link in all_links}
+    run = {trigger.component for trigger in manifest.http}
+    run |= {link.component for link in all_links if link.mode == "bridged"}
+    return tuple(name for name in manifest.component if name in run or name not in targets)

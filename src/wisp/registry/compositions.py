@@ -1,0 +1,163 @@
+"""Linked components in the cache: checked, and those that are fused made into one.
+
+A composition is known by the digests of its parts and by who answers whom, and kept like a built component. So it is made again
+only when a part or a link changes, and compiled again only when its bytes do. Components of componentize-py are merged
+when they are built, before they are composed: then a change of one part does not merge the others again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+from wisp import native
+from wisp.errors import ComponentError
+from wisp.manifest import links
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from wisp.manifest.links import Group, Link, Plan
+    from wisp.manifest.models import Manifest
+    from wisp.registry.cache import Cache
+
+Report: TypeAlias = Callable[[str], None]
+"""Told one short sentence of progress, from any thread."""
+
+_SCHEMA = 1
+"""Part of every key: raise it when components must be composed again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Linked:
+    """An app whose links are settled."""
+
+    plan: Plan | None
+    """None if nobody looked, because only some components were built."""
+
+    digests: Mapping[str, str]
+    """By component that the host runs: what it runs, which may be a composition."""
+
+    @property
+    def bridges(self) -> Mapping[str, Mapping[str, Link]]:
+        """By component that the host runs, by interface: the links that the host carries."""
+        return {} if self.plan is None else {name: group.bridged for name, group in self.plan.groups.items()}
+
+
+async def link(manifest: Manifest, digests: Mapping[str, str], cache: Cache, report: Report) -> Linked:
+    """Check the links of an app and compose what is fused.
+
+    Args:
+        manifest: With its profile applied.
+        digests: By component, of every component that the manifest declares.
+        cache: Where they are, and where compositions are kept.
+        report: Told what is composed.
+
+    Raises:
+        ManifestError: a link is wrong; with its place in the manifest.
+        ComponentError: components cannot be composed for another reason.
+
+    """
+    return await asyncio.to_thread(_link, manifest, digests, cache, report)
+
+
+def _link(manifest: Manifest, digests: Mapping[str, str], cache: Cache, report: Report) -> Linked:
+    found = {name: _interfaces(name, cache.read(digest)) for name, digest in digests.items()}
+    plan = links.resolve(manifest, found)
+    run = {}
+    for entry, group in plan.groups.items():
+        run[entry] = _composed(manifest, group, digests, cache, report)
+    for component, made in plan.links.items():
+        for bridged in (link for link in made if link.mode == "bridged"):
+            _checked(manifest, component, bridged, digests, cache)
+    return Linked(plan, run)
+
+
+def _interfaces(name: str, wasm: bytes) -> native.Interfaces:
+    try:
+        return native.interfaces(name, wasm)
+    except ComponentError:
+        try:
+            native.inspect(wasm)
+        except ComponentError as error:
+            # It is broken, whatever it may be linked to.
+            message = f"component {name}: {error.message}"
+            raise ComponentError(message, hint=error.hint, component=name) from error
+        raise
+
+
+def _composed(
+    manifest: Manifest, group: Group, digests: Mapping[str, str], cache: Cache, report: Report
+) -> str:
+    """Return the digest of a group made into one component."""
+    if len(group.parts) == 1:
+        return digests[group.entry]
+    trusted = _trusted(manifest, group)
+    key = _key("composition", [group.entry, sorted(trusted), _facts(group, digests)])
+    if known := cache.built(key):
+        return known
+    report(f"{group.entry}: composing with {', '.join(name for name in group.parts if name != group.entry)}")
+    try:
+        parts = {
+            name: _part(group, name, cache.read(digests[name]), trusted=name in trusted)
+            for name in group.parts
+        }
+        composed = native.compose(group.entry, parts)
+    except ComponentError:
+        for component, made in group.parts.items():
+            for link in made:
+                _checked(manifest, component, link, digests, cache)
+        raise
+    digest = cache.add(composed)
+    cache.remember_build(key, digest)
+    return digest
+
+
+def _trusted(manifest: Manifest, group: Group) -> frozenset[str]:
+    """Return the parts that were granted something, which is then the same as the entry was granted."""
+    granted = manifest.component[group.entry].environment
+    return frozenset(
+        name for name in group.parts if granted and manifest.component[name].environment == granted
+    )
+
+
+def _part(group: Group, name: str, wasm: bytes, *, trusted: bool) -> native.Part:
+    made = group.parts[name]
+    return native.Part(
+        wasm=wasm,
+        links={link.interface: link.component for link in made if link.mode == "fused"},
+        open=frozenset(link.interface for link in made if link.mode == "bridged"),
+        trusted=trusted,
+    )
+
+
+def _checked(
+    manifest: Manifest, component: str, link: Link, digests: Mapping[str, str], cache: Cache
+) -> None:
+    """Refuse a link whose sides mean different things by the interface."""
+    key = _key("link", [link.interface, digests[component], digests[link.component]])
+    if cache.built(key):
+        return
+    consumer = (component, cache.read(digests[component]))
+    try:
+        native.check_link(consumer, link.interface, (link.component, cache.read(digests[link.component])))
+    except ComponentError as error:
+        place = link.follows or link.interface
+        raise links.error(manifest, [links.problem(component, place, error.message)]) from error
+    cache.remember_build(key, digests[component])
+
+
+def _facts(group: Group, digests: Mapping[str, str]) -> list[object]:
+    return [
+        [name, digests[name], sorted([link.interface, link.component, link.mode] for link in made)]
+        for name, made in sorted(group.parts.items())
+    ]
+
+
+def _key(kind: str, facts: list[object]) -> str:
+    text = json.dumps([_SCHEMA, native.version(), kind, facts])
+    return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"

@@ -1,0 +1,208 @@
+"""Composing components through the seam and the command line."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from wisp import native
+from wisp.cli.main import main
+from wisp.errors import ComponentError, ManifestError
+from wisp.manifest import load
+from wisp.registry import compositions
+from wisp.registry.cache import Cache
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+WIT = """
+package test:parts@0.1.0;
+interface number { get: func() -> u32; }
+
+world provider { export number; }
+
+
+"""
+
+
+@pytest.fixture(scope="module")
+def wit(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("wit") / "parts.wit"
+    path.write_text(WIT, encoding="utf-8")
+    return path
+
+
+def module(export: str, imported: tuple[str, str] | None = None) -> bytes:
+    """Return a core module that exports one function `() -> i32`: that gives 7, or what an import gives."""
+
+    def section(kind: int, content: bytes) -> bytes:
+        return bytes([kind, len(content)]) + content
+
+    def name(text: str) -> bytes:
+        return bytes([len(text)]) + text.encode()
+
+    imports = b"" if imported is None else section(2, b"\1" + name(imported[0]) + name(imported[1]) + b"\0\0")
+    index = b"\0" if imported is None else b"\1"
+    body = b"\0\x41\7\x0b" if imported is None else b"\0\x10\0\x0b"
+    return b"".join(
+        [
+            b"\0asm\1\0\0\0",
+            section(1, b"\1\x60\0\1\x7f"),
+            imports,
+            section(3, b"\1\0"),
+            section(7, b"\1" + name(export) + b"\0" + index),
+            section(10, b"\1" + bytes([len(body)]) + body),
+        ]
+    )
+
+
+@pytest.fixture(scope="module")
+def provider(wit: Path) -> bytes:
+    return native.encode(module("test:parts/number@0.1.0#get"), wit=wit, world="provider")
+
+
+@pytest.fixture(scope="module")
+def relay(wit: Path, tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """Imports the number, and exports it again."""
+    path = tmp_path_factory.mktemp("wit") / "relay.wit"
+    world = "world relay { import number; export number; }"
+    path.write_text(wit.read_text(encoding="utf-8") + world, encoding="utf-8")
+    core = module("test:parts/number@0.1.0#get", ("test:parts/number@0.1.0", "get"))
+    return native.encode(core, wit=path, world="relay")
+
+
+NUMBER = "test:parts/number@0.1.0"
+
+
+def test_interfaces_say_what_can_be_linked(relay: bytes) -> None:
+    found = native.interfaces("relay", relay)
+
+    assert found.imports == (NUMBER,)
+    assert found.needed == {NUMBER}
+    assert found.exports == (NUMBER,)
+
+
+def test_a_composition_has_the_exports_of_its_entry(relay: bytes, provider: bytes) -> None:
+    parts = {"relay": native.Part(relay, links={NUMBER: "provider"}), "provider": native.Part(provider)}
+
+    info = native.inspect(native.compose("relay", parts))
+
+    assert info.imports == ()
+    assert info.exports == (NUMBER,)
+
+
+def test_what_does_not_fit_is_an_error_of_ours(relay: bytes) -> None:
+    with pytest.raises(ComponentError, match="component relay does not import a:b/c; it imports test:parts"):
+        native.check_link(("relay", relay), "a:b/c", ("other", relay))
+
+
+def test_bytes_that_are_no_component_are_an_error_with_the_name() -> None:
+    with pytest.raises(ComponentError, match="component broken cannot be composed"):
+        native.interfaces("broken", b"\0asm\1\0\0\0")
+
+
+def files(folder: Path, **components: bytes) -> list[str]:
+    for name, wasm in components.items():
+        (folder / f"{name}.wasm").write_bytes(wasm)
+    return [str(folder / f"{name}.wasm") for name in components]
+
+
+def test_compose_writes_files_as_one(
+    tmp_path: Path, relay: bytes, provider: bytes, capsys: pytest.CaptureFixture[str]
+) -> None:
+    target = tmp_path / "out.wasm"
+
+    code = main(["compose", *files(tmp_path, relay=relay, provider=provider), "-o", str(target), "--json"])
+
+    assert code == 0
+    assert json.loads(capsys.readouterr().out) == {
+        "path": str(target),
+        "size": target.stat().st_size,
+        "imports": [],
+        "exports": [NUMBER],
+    }
+    assert native.inspect(target.read_bytes()).exports == (NUMBER,)
+
+
+def test_compose_refuses_two_that_answer_the_same(
+    tmp_path: Path, relay: bytes, provider: bytes, capsys: pytest.CaptureFixture[str]
+) -> None:
+    paths = files(tmp_path, relay=relay, first=provider, second=provider)
+
+    code = main(["compose", *paths, "-o", str(tmp_path / "out.wasm")])
+
+    said = capsys.readouterr().err
+    assert code == 1
+    assert f"relay.wasm imports {NUMBER}, and first.wasm and second.wasm both export it" in said
+    assert not (tmp_path / "out.wasm").exists()
+
+
+def test_compose_refuses_what_answers_nothing(
+    tmp_path: Path, provider: bytes, capsys: pytest.CaptureFixture[str]
+) -> None:
+    paths = files(tmp_path, first=provider, second=provider)
+
+    code = main(["compose", *paths, "-o", str(tmp_path / "out.wasm")])
+
+    assert code == 1
+    assert "second.wasm answers none of the imports of the others" in capsys.readouterr().err
+
+
+APP = """
+app.name = "numbers"
+[[http]]
+route = "/..."
+component = "relay"
+[component.relay]
+source = "relay.wasm"
+[component.relay.link]
+"test:parts/number@0.1.0" = "provider"
+[component.provider]
+source = "provider.wasm"
+"""
+
+
+async def linked(folder: Path, cache: Cache, reported: list[str]) -> compositions.Linked:
+    manifest = load.load(folder)
+    assert manifest is not None
+    digests = {name: cache.add((folder / f"{name}.wasm").read_bytes()) for name in manifest.component}
+    return await compositions.link(manifest, digests, cache, reported.append)
+
+
+async def test_a_composition_is_made_once_and_again_when_a_part_changes(
+    tmp_path: Path, relay: bytes, provider: bytes
+) -> None:
+    cache, reported = Cache.open(tmp_path / "cache"), list[str]()
+    files(tmp_path, relay=relay, provider=provider)
+    (tmp_path / "wisp.toml").write_text(APP, encoding="utf-8")
+
+    first = await linked(tmp_path, cache, reported)
+    again = await linked(tmp_path, cache, reported)
+    (tmp_path / "provider.wasm").write_bytes(provider + b"\0\2\1x")  # a custom section more
+    changed = await linked(tmp_path, cache, reported)
+
+    assert list(first.digests) == ["relay"]
+    assert again.digests == first.digests
+    assert changed.digests != first.digests
+    assert reported == ["relay: composing with provider"] * 2
+
+
+async def test_a_link_whose_sides_differ_is_an_error_with_its_line(
+    tmp_path: Path, relay: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = tmp_path / "other.wit"
+    other.write_text(WIT.replace("get: func() -> u32", "get: func() -> s32"), encoding="utf-8")
+    provider = native.encode(module("test:parts/number@0.1.0#get"), wit=other, world="provider")
+    files(tmp_path, relay=relay, provider=provider)
+    (tmp_path / "wisp.toml").write_text(APP, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+
+    with pytest.raises(ManifestError) as caught:
+        await linked(tmp_path, Cache.open(tmp_path / "cache"), [])
+
+    said = str(caught.value)
+    assert said.startswith(f'wisp.toml:9:29: component.relay.link."{NUMBER}": ')
+    assert "is not the same in relay and in provider" in said
+    assert "get" in said

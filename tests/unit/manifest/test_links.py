@@ -1,0 +1,203 @@
+"""Who answers whom, and what is said when nobody does."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from wisp.errors import ManifestError
+from wisp.manifest import links
+from wisp.manifest.load import loads
+from wisp.native import Interfaces
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from wisp.manifest.models import Manifest
+
+PROCESSOR = "cyber:packets/data-processor@0.2.0"
+FORMAT = "cyber:text/format@0.1.0"
+HTTP = "wasi:http/incoming-handler@0.2.6"
+
+
+def sides(*imports: str, exports: tuple[str, ...] = (), plain: tuple[str, ...] = ()) -> Interfaces:
+    return Interfaces(imports=(*imports, *plain), needed=frozenset(imports), exports=exports)
+
+
+FOUND = {
+    "gateway": sides(PROCESSOR, "wasi:io/streams@0.2.6", exports=(HTTP,)),
+    "processor": sides(FORMAT, exports=(PROCESSOR,)),
+    "format": sides(exports=(FORMAT,)),
+}
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def app(folder: Path, **tables: str) -> Manifest:
+    """Write and read an app of components that all lie in one folder; each gets what is written for it."""
+    text = 'app.name = "cyber"\n[[http]]\nroute = "/..."\ncomponent = "gateway"\n'
+    for name in ("gateway", "processor", "format"):
+        text += f'[component.{name}]\nsource = "."\n{tables.get(name, "")}\n'
+    path = folder / "wisp.toml"
+    path.write_text(text, encoding="utf-8")
+    return loads(text, path=path)
+
+
+def complaint(manifest: Manifest, found: dict[str, Interfaces]) -> str:
+    with pytest.raises(ManifestError) as caught:
+        links.resolve(manifest, found)
+    return str(caught.value)
+
+
+GATEWAY = f'link."{PROCESSOR}" = "processor"'
+LINKED = f'link."{FORMAT}" = "format"'
+
+
+def test_links_are_fused_where_nothing_speaks_against_it(folder: Path) -> None:
+    plan = links.resolve(app(folder, gateway=GATEWAY, processor=LINKED), FOUND)
+
+    assert {name: [link.mode for link in made] for name, made in plan.links.items()} == {
+        "gateway": ["fused"],
+        "processor": ["fused"],
+    }
+    assert list(plan.groups) == ["gateway"]
+    assert list(plan.groups["gateway"].parts) == ["gateway", "processor", "format"]
+    assert plan.groups["gateway"].bridged == {}
+
+
+def test_a_component_with_an_environment_of_its_own_is_bridged_and_run_by_the_host(folder: Path) -> None:
+    manifest = app(folder, gateway=GATEWAY, processor=f'{LINKED}\nenvironment.KEY = "secret"')
+
+    plan = links.resolve(manifest, FOUND)
+
+    assert plan.links["gateway"][0].mode == "bridged"
+    assert plan.links["gateway"][0].reason == "it has an environment that its caller has not"
+    assert list(plan.groups) == ["gateway", "processor"]
+    assert [link.component for link in plan.groups["gateway"].bridged.values()] == ["processor"]
+    assert list(plan.groups["processor"].parts) == ["processor", "format"]
+
+
+def test_components_with_the_same_environment_are_fused(folder: Path) -> None:
+    same = 'environment.KEY = "shared"'
+    manifest = app(folder, gateway=f"{GATEWAY}\n{same}", processor=f"{LINKED}\n{same}")
+
+    plan = links.resolve(manifest, FOUND)
+
+    assert plan.links["gateway"][0].mode == "fused"
+
+
+def test_fusing_what_must_not_be_fused_is_an_error_that_says_why(folder: Path) -> None:
+    written = f'link."{PROCESSOR}" = {{ component = "processor", mode = "fused" }}'
+    manifest = app(folder, gateway=written, processor=f'{LINKED}\nenvironment.KEY = "secret"')
+
+    said = complaint(manifest, FOUND)
+
+    assert said.startswith(f'wisp.toml:7:79: component.gateway.link."{PROCESSOR}".mode: ')
+    assert "processor cannot be fused into gateway: it has an environment that its caller has not" in said
+
+
+def test_a_link_that_is_written_as_bridged_is_bridged_from_inside_a_fused_group(folder: Path) -> None:
+    bridged = f'link."{FORMAT}" = {{ component = "format", mode = "bridged" }}'
+
+    plan = links.resolve(app(folder, gateway=GATEWAY, processor=bridged), FOUND)
+
+    assert list(plan.groups) == ["gateway", "format"]
+    assert [link.component for link in plan.groups["gateway"].bridged.values()] == ["format"]
+
+
+def test_an_import_that_nothing_answers_names_the_line_that_would_link_it(folder: Path) -> None:
+    said = complaint(app(folder, gateway=GATEWAY), FOUND)
+
+    assert f'processor imports {FORMAT}, which nothing answers; write `"{FORMAT}" = "format"`' in said
+    assert "in [component.processor.link]" in said
+
+
+def test_an_import_that_several_could_answer_says_so(folder: Path) -> None:
+    found = {**FOUND, "gateway": sides(PROCESSOR, exports=(HTTP, FORMAT))}
+
+    said = complaint(app(folder, gateway=GATEWAY), found)
+
+    assert "it could be linked to any of gateway, format; say to which" in said
+
+
+def test_a_link_for_what_is_not_imported_proposes_the_nearest_import(folder: Path) -> None:
+    manifest = app(folder, gateway='link."cyber:packets/data-procesor@0.2.0" = "processor"', processor=LINKED)
+
+    said = complaint(manifest, FOUND)
+
+    assert "wisp.toml:7:" in said
+    assert f"gateway does not import it; did you mean {PROCESSOR}?" in said
+
+
+def test_a_provider_with_another_version_says_which_it_has(folder: Path) -> None:
+    found = {**FOUND, "processor": sides(FORMAT, exports=("cyber:packets/data-processor@0.1.0",))}
+
+    said = complaint(app(folder, gateway=GATEWAY, processor=LINKED), found)
+
+    assert (
+        "processor does not export it in this version: it exports cyber:packets/data-processor@0.1.0" in said
+    )
+
+
+def test_a_provider_without_the_interface_lists_what_it_has(folder: Path) -> None:
+    found = {**FOUND, "processor": sides(FORMAT, exports=(HTTP,))}
+
+    said = complaint(app(folder, gateway=GATEWAY, processor=LINKED), found)
+
+    assert "processor does not export it; it has no exports that could be linked" in said
+
+
+def test_interfaces_whose_types_a_linked_one_uses_go_along(folder: Path) -> None:
+    shapes = "cyber:packets/shapes@0.2.0"
+    found = {
+        **FOUND,
+        "gateway": sides(PROCESSOR, shapes, plain=("cyber:packets/names@0.2.0",), exports=(HTTP,)),
+        "processor": sides(FORMAT, exports=(PROCESSOR, shapes)),
+    }
+
+    plan = links.resolve(app(folder, gateway=GATEWAY, processor=LINKED), found)
+
+    followed = plan.links["gateway"][1]
+    assert (followed.interface, followed.component, followed.follows) == (shapes, "processor", PROCESSOR)
+
+
+def test_two_bridged_links_of_one_group_cannot_have_one_interface(folder: Path) -> None:
+    both = f'{GATEWAY}\nlink."{FORMAT}" = {{ component = "format", mode = "bridged" }}'
+    other = (
+        f'link."{FORMAT}" = {{ component = "second", mode = "bridged" }}\n[component.second]\nsource = "."'
+    )
+    found = {
+        **FOUND,
+        "gateway": sides(PROCESSOR, FORMAT, exports=(HTTP,)),
+        "second": sides(exports=(FORMAT,)),
+    }
+
+    said = complaint(app(folder, gateway=both, processor=other), found)
+
+    assert "processor is fused into gateway with gateway, whose bridged link of the same interface" in said
+
+
+@pytest.mark.parametrize(
+    ("offered", "fits"),
+    [
+        ("a:b/c@0.2.0", True),
+        ("a:b/c@0.2.7", True),
+        ("a:b/c@0.3.0", False),
+        ("a:b/c@1.2.0", False),
+        ("a:b/d@0.2.0", False),
+        ("a:b/c", False),
+        ("a:b/c@0.2.0-rc.1", False),
+    ],
+)
+def test_versions_of_one_track_fit(offered: str, *, fits: bool) -> None:
+    assert links.compatible("a:b/c@0.2.0", offered) is fits
+
+
+def test_versions_before_0_1_fit_only_themselves() -> None:
+    assert links.compatible("a:b/c@0.0.3", "a:b/c@0.0.3")
+    assert not links.compatible("a:b/c@0.0.3", "a:b/c@0.0.4")
