@@ -95,9 +95,15 @@ fn engine_error(error: &wasmtime::Error) -> HostError {
     HostError::Engine(format!("{error:#}"))
 }
 
+fn make(config: &Config) -> wasmtime::Result<Engine> {
+    let engine = Engine::new(config)?;
+    crate::handlers::installed();
+    Ok(engine)
+}
+
 /// An engine that compiles; used by the separate compile process and by embedders, never by workers.
 pub(crate) fn compiling_engine(profile: Profile, strategy: Strategy) -> Result<Engine, HostError> {
-    Engine::new(&codegen(profile, strategy)).map_err(|error| engine_error(&error))
+    make(&codegen(profile, strategy)).map_err(|error| engine_error(&error))
 }
 
 /// Name of the folder that holds artifacts for this build of the core, profile and compiler.
@@ -274,10 +280,10 @@ impl RunningEngine {
         pooled.allocation_strategy(InstanceAllocationStrategy::Pooling(
             demand.pooling(profile, instances),
         ));
-        let engine = Engine::new(&pooled)
-            .or_else(|_| Engine::new(&config))
+        let engine = make(&pooled)
+            .or_else(|_| make(&config))
             .map_err(|error| engine_error(&error))?;
-        start_ticker(&engine)?;
+        start_ticker(&engine, TICK)?;
         let slots = Arc::new(Semaphore::new(usize::try_from(instances).unwrap_or(1)));
         Ok(Self { engine, slots })
     }
@@ -285,11 +291,29 @@ impl RunningEngine {
     /// Makes an engine for one guest that has the process to itself: no pool, no ticker.
     pub(crate) fn on_demand(profile: Profile, strategy: Strategy) -> Result<Self, HostError> {
         let config = loading(profile, strategy);
-        let engine = Engine::new(&config).map_err(|error| engine_error(&error))?;
+        let engine = make(&config).map_err(|error| engine_error(&error))?;
         Ok(Self {
             engine,
             slots: Arc::new(Semaphore::new(1)),
         })
+    }
+
+    /// Makes an engine for guests inside somebody's program: no pool, because nobody knows how many there will be.
+    pub(crate) fn ticking(
+        profile: Profile,
+        strategy: Strategy,
+        tick: Duration,
+    ) -> Result<Self, HostError> {
+        let made = Self::on_demand(profile, strategy)?;
+        start_ticker(&made.engine, tick)?;
+        Ok(made)
+    }
+
+    /// Makes an engine that compiles, for core modules inside somebody's program.
+    pub(crate) fn compiling(tick: Duration) -> Result<Engine, HostError> {
+        let engine = compiling_engine(Profile::Sync, Strategy::Cranelift)?;
+        start_ticker(&engine, tick)?;
+        Ok(engine)
     }
 
     /// Maps an artifact of our own cache into memory.
@@ -342,7 +366,7 @@ fn check_owned(file: &File, size: u64) -> io::Result<()> {
 }
 
 /// One thread per engine advances its epoch; it ends with the engine.
-fn start_ticker(engine: &Engine) -> Result<(), HostError> {
+fn start_ticker(engine: &Engine, tick: Duration) -> Result<(), HostError> {
     let weak = engine.weak();
     std::thread::Builder::new()
         .name("epoch".into())
@@ -350,7 +374,7 @@ fn start_ticker(engine: &Engine) -> Result<(), HostError> {
             while let Some(engine) = weak.upgrade() {
                 engine.increment_epoch();
                 drop(engine);
-                std::thread::sleep(TICK);
+                std::thread::sleep(tick);
             }
         })
         .map_err(|error| HostError::Engine(error.to_string()))?;

@@ -2,10 +2,12 @@
 
 mod blueprint;
 mod command;
+pub mod embed;
 mod encode;
 mod engine;
 mod error;
 mod exit_code;
+mod handlers;
 mod host;
 mod inspect;
 mod locked;
