@@ -6,12 +6,22 @@ This module is the whole public API.
 from wisp.errors import (
     ArtifactError,
     BuildError,
+    CallError,
     ComponentError,
+    GuestError,
     HostError,
+    InstanceClosed,
+    LinkError,
     ManifestError,
+    MemoryLimit,
+    Timeout,
     ToolchainError,
+    Trap,
+    TypeMismatch,
     WispError,
 )
+from wisp.host.embed.limits import Limits
+from wisp.host.embed.values import Err, Ok, Some
 from wisp.host.embedded import Host
 
 __version__ = "0.1.0"
@@ -19,11 +29,23 @@ __version__ = "0.1.0"
 __all__ = [
     "ArtifactError",
     "BuildError",
+    "CallError",
     "ComponentError",
+    "Err",
+    "GuestError",
     "Host",
     "HostError",
+    "InstanceClosed",
+    "Limits",
+    "LinkError",
     "ManifestError",
+    "MemoryLimit",
+    "Ok",
+    "Some",
+    "Timeout",
     "ToolchainError",
+    "Trap",
+    "TypeMismatch",
     "WispError",
     "__version__",
 ]
