@@ -6,25 +6,47 @@ This module is the whole public API.
 from wisp.errors import (
     ArtifactError,
     BuildError,
+    CallError,
     ComponentError,
+    GuestError,
     HostError,
+    InstanceClosed,
+    LinkError,
     ManifestError,
+    MemoryLimit,
+    Timeout,
     ToolchainError,
+    Trap,
+    TypeMismatch,
     WispError,
     WitError,
 )
+from wisp.host.embed.limits import Limits
 from wisp.host.embedded import Host
+from wisp.wit.values import Err, Ok, Some
 
 __version__ = "0.1.0"
 
 __all__ = [
     "ArtifactError",
     "BuildError",
+    "CallError",
     "ComponentError",
+    "Err",
+    "GuestError",
     "Host",
     "HostError",
+    "InstanceClosed",
+    "Limits",
+    "LinkError",
     "ManifestError",
+    "MemoryLimit",
+    "Ok",
+    "Some",
+    "Timeout",
     "ToolchainError",
+    "Trap",
+    "TypeMismatch",
     "WispError",
     "WitError",
     "__version__",

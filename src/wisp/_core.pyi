@@ -3,15 +3,26 @@
 Every function releases the interpreter while it works. What it raises are classes of `wisp.errors`.
 """
 
-from typing import Self, final
+from types import TracebackType
+from typing import Any, Literal, Self, final, overload
 
 __all__ = [
+    "Call",
+    "Component",
+    "Embedding",
+    "Function",
+    "Handle",
     "Host",
+    "Instance",
+    "Module",
+    "ModuleInstance",
+    "World",
     "check_link",
     "compile",
     "compose",
     "encode",
     "engine_key",
+    "forked",
     "inspect",
     "interfaces",
     "merge",
@@ -89,3 +100,145 @@ class Host:
 
     def close(self, timeout: float) -> None:
         """Finish what was accepted, for at most `timeout` seconds, and free everything. Closing twice is harmless."""
+
+def forked() -> None:
+    """Say that this process is the child of a fork."""
+
+@final
+class World:
+    """What a component imports and exports."""
+
+    def __new__(cls, wasm: bytes) -> Self:
+        """Read it from a component."""
+
+    def json(self) -> str:
+        """Return all of it, as JSON."""
+
+@final
+class Embedding:
+    """Threads and engines for guests in this process; after a fork it may not be used."""
+
+    def __new__(cls) -> Self:
+        """Start them."""
+
+    def load(self, world: World, program: str, binding: Any) -> Component:
+        """Load a compiled component (`program` is JSON) and link it to the classes and functions of `binding`."""
+
+    def load_module(self, wasm: bytes) -> Module:
+        """Compile a core module."""
+
+@final
+class Module:
+    """A core module, ready to be instantiated."""
+
+    @property
+    def functions(self) -> list[str]:
+        """The names of its exported functions, in the order of their places."""
+
+    @property
+    def memories(self) -> list[str]:
+        """The names of its exported memories."""
+
+    @overload
+    def instantiate(self, options: Any, *, blocking: Literal[True]) -> ModuleInstance:
+        """Make an instance."""
+
+    @overload
+    def instantiate(self, options: Any, *, blocking: Literal[False]) -> Call: ...
+
+@final
+class ModuleInstance:
+    """An instance of a core module."""
+
+    @property
+    def ended(self) -> str | None:
+        """Why it ended, if it did."""
+
+    def call(self, place: int, given: tuple[object, ...]) -> Any:
+        """Call a function by its place."""
+
+    def read(self, memory: str, offset: int, length: int) -> bytes:
+        """Return bytes of a memory."""
+
+    def write(self, memory: str, offset: int, data: bytes) -> None:
+        """Write bytes into a memory."""
+
+    def size(self, memory: str) -> int:
+        """Return the size of a memory in bytes."""
+
+    def close(self) -> None:
+        """End the instance."""
+
+@final
+class Component:
+    """A component, ready to be instantiated."""
+
+    @overload
+    def instantiate(self, options: Any, *, blocking: Literal[True]) -> Instance:
+        """Make an instance."""
+
+    @overload
+    def instantiate(self, options: Any, *, blocking: Literal[False]) -> Call: ...
+
+@final
+class Instance:
+    """An instance of a component."""
+
+    @property
+    def ended(self) -> str | None:
+        """Why it ended, if it did."""
+
+    @property
+    def stderr(self) -> str:
+        """The end of what the guest wrote to its standard error."""
+
+    def function(self, place: int) -> Function:
+        """Return a function by its place among all exported ones."""
+
+    def close(self) -> None:
+        """End the instance; a call that is in progress ends with it. Closing twice is harmless."""
+
+@final
+class Function:
+    """An exported function of an instance."""
+
+    @property
+    def error(self) -> type[BaseException]:
+        """The exception that it raises when its result is an error."""
+
+    def __call__(self, *given: object, **named: object) -> Any:
+        """Call it: the result, or, for an asynchronous instance, a coroutine."""
+
+@final
+class Handle:
+    """A handle of a resource; a resource's Python object has it as `_handle`."""
+
+    @property
+    def blocking(self) -> bool:
+        """Whether its functions wait, or are awaited."""
+
+    @property
+    def held(self) -> bool:
+        """Whether it still is one."""
+
+    def function(self, place: int) -> Function:
+        """Return a function of its instance."""
+
+    def release(self) -> Any:
+        """Free the resource in the guest; once is enough, twice is harmless."""
+
+@final
+class Call:
+    """Something in the core that an asyncio task can await."""
+
+    def __await__(self) -> Self: ...
+    def __iter__(self) -> Self: ...
+    def __next__(self) -> Any: ...
+    def send(self, value: object) -> Any:
+        """Go on, as coroutines do."""
+
+    def throw(self, kind: Any, value: Any = None, traceback: TracebackType | None = None) -> Any:
+        """Raise an exception where the coroutine waits; the guest is stopped."""
+
+    def close(self) -> None:
+        """Stop the guest, if it runs."""

@@ -9,10 +9,18 @@ The tree::
     ├── ComponentError         a file is not the component that was expected
     ├── WitError               an interface description is wrong, or something does not fit it
     ├── ArtifactError          the cache has not, or must not have, the component or its compiled form
-    └── HostError              the host cannot run or serve: port in use, worker does not start
+    ├── HostError              the host cannot run or serve: port in use, worker does not start
+    ├── LinkError              a component's imports are not given, or not as it wants them
+    ├── TypeMismatch           a value is not of its WIT type (also a TypeError)
+    ├── GuestError             a function answered with the error of its WIT result
+    └── CallError              a call ended its instance, which cannot be called again
+        ├── Trap               the guest trapped: a fault of its own, or an exception of an import
+        ├── Timeout            it took longer than its limit
+        ├── MemoryLimit        it wanted more memory than its limit
+        └── InstanceClosed     the instance had ended before the call
 
 Each carries its subject as attributes, so that a program need not parse the message. The extension module raises
-`ComponentError`, `ArtifactError` and `HostError` with nothing but a message; that is why every subject may be absent.
+some with nothing but a message; that is why every subject may be absent.
 """
 
 from __future__ import annotations
@@ -25,10 +33,18 @@ if TYPE_CHECKING:
 __all__ = [
     "ArtifactError",
     "BuildError",
+    "CallError",
     "ComponentError",
+    "GuestError",
     "HostError",
+    "InstanceClosed",
+    "LinkError",
     "ManifestError",
+    "MemoryLimit",
+    "Timeout",
     "ToolchainError",
+    "Trap",
+    "TypeMismatch",
     "WispError",
     "WitError",
 ]
@@ -220,3 +236,85 @@ class HostError(WispError):
         super().__init__(message, hint=hint)
         self.address = address
         self.kind = kind
+
+
+class LinkError(WispError):
+    """A component's imports are not all given, or not of the type that it wants.
+
+    Args:
+        interface: The import that is at fault.
+
+    """
+
+    def __init__(self, message: str, *, hint: str | None = None, interface: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.interface = interface
+
+
+class TypeMismatch(WispError, TypeError):  # noqa: N818 - the word of the component model
+    """A value is not of its WIT type; the message says where, in WIT's names. The instance goes on."""
+
+
+class GuestError(WispError):
+    """A function answered with the error of its WIT ``result``. The instance goes on.
+
+    A function of Python that answers an import raises it to answer so.
+
+    Args:
+        value: What the error carries; None when its type carries nothing.
+        function: The function's name in WIT.
+
+    """
+
+    def __init__(self, value: object = None, function: str | None = None) -> None:
+        said = "an error" if value is None else str(value)
+        super().__init__(f"{function} answered: {said}" if function else said)
+        self.value = value
+        self.function = function
+
+
+class CallError(WispError):
+    """A call, or an instantiation, did not end well; the instance is gone.
+
+    Args:
+        stderr: The end of what the guest wrote to its standard error.
+
+    """
+
+    def __init__(self, message: str, *, hint: str | None = None, stderr: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.stderr = stderr
+
+
+class Trap(CallError):  # noqa: N818 - the word of WebAssembly
+    """The guest trapped. When a function of Python raised, that exception is the ``__cause__``.
+
+    Args:
+        backtrace: The functions of the guest that were being executed, innermost first; may be empty.
+        stderr: The end of what the guest wrote to its standard error.
+
+    """
+
+    def __init__(
+        self, message: str, *, hint: str | None = None, stderr: str = "", backtrace: str = ""
+    ) -> None:
+        super().__init__(message, hint=hint, stderr=stderr)
+        self.backtrace = backtrace
+
+    def __str__(self) -> str:
+        parts = [self.message, self.backtrace]
+        if self.stderr:
+            parts.append(f"the guest's standard error ends with:\n{self.stderr}")
+        return "\n".join(part for part in parts if part)
+
+
+class Timeout(CallError):  # noqa: N818 - says it all
+    """A call took longer than the limit of its instance."""
+
+
+class MemoryLimit(CallError):  # noqa: N818 - says it all
+    """The guest wanted more memory than the limit of its instance, and did not survive that."""
+
+
+class InstanceClosed(CallError):  # noqa: N818 - says it all
+    """The instance had ended: it was closed, or an earlier call ended it."""

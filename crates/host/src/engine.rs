@@ -91,9 +91,15 @@ fn engine_error(error: &wasmtime::Error) -> HostError {
     HostError::Engine(format!("{error:#}"))
 }
 
+fn make(config: &Config) -> wasmtime::Result<Engine> {
+    let engine = Engine::new(config)?;
+    crate::handlers::installed();
+    Ok(engine)
+}
+
 /// An engine that compiles; used by the separate compile process and by embedders, never by workers.
 pub(crate) fn compiling_engine(profile: Profile, strategy: Strategy) -> Result<Engine, HostError> {
-    Engine::new(&codegen(profile, strategy)).map_err(|error| engine_error(&error))
+    make(&codegen(profile, strategy)).map_err(|error| engine_error(&error))
 }
 
 /// Name of the folder that holds artifacts for this build of the core, profile and compiler.
@@ -176,16 +182,13 @@ impl RunningEngine {
             pooled.allocation_strategy(InstanceAllocationStrategy::Pooling(
                 demand.pooling(profile, instances),
             ));
-            Engine::new(&pooled).ok()
+            make(&pooled).ok()
         };
         let (engine, instances) = match largest(wanted, pooled) {
             Some(found) => found,
-            None => (
-                Engine::new(&config).map_err(|error| engine_error(&error))?,
-                1,
-            ),
+            None => (make(&config).map_err(|error| engine_error(&error))?, 1),
         };
-        start_ticker(&engine)?;
+        start_ticker(&engine, TICK)?;
         let slots = Arc::new(Semaphore::new(usize::try_from(instances).unwrap_or(1)));
         Ok(Self {
             engine,
@@ -198,7 +201,7 @@ impl RunningEngine {
     /// Makes an engine for one guest that has the process to itself: no pool, no ticker.
     pub(crate) fn on_demand(profile: Profile, strategy: Strategy) -> Result<Self, HostError> {
         let config = loading(profile, strategy);
-        let engine = Engine::new(&config).map_err(|error| engine_error(&error))?;
+        let engine = make(&config).map_err(|error| engine_error(&error))?;
         Ok(Self {
             engine,
             slots: Arc::new(Semaphore::new(1)),
@@ -219,6 +222,24 @@ impl RunningEngine {
             );
             log.worker("warning", &message);
         }
+    }
+
+    /// Makes an engine for guests inside somebody's program: no pool, because nobody knows how many there will be.
+    pub(crate) fn ticking(
+        profile: Profile,
+        strategy: Strategy,
+        tick: Duration,
+    ) -> Result<Self, HostError> {
+        let made = Self::on_demand(profile, strategy)?;
+        start_ticker(&made.engine, tick)?;
+        Ok(made)
+    }
+
+    /// Makes an engine that compiles, for core modules inside somebody's program.
+    pub(crate) fn compiling(tick: Duration) -> Result<Engine, HostError> {
+        let engine = compiling_engine(Profile::Sync, Strategy::Cranelift)?;
+        start_ticker(&engine, tick)?;
+        Ok(engine)
     }
 
     /// Maps an artifact of our own cache into memory.
@@ -271,7 +292,7 @@ fn check_owned(file: &File, size: u64) -> io::Result<()> {
 }
 
 /// One thread per engine advances its epoch; it ends with the engine.
-fn start_ticker(engine: &Engine) -> Result<(), HostError> {
+fn start_ticker(engine: &Engine, tick: Duration) -> Result<(), HostError> {
     let weak = engine.weak();
     std::thread::Builder::new()
         .name("epoch".into())
@@ -279,7 +300,7 @@ fn start_ticker(engine: &Engine) -> Result<(), HostError> {
             while let Some(engine) = weak.upgrade() {
                 engine.increment_epoch();
                 drop(engine);
-                std::thread::sleep(TICK);
+                std::thread::sleep(tick);
             }
         })
         .map_err(|error| HostError::Engine(error.to_string()))?;

@@ -22,6 +22,9 @@ pub enum HostError {
         /// What is wrong with it.
         message: String,
     },
+    /// A component's imports are not all given, or not of the type that it wants.
+    #[error("{0}")]
+    Link(String),
     /// Bytes that are not a component, or one that does not compile.
     #[error("not compiled: {0}")]
     Compile(String),
@@ -62,6 +65,7 @@ impl HostError {
         match self {
             Self::Artifact { .. } => "artifact",
             Self::Component { .. } | Self::Compile(_) => "component",
+            Self::Link(_) => "link",
             Self::Routes(_) => "routes",
             Self::Links(_) => "links",
             Self::Tls(_) => "tls",

@@ -6,14 +6,22 @@ use pyo3::types::PyDict;
 
 pyo3::import_exception!(wisp.errors, ArtifactError);
 pyo3::import_exception!(wisp.errors, ComponentError);
+pyo3::import_exception!(wisp.errors, GuestError);
 pyo3::import_exception!(wisp.errors, HostError);
 pyo3::import_exception!(wisp.errors, WitError);
+pyo3::import_exception!(wisp.errors, InstanceClosed);
+pyo3::import_exception!(wisp.errors, LinkError);
+pyo3::import_exception!(wisp.errors, MemoryLimit);
+pyo3::import_exception!(wisp.errors, Timeout);
+pyo3::import_exception!(wisp.errors, Trap);
+pyo3::import_exception!(wisp.errors, TypeMismatch);
 
 /// The Python exception for an error of the core.
 pub(crate) fn raise(error: &wisp_host::HostError) -> PyErr {
     let message = error.to_string();
     match error.kind() {
         "artifact" => ArtifactError::new_err(message),
+        "link" => LinkError::new_err(message),
         "component" | "trap" => ComponentError::new_err(message),
         _ => HostError::new_err(message),
     }

@@ -2,6 +2,7 @@
 //!
 //! Everything that takes time runs with the interpreter released. Values cross as JSON and bytes.
 
+mod embed;
 mod error;
 mod host;
 mod tools;
@@ -12,6 +13,11 @@ use pyo3::prelude::*;
 /// The extension module `wisp._core`; `wisp.native` is its only importer.
 #[pymodule(gil_used = false)]
 mod _core {
+    #[pymodule_export]
+    use super::embed::{
+        PyCall, PyComponent, PyEmbedding, PyFunction, PyHandle, PyInstance, PyModule,
+        PyModuleInstance, PyWorld, forked,
+    };
     #[pymodule_export]
     use super::host::PyHost;
     #[pymodule_export]

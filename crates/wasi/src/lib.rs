@@ -9,4 +9,4 @@ mod state;
 
 pub use linker::{linker, run_command};
 pub use output::{Lines, Output, Stream};
-pub use state::{Bounds, PeerResponse, Peers, State};
+pub use state::{Bounds, Companion, Embedded, PeerResponse, Peers, State};

@@ -3,12 +3,13 @@
 //! Deny by default: no files, no network, no environment but the manifest's, no stores. Everything that a guest can
 //! make the host allocate is bounded here.
 
+use std::any::Any;
 use std::pin::Pin;
 use std::sync::Arc;
 
 use wasmtime::component::ResourceTable;
 use wasmtime::{Engine, ResourceLimiter, Store, UpdateDeadline};
-use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{
     Error as HttpError, RequestOptions, WasiBody, WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks,
     WasiHttpView,
@@ -20,6 +21,8 @@ use crate::output::{GuestStream, Lines, Output, Stream};
 const MOST_HANDLES: usize = 10_000;
 /// Bytes that one host call may copy.
 const HOSTCALL_BYTES: usize = 32 << 20;
+/// The same for a program that calls a guest of its own: what it passes is its own memory.
+const EMBEDDED_HOSTCALL_BYTES: usize = 256 << 20;
 /// Bytes of one set of header fields.
 const FIELD_BYTES: usize = 128 << 10;
 /// Elements that all tables of an instance may have together.
@@ -31,6 +34,18 @@ pub struct Bounds {
     memory: usize,
     used: usize,
     elements: usize,
+    denied: bool,
+}
+
+impl Bounds {
+    fn new(memory: usize) -> Self {
+        Self {
+            memory,
+            used: 0,
+            elements: 0,
+            denied: false,
+        }
+    }
 }
 
 impl ResourceLimiter for Bounds {
@@ -45,6 +60,7 @@ impl ResourceLimiter for Bounds {
         if allowed {
             self.used = used;
         }
+        self.denied |= !allowed;
         Ok(allowed)
     }
 
@@ -121,6 +137,17 @@ impl WasiHttpHooks for Outbound {
     }
 }
 
+/// A context without network, whose output goes to `output`.
+fn isolated(output: &Arc<Output>) -> WasiCtxBuilder {
+    let mut builder = WasiCtx::builder();
+    builder
+        .stdout(GuestStream::new(output, Stream::Stdout))
+        .stderr(GuestStream::new(output, Stream::Stderr))
+        .allow_tcp(false)
+        .allow_udp(false);
+    builder
+}
+
 /// What the host keeps for one instance.
 pub struct State {
     wasi: WasiCtx,
@@ -129,6 +156,25 @@ pub struct State {
     outbound: Outbound,
     bounds: Bounds,
     output: Option<Arc<Output>>,
+    companion: Option<Companion>,
+}
+
+/// What an embedder keeps with an instance, for the functions that it gives the guest.
+pub type Companion = Arc<dyn Any + Send + Sync>;
+
+/// What an embedded instance may use.
+#[derive(Debug)]
+pub struct Embedded {
+    /// Takes the lines that it writes.
+    pub lines: Arc<dyn Lines>,
+    /// Its variables; none are inherited.
+    pub environment: Vec<(String, String)>,
+    /// Its arguments, its name first.
+    pub arguments: Vec<String>,
+    /// Bytes of all its linear memories together.
+    pub memory: usize,
+    /// What its host functions find again.
+    pub companion: Companion,
 }
 
 impl std::fmt::Debug for State {
@@ -165,18 +211,14 @@ impl State {
         http.set_field_size_limit(FIELD_BYTES);
         let mut table = ResourceTable::new();
         table.set_max_capacity(MOST_HANDLES);
-        let bounds = Bounds {
-            memory,
-            used: 0,
-            elements: 0,
-        };
         Self {
             wasi,
             http,
             table,
             outbound: Outbound::default(),
-            bounds,
+            bounds: Bounds::new(memory),
             output,
+            companion: None,
         }
     }
 
@@ -191,16 +233,31 @@ impl State {
         memory: usize,
     ) -> Store<Self> {
         let output = Output::new(lines);
-        let wasi = WasiCtx::builder()
-            .stdout(GuestStream::new(&output, Stream::Stdout))
-            .stderr(GuestStream::new(&output, Stream::Stderr))
-            .envs(environment)
-            .allow_tcp(false)
-            .allow_udp(false)
-            .build();
-        let mut store = Store::new(engine, Self::new(wasi, Some(output), memory));
-        store.limiter(|state| &mut state.bounds);
+        let wasi = isolated(&output).envs(environment).build();
+        let mut store = Self::preempted(engine, Self::new(wasi, Some(output), memory));
         store.set_hostcall_fuel(HOSTCALL_BYTES);
+        store
+    }
+
+    /// A store for one instance inside somebody's program, to be called as often as that likes.
+    ///
+    /// The guest is interrupted at every tick, where its call can be dropped.
+    pub fn embedded(engine: &Engine, embedded: Embedded) -> Store<Self> {
+        let output = Output::new(embedded.lines);
+        let wasi = isolated(&output)
+            .envs(&embedded.environment)
+            .args(&embedded.arguments)
+            .build();
+        let mut state = Self::new(wasi, Some(output), embedded.memory);
+        state.companion = Some(embedded.companion);
+        let mut store = Self::preempted(engine, state);
+        store.set_hostcall_fuel(EMBEDDED_HOSTCALL_BYTES.max(embedded.memory));
+        store
+    }
+
+    fn preempted(engine: &Engine, state: Self) -> Store<Self> {
+        let mut store = Store::new(engine, state);
+        store.limiter(|state| &mut state.bounds);
         store.epoch_deadline_callback(|_| {
             // A plain yield could be polled again at once; tokio's goes to the back of the queue.
             Ok(UpdateDeadline::YieldCustom(
@@ -222,6 +279,16 @@ impl State {
     /// From now on the guest reaches these components of its app.
     pub fn set_peers(&mut self, peers: Arc<dyn Peers>) {
         self.outbound.peers = Some(peers);
+    }
+
+    /// What the embedder keeps with this instance, if there is one.
+    pub fn companion(&self) -> Option<Companion> {
+        self.companion.clone()
+    }
+
+    /// Whether the guest once asked for more memory than it may have.
+    pub fn memory_was_denied(&self) -> bool {
+        self.bounds.denied
     }
 
     /// Hands on what the guest wrote without a final line feed.

@@ -8,7 +8,7 @@ import traceback
 from typing import TYPE_CHECKING
 
 from wisp.cli import output
-from wisp.errors import BuildError, ManifestError, WispError, WitError
+from wisp.errors import BuildError, ManifestError, Trap, WispError, WitError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,10 +45,19 @@ def describe(error: WispError) -> list[str]:
         lines.append(f"  at {place}")
     if isinstance(error, BuildError) and error.output:
         lines += [f"  | {line}" for line in error.output.rstrip().splitlines()]
+    if isinstance(error, Trap):
+        lines += _trap(error)
     if error.hint:
         first, *rest = error.hint.splitlines()
         lines += [f"  hint: {first}", *(f"        {line}" for line in rest)]
     return lines
+
+
+def _trap(error: Trap) -> list[str]:
+    """Return why a host function failed, if one did, and where the guest was."""
+    cause = error.__cause__
+    because = [f"  because {cause}"] if cause is not None else []
+    return [*because, *(f"  | {line}" for line in error.backtrace.rstrip().splitlines())]
 
 
 def _place(error: WispError) -> str:

@@ -100,6 +100,15 @@ COMMANDS = (
         ),
     ),
     Command(
+        "call",
+        "Call a function of a component",
+        (
+            ("wisp call adder.wasm test:add/calculator.add 1 2", "numbers are written as they are"),
+            ("wisp call echo.wasm test:echo/echo.text '\"hello\"'", "strings need their quotes"),
+            ('wisp call app api.store \'{id: "a1", tags: ["x"]}\' --json', "a record in, JSON out"),
+        ),
+    ),
+    Command(
         "doctor",
         "Check this machine: tools, limits, port, cache",
         (

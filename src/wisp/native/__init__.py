@@ -18,12 +18,30 @@ from wisp.native.core import (
     serve,
     version,
 )
-from wisp.native.wit import wit_check, wit_decode, wit_read, wit_try_link, wit_try_world
+from wisp.native.embedding import (
+    Described,
+    EmbeddedComponent,
+    EmbeddedInstance,
+    EmbeddedModule,
+    EmbeddedModuleInstance,
+    Embedding,
+    Handle,
+    describe,
+    embedding,
+)
 from wisp.native.links import Interfaces, Part, check_link, compose, interfaces
+from wisp.native.wit import wit_check, wit_decode, wit_read, wit_try_link, wit_try_world
 
 __all__ = [
     "Adapter",
     "ComponentInfo",
+    "Described",
+    "EmbeddedComponent",
+    "EmbeddedInstance",
+    "EmbeddedModule",
+    "EmbeddedModuleInstance",
+    "Embedding",
+    "Handle",
     "Interfaces",
     "Part",
     "Producers",
@@ -33,6 +51,8 @@ __all__ = [
     "Strategy",
     "check_link",
     "compose",
+    "describe",
+    "embedding",
     "encode",
     "engine_key",
     "inspect",

@@ -1,0 +1,284 @@
+//! One instance inside somebody's program, and the calls into it.
+//!
+//! An instance answers one call at a time; others wait for their turn. A call is a future: whoever drops it stops the guest at
+//! its next tick, and the instance with it, because a guest that stopped in the middle cannot be entered again. So does a trap.
+
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use tokio::sync::{Mutex as Turn, Notify};
+use wasmtime::Store;
+use wasmtime::component::{ComponentExportIndex, Func, Instance as WasmInstance, ResourceAny};
+use wisp_wasi::State;
+
+use super::component::Shared;
+use super::failure::CallError;
+use super::output::LastWords;
+use crate::value::{self, Signature, Value};
+
+/// What one instance may take.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Bytes of all its linear memories together.
+    pub memory: usize,
+    /// How long its instantiation, and each call, may take; for ever when there is none.
+    pub timeout: Option<Duration>,
+}
+
+/// An instance of a component.
+#[derive(Clone, Debug)]
+pub struct Instance(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    component: Arc<Shared>,
+    limits: Limits,
+    words: Arc<LastWords>,
+    /// Taken by the call that has its turn; empty when the instance is gone.
+    live: Arc<Turn<Option<Live>>>,
+    ended: OnceLock<String>,
+    /// Told when somebody ends it.
+    closing: Notify,
+}
+
+/// What exists while the instance does.
+pub(super) struct Live {
+    pub(super) store: Store<State>,
+    pub(super) instance: WasmInstance,
+    /// By the place of the export; looked up when first called.
+    pub(super) functions: Vec<Option<(Func, Arc<Signature>)>>,
+}
+
+impl std::fmt::Debug for Live {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("Live")
+    }
+}
+
+impl Live {
+    fn look_up(
+        &mut self,
+        place: usize,
+        export: &ComponentExportIndex,
+    ) -> wasmtime::Result<(Func, Arc<Signature>)> {
+        let function = self.instance.get_func(&mut self.store, export);
+        let function = function.ok_or_else(|| wasmtime::Error::msg("the function is gone"))?;
+        let signature = Arc::new(Signature::of(&function.ty(&self.store)));
+        if let Some(known) = self.functions.get_mut(place) {
+            *known = Some((function, signature.clone()));
+        }
+        Ok((function, signature))
+    }
+}
+
+impl Instance {
+    pub(super) fn new(
+        component: Arc<Shared>,
+        limits: Limits,
+        words: Arc<LastWords>,
+        live: Live,
+    ) -> Self {
+        Self(Arc::new(Inner {
+            component,
+            limits,
+            words,
+            live: Arc::new(Turn::new(Some(live))),
+            ended: OnceLock::new(),
+            closing: Notify::new(),
+        }))
+    }
+
+    /// Calls an exported function, by its place among all exports, when it is this call's turn.
+    pub fn call(
+        &self,
+        function: usize,
+        arguments: Vec<Value>,
+    ) -> impl Future<Output = Result<Option<Value>, CallError>> + Send + 'static {
+        perform(self.0.clone(), Job::Call(function, arguments))
+    }
+
+    /// Frees a resource that the guest gave.
+    pub fn release(
+        &self,
+        handle: ResourceAny,
+    ) -> impl Future<Output = Result<Option<Value>, CallError>> + Send + 'static {
+        perform(self.0.clone(), Job::Release(handle))
+    }
+
+    /// Ends the instance; a call that is in progress stops at the guest's next tick. Closing twice is harmless.
+    pub fn close(&self, reason: &str) {
+        let _ = self.0.ended.set(reason.to_owned());
+        self.0.closing.notify_waiters();
+        if let Ok(mut live) = self.0.live.try_lock() {
+            drop(live.take());
+        }
+    }
+
+    /// Why the instance does not exist any more, if it does not.
+    pub fn ended(&self) -> Option<&str> {
+        self.0.ended.get().map(String::as_str)
+    }
+
+    /// The end of what the guest wrote to its standard error.
+    pub fn stderr(&self) -> String {
+        self.0.words.stderr()
+    }
+}
+
+/// Waits for at most so long; `None` when that was not enough.
+pub(super) async fn bounded<T>(
+    limit: Option<Duration>,
+    work: impl Future<Output = T>,
+) -> Option<T> {
+    match limit {
+        Some(limit) => tokio::time::timeout(limit, work).await.ok(),
+        None => Some(work.await),
+    }
+}
+
+/// A call that has not come to a good end; when it is dropped, the instance ends.
+struct Unfinished<'a> {
+    inner: &'a Inner,
+    live: Option<Live>,
+}
+
+impl Drop for Unfinished<'_> {
+    fn drop(&mut self) {
+        if self.live.is_some() {
+            let _ = self.inner.ended.set("a call was cancelled".to_owned());
+        }
+    }
+}
+
+/// What an instance can be asked to do.
+enum Job {
+    Call(usize, Vec<Value>),
+    Release(ResourceAny),
+}
+
+/// How a job ended.
+enum Ended<T> {
+    Done(wasmtime::Result<T>),
+    Late,
+    Closed,
+}
+
+async fn perform(inner: Arc<Inner>, job: Job) -> Result<Option<Value>, CallError> {
+    let mut turn = inner.live.clone().lock_owned().await;
+    let live = turn.take();
+    if live.is_none() || inner.ended.get().is_some() {
+        return match job {
+            Job::Call(..) => Err(inner.closed()),
+            // The instance is gone, and all its resources with it.
+            Job::Release(_) => Ok(None),
+        };
+    }
+    // Until the job has succeeded, nobody finds the instance: a future that is dropped here takes it along.
+    let mut unfinished = Unfinished {
+        inner: &inner,
+        live,
+    };
+    let outcome = match &mut unfinished.live {
+        Some(live) => inner.until_closed(inner.run(live, job)).await,
+        None => Ended::Closed,
+    };
+    match outcome {
+        Ended::Done(Ok(value)) => {
+            *turn = unfinished.live.take();
+            Ok(value)
+        }
+        Ended::Done(Err(error)) => Err(inner.failed(&mut unfinished, &error)),
+        Ended::Late => Err(inner.late()),
+        Ended::Closed => Err(inner.closed()),
+    }
+}
+
+impl Inner {
+    async fn until_closed<T>(&self, work: impl Future<Output = wasmtime::Result<T>>) -> Ended<T> {
+        let closing = self.closing.notified();
+        let mut closing = std::pin::pin!(closing);
+        closing.as_mut().enable();
+        if self.ended.get().is_some() {
+            return Ended::Closed;
+        }
+        tokio::select! {
+            biased;
+            outcome = bounded(self.limits.timeout, work) => outcome.map_or(Ended::Late, Ended::Done),
+            () = closing => Ended::Closed,
+        }
+    }
+
+    async fn run(&self, live: &mut Live, job: Job) -> wasmtime::Result<Option<Value>> {
+        let (place, arguments) = match job {
+            Job::Release(handle) => {
+                handle.resource_drop_async(&mut live.store).await?;
+                return Ok(None);
+            }
+            Job::Call(place, arguments) => (place, arguments),
+        };
+        let known = live.functions.get(place).cloned().flatten();
+        let (function, signature) = match known {
+            Some(known) => known,
+            None => match self.component.functions.get(place) {
+                Some(export) => live.look_up(place, export)?,
+                None => return Err(wasmtime::Error::msg("there is no such function")),
+            },
+        };
+        value::call(&mut live.store, &function, &signature, arguments).await
+    }
+
+    fn closed(&self) -> CallError {
+        let reason = self.ended.get().map_or("it was closed", String::as_str);
+        CallError::Closed {
+            reason: reason.to_owned(),
+        }
+    }
+
+    fn failed(&self, unfinished: &mut Unfinished<'_>, error: &wasmtime::Error) -> CallError {
+        let live = unfinished.live.take();
+        let failure = explain(
+            live.as_ref().map(|live| &live.store),
+            &self.limits,
+            &self.words,
+            error,
+        );
+        let _ = self
+            .ended
+            .set(format!("an earlier call ended it: {failure}"));
+        failure
+    }
+
+    fn late(&self) -> CallError {
+        let failure = late(&self.limits, &self.words);
+        let _ = self
+            .ended
+            .set(format!("an earlier call ended it: {failure}"));
+        failure
+    }
+}
+
+/// What a guest's failure was.
+pub(super) fn explain(
+    store: Option<&Store<State>>,
+    limits: &Limits,
+    words: &LastWords,
+    error: &wasmtime::Error,
+) -> CallError {
+    if let Some(store) = store {
+        store.data().finish_output();
+        if store.data().memory_was_denied() && error.downcast_ref::<super::Thrown>().is_none() {
+            return CallError::Memory {
+                limit: limits.memory,
+                stderr: words.stderr(),
+            };
+        }
+    }
+    CallError::of_guest(error, words.stderr())
+}
+
+pub(super) fn late(limits: &Limits, words: &LastWords) -> CallError {
+    CallError::Timeout {
+        limit: limits.timeout.unwrap_or_default(),
+        stderr: words.stderr(),
+    }
+}

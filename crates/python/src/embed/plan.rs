@@ -1,0 +1,350 @@
+//! How values of one type cross between Python and a guest: made once for each type of a component.
+//!
+//! Python decides what its classes look like (`wisp.host.embed.classes`) and hands them over by their place in the component's table of
+//! types; a plan keeps them, with the names of their attributes as Python strings, so that a call looks nothing up.
+
+use std::sync::Arc;
+
+use pyo3::prelude::*;
+use pyo3::types::{PyString, PyTuple};
+use wisp_host::embed::{Function, Primitive, TypeIndex, TypeKind, TypeUse, World};
+
+use crate::error::LinkError;
+
+/// An integer type of WIT.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Integer {
+    U8,
+    U16,
+    U32,
+    U64,
+    S8,
+    S16,
+    S32,
+    S64,
+}
+
+/// A class for a type with parts, and what it calls them.
+#[derive(Debug)]
+pub(crate) struct Record {
+    pub(crate) class: Py<PyAny>,
+    pub(crate) wit: String,
+    pub(crate) fields: Vec<Field>,
+}
+
+/// One field, parameter or case.
+#[derive(Debug)]
+pub(crate) struct Field {
+    pub(crate) attribute: Py<PyString>,
+    pub(crate) wit: String,
+    pub(crate) plan: Arc<Plan>,
+}
+
+/// A variant: one class for each case, with a value where the case has one.
+#[derive(Debug)]
+pub(crate) struct Variant {
+    pub(crate) wit: String,
+    pub(crate) cases: Vec<Case>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Case {
+    pub(crate) class: Py<PyAny>,
+    pub(crate) wit: String,
+    pub(crate) plan: Option<Arc<Plan>>,
+}
+
+/// An enumeration: its members in the order of WIT.
+#[derive(Debug)]
+pub(crate) struct Members {
+    pub(crate) class: Py<PyAny>,
+    pub(crate) wit: String,
+    pub(crate) all: Vec<Py<PyAny>>,
+}
+
+/// How a value crosses.
+#[derive(Debug)]
+pub(crate) enum Plan {
+    Bool,
+    Integer(Integer),
+    F32,
+    F64,
+    Char,
+    String,
+    Bytes,
+    List(Arc<Plan>),
+    Tuple(Vec<Arc<Plan>>),
+    Record(Record),
+    Variant(Variant),
+    Enum(Members),
+    Flags(Members),
+    Option {
+        item: Arc<Plan>,
+        /// Some of an option, when an option of an option must say which of the two is empty.
+        some: Option<Py<PyAny>>,
+    },
+    Result {
+        ok: (Py<PyAny>, Option<Arc<Plan>>),
+        err: (Py<PyAny>, Option<Arc<Plan>>),
+    },
+    Handle {
+        resource: TypeIndex,
+        class: Py<PyAny>,
+        wit: String,
+        /// Whether whoever passes it gives it away.
+        owned: bool,
+    },
+    /// A type that cannot cross yet, by its name.
+    Refused(String),
+}
+
+/// What a function gives back.
+#[derive(Debug)]
+pub(crate) enum Returns {
+    Nothing,
+    Value(Arc<Plan>),
+    /// A result: its error is raised.
+    Fallible {
+        ok: Option<Arc<Plan>>,
+        err: Option<Arc<Plan>>,
+        exception: Py<PyAny>,
+    },
+}
+
+/// A function's parameters and result.
+#[derive(Debug)]
+pub(crate) struct Signature {
+    pub(crate) name: String,
+    pub(crate) parameters: Vec<Field>,
+    pub(crate) returns: Returns,
+}
+
+/// The classes that Python made for a component.
+pub(crate) struct Classes<'py> {
+    pub(crate) by_type: Vec<Bound<'py, PyAny>>,
+    pub(crate) some: Bound<'py, PyAny>,
+    pub(crate) ok: Bound<'py, PyAny>,
+    pub(crate) err: Bound<'py, PyAny>,
+}
+
+/// Makes the plans of a component; each type's once.
+pub(crate) struct Planner<'a, 'py> {
+    world: &'a World,
+    classes: &'a Classes<'py>,
+    made: Vec<Option<Arc<Plan>>>,
+}
+
+impl<'a, 'py> Planner<'a, 'py> {
+    pub(crate) fn new(world: &'a World, classes: &'a Classes<'py>) -> Self {
+        Self {
+            world,
+            classes,
+            made: vec![None; world.types.len()],
+        }
+    }
+
+    /// The plan of a function; `names` are what Python calls its parameters, `exception` what its error is raised as.
+    pub(crate) fn signature(
+        &mut self,
+        function: &Function,
+        names: &Bound<'py, PyTuple>,
+        exception: &Bound<'py, PyAny>,
+    ) -> PyResult<Signature> {
+        let mut parameters = Vec::with_capacity(function.parameters.len());
+        for (parameter, name) in function.parameters.iter().zip(names) {
+            parameters.push(Field {
+                attribute: interned(&name)?,
+                wit: parameter.name.clone(),
+                plan: self.usage(parameter.ty)?,
+            });
+        }
+        Ok(Signature {
+            name: function.plain_name().to_owned(),
+            parameters,
+            returns: self.returns(function.result, exception)?,
+        })
+    }
+
+    fn returns(
+        &mut self,
+        result: Option<TypeUse>,
+        exception: &Bound<'py, PyAny>,
+    ) -> PyResult<Returns> {
+        let Some(ty) = result else {
+            return Ok(Returns::Nothing);
+        };
+        if let TypeUse::Defined(place) = ty
+            && let Some(TypeKind::Result { ok, err }) =
+                self.world.types.get(place).map(|found| &found.kind)
+        {
+            return Ok(Returns::Fallible {
+                ok: self.optional(*ok)?,
+                err: self.optional(*err)?,
+                exception: exception.clone().unbind(),
+            });
+        }
+        Ok(Returns::Value(self.usage(ty)?))
+    }
+
+    fn optional(&mut self, ty: Option<TypeUse>) -> PyResult<Option<Arc<Plan>>> {
+        ty.map(|ty| self.usage(ty)).transpose()
+    }
+
+    fn usage(&mut self, ty: TypeUse) -> PyResult<Arc<Plan>> {
+        match ty {
+            TypeUse::Primitive(primitive) => Ok(Arc::new(of_primitive(primitive))),
+            TypeUse::Defined(place) => self.defined(place),
+        }
+    }
+
+    fn defined(&mut self, place: TypeIndex) -> PyResult<Arc<Plan>> {
+        if let Some(Some(plan)) = self.made.get(place) {
+            return Ok(plan.clone());
+        }
+        let Some(definition) = self.world.types.get(place) else {
+            return Err(LinkError::new_err("a type is missing from the component"));
+        };
+        let wit = definition.name.clone().unwrap_or_default();
+        let plan = Arc::new(match &definition.kind {
+            TypeKind::Record { fields } => self.record(place, wit, fields)?,
+            TypeKind::Variant { cases } => self.variant(place, wit, cases)?,
+            TypeKind::Enum { .. } => Plan::Enum(self.members(place, wit)?),
+            TypeKind::Flags { .. } => Plan::Flags(self.members(place, wit)?),
+            TypeKind::Own { resource } => self.handle(*resource, true)?,
+            TypeKind::Borrow { resource } => self.handle(*resource, false)?,
+            kind => self.anonymous(kind)?,
+        });
+        if let Some(slot) = self.made.get_mut(place) {
+            *slot = Some(plan.clone());
+        }
+        Ok(plan)
+    }
+
+    fn anonymous(&mut self, kind: &TypeKind) -> PyResult<Plan> {
+        Ok(match kind {
+            TypeKind::List {
+                item: TypeUse::Primitive(Primitive::U8),
+            } => Plan::Bytes,
+            TypeKind::List { item } => Plan::List(self.usage(*item)?),
+            TypeKind::Tuple { items } => Plan::Tuple(
+                items
+                    .iter()
+                    .map(|item| self.usage(*item))
+                    .collect::<PyResult<_>>()?,
+            ),
+            TypeKind::Option { item } => {
+                let item = self.usage(*item)?;
+                let nested = matches!(*item, Plan::Option { .. });
+                let some = nested.then(|| self.classes.some.clone().unbind());
+                Plan::Option { item, some }
+            }
+            TypeKind::Result { ok, err } => Plan::Result {
+                ok: (self.classes.ok.clone().unbind(), self.optional(*ok)?),
+                err: (self.classes.err.clone().unbind(), self.optional(*err)?),
+            },
+            TypeKind::Stream { .. } => Plan::Refused("stream".into()),
+            TypeKind::Future { .. } => Plan::Refused("future".into()),
+            TypeKind::Map { .. } => Plan::Refused("map".into()),
+            TypeKind::FixedLengthList { .. } => Plan::Refused("list of fixed length".into()),
+            _ => Plan::Refused("type".into()),
+        })
+    }
+
+    fn class(&self, place: TypeIndex) -> PyResult<&Bound<'py, PyAny>> {
+        let found = self.classes.by_type.get(place);
+        found.ok_or_else(|| LinkError::new_err("a type of the component has no class"))
+    }
+
+    /// A class with its parts, as `classes.py` gives them: `(class, parts)`.
+    fn parts(&self, place: TypeIndex) -> PyResult<(Bound<'py, PyAny>, Bound<'py, PyTuple>)> {
+        self.class(place)?.extract()
+    }
+
+    fn record(
+        &mut self,
+        place: TypeIndex,
+        wit: String,
+        fields: &[wisp_host::embed::Named<TypeUse>],
+    ) -> PyResult<Plan> {
+        let (class, attributes) = self.parts(place)?;
+        let mut planned = Vec::with_capacity(fields.len());
+        for (field, attribute) in fields.iter().zip(attributes) {
+            planned.push(Field {
+                attribute: interned(&attribute)?,
+                wit: field.name.clone(),
+                plan: self.usage(field.ty)?,
+            });
+        }
+        Ok(Plan::Record(Record {
+            class: class.unbind(),
+            wit,
+            fields: planned,
+        }))
+    }
+
+    fn variant(
+        &mut self,
+        place: TypeIndex,
+        wit: String,
+        cases: &[wisp_host::embed::Named<Option<TypeUse>>],
+    ) -> PyResult<Plan> {
+        let (_, classes) = self.parts(place)?;
+        let mut planned = Vec::with_capacity(cases.len());
+        for (case, class) in cases.iter().zip(classes) {
+            planned.push(Case {
+                class: class.unbind(),
+                wit: case.name.clone(),
+                plan: self.optional(case.ty)?,
+            });
+        }
+        Ok(Plan::Variant(Variant {
+            wit,
+            cases: planned,
+        }))
+    }
+
+    fn members(&self, place: TypeIndex, wit: String) -> PyResult<Members> {
+        let (class, members) = self.parts(place)?;
+        Ok(Members {
+            class: class.unbind(),
+            wit,
+            all: members.iter().map(Bound::unbind).collect(),
+        })
+    }
+
+    fn handle(&self, resource: TypeIndex, owned: bool) -> PyResult<Plan> {
+        let definition = self.world.types.get(resource);
+        Ok(Plan::Handle {
+            resource,
+            class: self.class(resource)?.clone().unbind(),
+            wit: definition
+                .and_then(|found| found.name.clone())
+                .unwrap_or_default(),
+            owned,
+        })
+    }
+}
+
+fn of_primitive(primitive: Primitive) -> Plan {
+    match primitive {
+        Primitive::Bool => Plan::Bool,
+        Primitive::U8 => Plan::Integer(Integer::U8),
+        Primitive::U16 => Plan::Integer(Integer::U16),
+        Primitive::U32 => Plan::Integer(Integer::U32),
+        Primitive::U64 => Plan::Integer(Integer::U64),
+        Primitive::S8 => Plan::Integer(Integer::S8),
+        Primitive::S16 => Plan::Integer(Integer::S16),
+        Primitive::S32 => Plan::Integer(Integer::S32),
+        Primitive::S64 => Plan::Integer(Integer::S64),
+        Primitive::F32 => Plan::F32,
+        Primitive::F64 => Plan::F64,
+        Primitive::Char => Plan::Char,
+        Primitive::String => Plan::String,
+        Primitive::ErrorContext => Plan::Refused("error-context".into()),
+    }
+}
+
+fn interned(name: &Bound<'_, PyAny>) -> PyResult<Py<PyString>> {
+    let text: String = name.extract()?;
+    Ok(PyString::intern(name.py(), &text).unbind())
+}

@@ -1,0 +1,122 @@
+"""From a file, bytes or an app's folder to a component that the core has loaded."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from wisp.errors import BuildError, ComponentError, LinkError, ManifestError
+from wisp.host.embed.component import Binding, Loaded
+from wisp.host.embed.description import World
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from wisp.native import Embedding
+
+__all__ = ["Source", "load", "read"]
+
+Source = str | os.PathLike[str] | bytes
+
+
+async def load(
+    embedding: Embedding,
+    source: Source,
+    imports: Mapping[str, object] | None,
+    component: str | None,
+    *,
+    tolerant: bool = False,
+) -> Loaded:
+    """Compile a component, when that was not done before, and link it.
+
+    Args:
+        embedding: The core.
+        source: A file, its bytes, or the folder of an app.
+        imports: The objects that answer its imports.
+        component: Which one of an app.
+        tolerant: Whether an import that nobody answers fails when it is called, and not before.
+
+    Raises:
+        ComponentError: it is no component, or cannot be read.
+        LinkError: its imports are not answered.
+        ArtifactError, BuildError, ManifestError: it cannot be compiled, or the app cannot be built.
+
+    """
+    from wisp import native  # noqa: PLC0415 - loading the core takes longer than importing wisp may
+    from wisp.registry.artifacts import artifact  # noqa: PLC0415 - slow to import
+    from wisp.registry.cache import Cache  # noqa: PLC0415 - slow to import
+
+    cache = Cache.open()
+    name, wasm = await _read(source, component)
+    digest = await asyncio.to_thread(cache.add, wasm)
+    found = await artifact(cache, digest)
+    described = await asyncio.to_thread(native.describe, wasm)
+    binding = Binding(World.of_json(described.json()), imports or {}, tolerant=tolerant)
+    program = {
+        "digest": digest,
+        "artifact": dict(found.document()),
+        "compiler_strategy": found.strategy,
+    }
+    try:
+        core = await asyncio.to_thread(embedding.load, described, json.dumps(program), binding)
+    except LinkError as error:
+        message = f"{name} cannot be linked: {error.message}"
+        raise LinkError(message, hint=error.hint, interface=error.interface) from None
+    return Loaded(core, binding, name)
+
+
+async def _read(source: Source, component: str | None) -> tuple[str, bytes]:
+    if isinstance(source, bytes):
+        return "a component", source
+    path = Path(source)
+    if folder := await asyncio.to_thread(_folder, path):
+        return await _build(folder, component)
+    return path.name, await asyncio.to_thread(read, path)
+
+
+def read(source: Source) -> bytes:
+    """Return what is in a file, or the bytes themselves.
+
+    Raises:
+        ComponentError: it cannot be read.
+
+    """
+    if isinstance(source, bytes):
+        return source
+    path = Path(source)
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        message = f"cannot read {path}: {error.strerror}"
+        raise ComponentError(message, path=path) from error
+
+
+def _folder(path: Path) -> Path | None:
+    """Return the app's folder, if the path is that of an app."""
+    if path.is_dir():
+        return path
+    return path.parent if path.name == "wisp.toml" else None
+
+
+async def _build(folder: Path, component: str | None) -> tuple[str, bytes]:
+    """Let `wisp build` build the app, in a process of its own, and read the component that is meant."""
+    arguments = [sys.executable, "-P", "-m", "wisp.cli.main", "build", "--json", str(folder)]
+    arguments += [component] if component else []
+    process = await asyncio.create_subprocess_exec(
+        *arguments, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+    )
+    out, err = await process.communicate()
+    if process.returncode != 0:
+        said = err.decode(errors="replace").strip()
+        message = f"the app in {folder} does not build:\n{said}"
+        raise BuildError(message, output=said)
+    built: dict[str, dict[str, str]] = json.loads(out)["components"]
+    if len(built) != 1:
+        message = f"the app in {folder} has the components {', '.join(built)}"
+        raise ManifestError(message, hint=f"say which: load(..., component={next(iter(built), '')!r})")
+    [(name, each)] = built.items()
+    return name, await asyncio.to_thread(Path(each["path"]).read_bytes)
