@@ -164,12 +164,14 @@ async def _build(manifest: Manifest, cache: Cache, options: PrepareOptions, repo
             *(path for name, one in made.items() for path in (*sources[name].watched(), *one.inputs)),
         ]
     )
-    whole = not options.components
     digests = {component.name: component.digest for component in components}
+    linked = Linked(None, digests)
+    if not options.components:
+        linked = await link(manifest, digests, cache, report, open_imports=options.open_imports)
     return BuiltApp(
         manifest=manifest,
         components=components,
-        linked=await link(manifest, digests, cache, report) if whole else Linked(None, digests),
+        linked=linked,
         paths={component.name: cache.component(component.digest) for component in components},
         watch=tuple(watched),
     )

@@ -27,6 +27,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     mode.add_argument("--release", action="store_true", help="build for speed (the default)")
     mode.add_argument("--dev", action="store_true", help="build quickly instead")
     parser.add_argument("--locked", action="store_true", help="fail rather than change wisp.lock")
+    parser.add_argument(
+        "--open-imports",
+        action="store_true",
+        help="allow imports that nothing answers: the program that loads the app gives them",
+    )
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
@@ -37,6 +42,7 @@ def run(arguments: argparse.Namespace) -> int:
         release=not arguments.dev,
         locked=arguments.locked,
         components=tuple(arguments.components),
+        open_imports=arguments.open_imports,
     )
     progress = output.Progress()
     try:

@@ -38,6 +38,9 @@ class PrepareOptions:
     components: tuple[str, ...] = ()
     """Build only these; none means all of them."""
 
+    open_imports: bool = False
+    """Leave imports that nothing answers to the program that loads the app."""
+
 
 @dataclass(frozen=True, slots=True)
 class PreparedComponent:

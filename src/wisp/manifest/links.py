@@ -78,12 +78,13 @@ class Plan:
     """By component that the host runs: those with a route, those that are called over a bridge, those that nothing is linked to."""
 
 
-def resolve(manifest: Manifest, found: Mapping[str, Interfaces]) -> Plan:
+def resolve(manifest: Manifest, found: Mapping[str, Interfaces], *, open_imports: bool = False) -> Plan:
     """Decide who answers each import of each component.
 
     Args:
         manifest: With its profile applied.
         found: By component: what it imports and exports.
+        open_imports: Leave imports that nothing answers to the program that loads the app.
 
     Raises:
         ManifestError: a link is wrong, or an import is left that nothing answers.
@@ -93,6 +94,8 @@ def resolve(manifest: Manifest, found: Mapping[str, Interfaces]) -> Plan:
     links: dict[str, tuple[Link, ...]] = {}
     for name in manifest.component:
         problems_of_it = list(_problems(manifest, name, found))
+        if not open_imports:
+            problems_of_it += _unanswered(manifest, name, found)
         wrong += problems_of_it
         if not problems_of_it:
             links[name] = tuple(_links(manifest, name, found))
@@ -151,6 +154,9 @@ def _problems(manifest: Manifest, name: str, found: Mapping[str, Interfaces]) ->
                 f"{target.component} cannot be fused into {name}: {against}; a bridged link keeps them apart"
             )
             yield Problem(("component", name, "link", interface, "mode"), message)
+
+
+def _unanswered(manifest: Manifest, name: str, found: Mapping[str, Interfaces]) -> Iterator[Problem]:
     answered = {link.interface for link in _links(manifest, name, found)}
     for interface in found[name].imports:
         # What has another form of name cannot be linked; the host says what it cannot answer.

@@ -48,7 +48,14 @@ class Linked:
         return {} if self.plan is None else {name: group.bridged for name, group in self.plan.groups.items()}
 
 
-async def link(manifest: Manifest, digests: Mapping[str, str], cache: Cache, report: Report) -> Linked:
+async def link(
+    manifest: Manifest,
+    digests: Mapping[str, str],
+    cache: Cache,
+    report: Report,
+    *,
+    open_imports: bool = False,
+) -> Linked:
     """Check the links of an app and compose what is fused.
 
     Args:
@@ -56,18 +63,21 @@ async def link(manifest: Manifest, digests: Mapping[str, str], cache: Cache, rep
         digests: By component, of every component that the manifest declares.
         cache: Where they are, and where compositions are kept.
         report: Told what is composed.
+        open_imports: Leave imports that nothing answers to the program that loads the app.
 
     Raises:
         ManifestError: a link is wrong; with its place in the manifest.
         ComponentError: components cannot be composed for another reason.
 
     """
-    return await asyncio.to_thread(_link, manifest, digests, cache, report)
+    return await asyncio.to_thread(_link, manifest, digests, cache, report, open_imports=open_imports)
 
 
-def _link(manifest: Manifest, digests: Mapping[str, str], cache: Cache, report: Report) -> Linked:
+def _link(
+    manifest: Manifest, digests: Mapping[str, str], cache: Cache, report: Report, *, open_imports: bool
+) -> Linked:
     found = {name: _interfaces(name, cache.read(digest)) for name, digest in digests.items()}
-    plan = links.resolve(manifest, found)
+    plan = links.resolve(manifest, found, open_imports=open_imports)
     run = {}
     for entry, group in plan.groups.items():
         run[entry] = _composed(manifest, group, digests, cache, report)

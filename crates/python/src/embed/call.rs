@@ -24,7 +24,7 @@ use wisp_host::embed::{CallError, Instance, Module, ModuleInstance, Number, Valu
 
 use super::failure::raise_call;
 use super::ground::Ground;
-use super::imports::{self, Caller};
+use super::imports::{self, Asked, Caller};
 use super::instance::{Birth, PyInstance};
 use super::lift::returned;
 use super::module::{PyModuleInstance, numbers};
@@ -319,8 +319,8 @@ fn hand_over(
         .call_method0(pyo3::intern!(py, "__await__"))?
         .unbind();
     let outcome = Arc::new(Mutex::new(None));
+    let caller = Caller::Loop(Arc::new(Asked::on(&event_loop)?));
     let (result_slot, future, event_loop) = (outcome.clone(), future.unbind(), event_loop.unbind());
-    let caller = Caller::Loop(Arc::new(event_loop.clone_ref(py)));
     let task = threads.spawn(async move {
         let mut work = Timed::new(work);
         let result =

@@ -24,8 +24,26 @@ use crate::error::GuestError;
 pub(crate) enum Caller {
     /// A thread of Python, which looks into its queue afterwards.
     Here,
-    /// A thread of the runtime, for a call that was made on this event loop.
-    Loop(Arc<Py<PyAny>>),
+    /// A thread of the runtime, for a call that was made on an event loop.
+    Loop(Arc<Asked>),
+}
+
+/// The event loop on which a call was made, and the context in which it was, as `contextvars` has it.
+pub(crate) struct Asked {
+    event_loop: Py<PyAny>,
+    context: Py<PyAny>,
+}
+
+impl Asked {
+    /// The context is that of this moment.
+    pub(crate) fn on(event_loop: &Bound<'_, PyAny>) -> PyResult<Self> {
+        static COPY: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+        let copy = COPY.import(event_loop.py(), "contextvars", "copy_context")?;
+        Ok(Self {
+            event_loop: event_loop.clone().unbind(),
+            context: copy.call0()?.unbind(),
+        })
+    }
 }
 
 thread_local! {
@@ -84,7 +102,7 @@ impl Imports for PyImports {
             reply,
         };
         match CALLER.with_borrow(Clone::clone) {
-            Some(Caller::Loop(event_loop)) => question.send(&event_loop),
+            Some(Caller::Loop(asked)) => question.send(&asked),
             Some(Caller::Here) => QUEUE.with_borrow_mut(|queue| queue.push_back(question)),
             None => drop(question),
         }
@@ -116,13 +134,18 @@ enum Said {
 
 impl Question {
     /// Lets the loop answer; a loop that is closed never does, which the guest is told.
-    fn send(self, event_loop: &Py<PyAny>) {
+    fn send(self, asked: &Asked) {
         Python::try_attach(|py| {
-            let asked = PyQuestion {
-                event_loop: event_loop.clone_ref(py),
+            let event_loop = asked.event_loop.bind(py);
+            let callback = PyQuestion {
+                event_loop: asked.event_loop.clone_ref(py),
                 question: Mutex::new(Some(self)),
             };
-            drop(event_loop.call_method1(py, "call_soon_threadsafe", (asked,)));
+            let options = pyo3::types::PyDict::new(py);
+            let sent = options.set_item("context", &asked.context).and_then(|()| {
+                event_loop.call_method("call_soon_threadsafe", (callback,), Some(&options))
+            });
+            drop(sent);
         });
     }
 

@@ -104,7 +104,16 @@ def _folder(path: Path) -> Path | None:
 
 async def _build(folder: Path, component: str | None) -> tuple[str, bytes]:
     """Let `wisp build` build the app, in a process of its own, and read the component that is meant."""
-    arguments = [sys.executable, "-P", "-m", "wisp.cli.main", "build", "--json", str(folder)]
+    arguments = [
+        sys.executable,
+        "-P",
+        "-m",
+        "wisp.cli.main",
+        "build",
+        "--json",
+        "--open-imports",
+        str(folder),
+    ]
     arguments += [component] if component else []
     process = await asyncio.create_subprocess_exec(
         *arguments, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
