@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 EXAMPLE = Path("examples/cyber").resolve()
 CASES: list[dict[str, Any]] = json.loads((EXAMPLE / "cases.json").read_bytes())
-PROFILES = ("rust", "python")
+PROFILES = ("rust", "python", "bridged")
 """The first is what the manifest says without a profile."""
 
 # The first run of all compiles every component, and the standard library of Rust.
