@@ -9,6 +9,8 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
+from wisp.errors import WispError
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
@@ -123,3 +125,21 @@ class Progress:
         if self._shown:
             self._stream.write("\r\x1b[2K")
             self._shown = False
+
+
+def deliver(text: str, target: Path | None) -> None:
+    """Write a text to a file, and say so; without a file, to standard output.
+
+    Raises:
+        WispError: the file cannot be written.
+
+    """
+    if target is None:
+        sys.stdout.write(text)
+        return
+    try:
+        target.write_text(text, encoding="utf-8")
+    except OSError as error:
+        message = f"cannot write {short(target)}: {error.strerror}"
+        raise WispError(message) from error
+    print(f"wrote {short(target)}", file=sys.stderr)

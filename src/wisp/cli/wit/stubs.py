@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import re
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wisp.cli import output
 from wisp.cli.wit.worlds import choose
-from wisp.errors import WispError
 from wisp.wit import read, stubs
 from wisp.wit.names import type_name
 
@@ -40,14 +38,5 @@ def run(arguments: argparse.Namespace) -> int:
     word = path.stem if wit.world is not None else world.name
     name = arguments.name or type_name(re.sub(r"\W+|_", "-", word).strip("-")) or "Component"
     text = stubs.write(wit, world, stubs.Options(name, title=f"`{path.name}`", sync=arguments.sync))
-    target: Path | None = arguments.output
-    if target is None:
-        sys.stdout.write(text)
-        return 0
-    try:
-        target.write_text(text, encoding="utf-8")
-    except OSError as error:
-        message = f"cannot write {output.short(target)}: {error.strerror}"
-        raise WispError(message) from error
-    print(f"wrote {output.short(target)}", file=sys.stderr)
+    output.deliver(text, arguments.output)
     return 0
