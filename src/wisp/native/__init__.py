@@ -4,7 +4,7 @@ The extension is loaded at the first call, not at import: a command that does no
 What the core raises are the classes of `wisp.errors`.
 """
 
-from wisp.native.component import ComponentInfo, Producers, Profile, Resources
+from wisp.native.component import ComponentInfo, Data, Producers, Profile, Resources
 from wisp.native.core import (
     Adapter,
     Serving,
@@ -35,6 +35,7 @@ from wisp.native.wit import wit_check, wit_decode, wit_read, wit_try_link, wit_t
 __all__ = [
     "Adapter",
     "ComponentInfo",
+    "Data",
     "Described",
     "EmbeddedComponent",
     "EmbeddedInstance",

@@ -7,9 +7,9 @@ use std::os::unix::fs::PermissionsExt;
 use tempfile::TempDir;
 use tokio::net::TcpStream;
 use wisp_host::{
-    Artifact, Host, HostError, LinkMode, LockedApp, LockedComponent, LockedInstances, LockedLimits,
-    LockedLink, LockedRoute, LogFormat, LogSettings, Profile, Resources, Settings, Shutdown, Start,
-    Strategy,
+    Artifact, EngineKind, Host, HostError, LinkMode, LockedApp, LockedComponent, LockedInstances,
+    LockedLimits, LockedLink, LockedRoute, LogFormat, LogSettings, Profile, Resources, Settings,
+    Shutdown, Start, Strategy,
 };
 
 use super::guests::artifact;
@@ -84,21 +84,23 @@ impl Part {
 }
 
 fn start(folder: &TempDir, parts: &[Part], route: &str) -> Start {
+    let resources = Resources {
+        core_instances: 4,
+        memories: 1,
+        tables: 2,
+        table_elements: 1000,
+        data: 0,
+    };
     let artifacts = parts.iter().map(|part| {
         let path = folder.path().join(part.name);
-        let bytes = artifact(&part.wasm, part.profile);
+        let bytes = artifact(&part.wasm, EngineKind::new(part.profile, &resources));
         std::fs::write(&path, &bytes).unwrap();
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
         let artifact = Artifact {
             path,
             size: u64::try_from(bytes.len()).unwrap(),
             profile: part.profile,
-            resources: Resources {
-                core_instances: 4,
-                memories: 1,
-                tables: 2,
-                table_elements: 1000,
-            },
+            resources,
         };
         (part.name.to_owned(), artifact)
     });
