@@ -17,7 +17,7 @@ from wisp.wit.structure import same, same_members
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from wisp.wit.model import Definition, Function, Interface, Member
+    from wisp.wit.model import Definition, Function, Interface, Member, Type
     from wisp.wit.structure import Side
 
 Affected: TypeAlias = Literal["importers", "exporters", "components", "hosts", "sources"]
@@ -107,11 +107,30 @@ def definition_changes(
         # Two aliases whose targets share a name are the same here; that name is compared in its own place.
         targets = old.target or left, new.target or right
         if not same(*targets, sides):
-            yield f"is {_said(new)}, was {_said(old)}"
+            yield from _aliases(old, new, (left, right), sides)
     elif old.kind != new.kind:
         yield f"is {_article(new.kind)}, was {_article(old.kind)}"
     elif not same_members(old.members, new.members, sides):
         yield from _members(_WORDS[new.kind], old.members, new.members, sides)
+
+
+def _aliases(
+    old: Definition, new: Definition, finals: tuple[Type, Type], sides: tuple[Side, Side]
+) -> Iterator[str]:
+    """Say how two types differ of which one at least is an alias."""
+    before, after = sides
+    left, right = finals
+    if not (isinstance(left, Named) and isinstance(right, Named) and before.key(left) == after.key(right)):
+        yield f"is {_said(new)}, was {_said(old)}"
+        return
+    # One name, but only one of the two stands beside an export of the same interface.
+    meant = before.wit.definition(left), after.wit.definition(right)
+    where = f"{noun(meant[1])} of {after.owner(right.owner)}"
+    if meant[1].kind == "resource":
+        was, now = before.origin(left), after.origin(right)
+        yield f"is the {now} {where}, was the {was} one"
+    for text in definition_changes(*meant, (left.owner, right.owner), sides):
+        yield f"{where}: {text}"
 
 
 def _types(

@@ -6,7 +6,7 @@ that matter to a linker are found, and the sum is drawn.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from wisp.wit.changes import Change, Needs, definition_changes, function_changes, interface_changes, noun
@@ -216,7 +216,11 @@ def _type(side: Side, interface: str | None, name: str) -> Definition | None:
 
 def _world(old: World, new: World, sides: tuple[Side, Side], *, own: frozenset[str]) -> Iterator[Change]:
     yield from _items(old, new, sides, own=own, direction="import")
-    yield from _items(old, new, sides, own=own, direction="export")
+    exporting = (
+        replace(sides[0], exported=frozenset(old.exports)),
+        replace(sides[1], exported=frozenset(new.exports)),
+    )
+    yield from _items(old, new, exporting, own=own, direction="export")
 
 
 def _items(
