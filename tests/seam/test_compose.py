@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
+from tests.seam import wasm
 from wisp import native
 from wisp.cli.main import main
 from wisp.errors import ComponentError, ManifestError
 from wisp.manifest import load
 from wisp.registry import compositions
 from wisp.registry.cache import Cache
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 WIT = """
 package test:parts@0.1.0;
@@ -34,8 +32,8 @@ def wit(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def module(export: str, imported: tuple[str, str] | None = None) -> bytes:
-    """Return a core module that exports one function `() -> i32`: that gives 7, or what an import gives."""
+def module(export: str, imported: tuple[str, str] | None = None, *, parameters: int = 0) -> bytes:
+    """Return a core module that exports one function of i32s to an i32: that gives 7, or what an import gives."""
 
     def section(kind: int, content: bytes) -> bytes:
         return bytes([kind, len(content)]) + content
@@ -45,11 +43,12 @@ def module(export: str, imported: tuple[str, str] | None = None) -> bytes:
 
     imports = b"" if imported is None else section(2, b"\1" + name(imported[0]) + name(imported[1]) + b"\0\0")
     index = b"\0" if imported is None else b"\1"
-    body = b"\0\x41\7\x0b" if imported is None else b"\0\x10\0\x0b"
+    arguments = b"".join(bytes([0x20, number]) for number in range(parameters))
+    body = b"\0\x41\7\x0b" if imported is None else b"\0" + arguments + b"\x10\0\x0b"
     return b"".join(
         [
             b"\0asm\1\0\0\0",
-            section(1, b"\1\x60\0\1\x7f"),
+            section(1, b"\1\x60" + bytes([parameters]) + b"\x7f" * parameters + b"\1\x7f"),
             imports,
             section(3, b"\1\0"),
             section(7, b"\1" + name(export) + b"\0" + index),
@@ -104,8 +103,8 @@ def test_bytes_that_are_no_component_are_an_error_with_the_name() -> None:
 
 
 def files(folder: Path, **components: bytes) -> list[str]:
-    for name, wasm in components.items():
-        (folder / f"{name}.wasm").write_bytes(wasm)
+    for name, content in components.items():
+        (folder / f"{name}.wasm").write_bytes(content)
     return [str(folder / f"{name}.wasm") for name in components]
 
 
@@ -204,5 +203,78 @@ async def test_a_link_whose_sides_differ_is_an_error_with_its_line(
 
     said = str(caught.value)
     assert said.startswith(f'wisp.toml:9:29: component.relay.link."{NUMBER}": ')
-    assert "is not the same in relay and in provider" in said
-    assert "get" in said
+    assert said.endswith(
+        f": provider does not export {NUMBER} as relay imports it:\n"
+        "  function get: the result is `s32` in provider, `u32` in relay"
+    )
+
+
+PACKETS = """package test:parts@0.1.0;
+interface types {{ record packet {{ {} }} }}
+interface number {{ use types.{{packet}}; get: func(it: packet) -> u32; }}
+world provider {{ export number; }}
+world relay {{ import number; export wanted: func() -> u32; }}
+"""
+
+
+@pytest.fixture
+def strangers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An app of two components that mean different things by a record."""
+    monkeypatch.setenv("WISP_CACHE_DIR", str(tmp_path / "cache"))
+    folder = tmp_path / "app"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    relay, provider = tmp_path / "relay.wit", tmp_path / "provider.wit"
+    relay.write_text(PACKETS.format("id: u32"), encoding="utf-8")
+    provider.write_text(PACKETS.format("id: u32, ttl: u8"), encoding="utf-8")
+    files(
+        folder,
+        relay=native.encode(caller(), wit=relay, world="relay"),
+        provider=native.encode(module(f"{NUMBER}#get", parameters=2), wit=provider, world="provider"),
+    )
+    return folder
+
+
+def caller() -> bytes:
+    """Return a core module that imports `get: (i32) -> i32` and exports `wanted: () -> i32`."""
+    return b"".join(
+        [
+            wasm.MODULE,
+            wasm.section(1, b"\2\x60\1\x7f\1\x7f\x60\0\1\x7f"),
+            wasm.section(2, b"\1" + wasm.name(NUMBER) + wasm.name("get") + b"\0\0"),
+            wasm.section(3, b"\1\1"),
+            wasm.section(7, b"\1" + wasm.name("wanted") + b"\0\1"),
+            wasm.section(10, b"\1\6\0\x41\1\x10\0\x0b"),
+        ]
+    )
+
+
+DIFFERENCE = (
+    f"provider{{0}} does not export {NUMBER} as relay{{0}} imports it:\n"
+    "  test:parts/types: record packet: field `ttl: u8` is in provider{0} only\n"
+)
+
+
+@pytest.mark.parametrize("mode", ["fused", "bridged"])
+@pytest.mark.parametrize("command", [["build"], ["compose", "-o", "out.wasm"], ["inspect"], ["up"]])
+@pytest.mark.usefixtures("strangers")
+def test_a_record_that_differs_is_told_by_its_field_before_anything_runs(
+    mode: str, command: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    link = f'"{NUMBER}" = {{ component = "provider", mode = "{mode}" }}'
+    Path("wisp.toml").write_text(APP.replace(f'"{NUMBER}" = "provider"', link), encoding="utf-8")
+
+    code = main(command)
+
+    assert code == 1
+    assert f'component.relay.link."{NUMBER}": {DIFFERENCE.format("")}' in capsys.readouterr().err
+
+
+def test_files_whose_records_differ_are_told_apart_by_the_field(
+    strangers: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code = main(["compose", "relay.wasm", "provider.wasm", "-o", "out.wasm"])
+
+    assert code == 1
+    assert f"error: {DIFFERENCE.format('.wasm')}" == capsys.readouterr().err
+    assert not (strangers / "out.wasm").exists()

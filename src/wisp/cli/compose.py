@@ -16,6 +16,7 @@ from wisp.cli.prepared import PrepareOptions
 from wisp.errors import ComponentError, ManifestError
 from wisp.manifest.links import compatible
 from wisp.registry.cache import Cache
+from wisp.wit.agreement import disagreement
 
 if TYPE_CHECKING:
     import argparse
@@ -124,7 +125,21 @@ def _of_files(paths: Sequence[Path], *, inherit: bool) -> bytes:
     if unused := _unused(names[0], parts):
         message = f"{unused} answers none of the imports of the others"
         raise ComponentError(message, hint=f"it exports {', '.join(found[unused].exports) or 'nothing'}")
-    return native.compose(names[0], parts)
+    try:
+        return native.compose(names[0], parts)
+    except ComponentError as error:
+        raise _explained(error, parts) from error
+
+
+def _explained(error: ComponentError, parts: Mapping[str, native.Part]) -> ComponentError:
+    """Say of components that do not fit together where they differ, instead of what the linker said."""
+    complaints = [
+        complaint
+        for name, part in parts.items()
+        for interface, provider in part.links.items()
+        if (complaint := disagreement((name, part.wasm), interface, (provider, parts[provider].wasm)))
+    ]
+    return ComponentError("\n".join(complaints)) if complaints else error
 
 
 def _read(path: Path) -> bytes:

@@ -13,6 +13,7 @@ from wisp.wit.changes import Change, Needs, definition_changes, function_changes
 from wisp.wit.model import Definition, Function, Interface, Named
 from wisp.wit.structure import Side, closed, used
 from wisp.wit.versions import Version
+from wisp.wit.words import added, removed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -107,20 +108,23 @@ def misfits(component: Wit, target: Wit, world: str) -> tuple[Change, ...]:
     return tuple(change for change in changes if "components" in change.breaks)
 
 
-def compare_interfaces(old: Wit, new: Wit, pairs: Iterable[tuple[str, str]]) -> tuple[Change, ...]:
+def compare_interfaces(
+    old: Wit, new: Wit, pairs: Iterable[tuple[str, str]], *, names: tuple[str, str] = ("", "")
+) -> tuple[Change, ...]:
     """Compare single interfaces: what an importer has against what an exporter has.
 
     Args:
         old: What holds the importer's interfaces, its component for example.
         new: What holds the exporter's.
         pairs: The full names of the interfaces in the one and in the other. Versions of their packages do not count.
+        names: What the two are called in what is said of them; without, they are versions.
 
     A link works when no change breaks `importers`. Types of other interfaces that these use are compared too.
 
     """
     pairs = tuple(pairs)
     bare = frozenset(name.partition("/")[0] for pair in pairs for name in pair)
-    sides = Side(old, bare), Side(new, bare)
+    sides = Side(old, bare, name=names[0]), Side(new, bare, name=names[1])
     interfaces = [(old.interfaces.get(left), new.interfaces.get(right)) for left, right in pairs]
     needs = _needs(
         [left for left, _ in interfaces if left is not None],
@@ -207,7 +211,7 @@ def _elsewhere(sides: tuple[Side, Side], needs: Needs, compared: frozenset[str])
             for text in definition_changes(old, new, (before[owner], after[owner]), sides):
                 yield Change(owner, noun(new), text, tuple(affected))
         elif shared and (only := old or new) is not None:
-            yield Change(owner, noun(only), "added" if old is None else "removed", tuple(affected))
+            yield Change(owner, noun(only), added(sides) if old is None else removed(sides), tuple(affected))
 
 
 def _type(side: Side, interface: str | None, name: str) -> Definition | None:

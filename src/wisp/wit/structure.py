@@ -30,6 +30,9 @@ class Side:
     exported: frozenset[str] = frozenset()
     """The interfaces that a world exports, while its exports are compared: there, their names lead to what is exported."""
 
+    name: str = ""
+    """What it is called in sentences, where it is a component that meets another one, and not a version."""
+
     _keys: dict[str, str] = field(default_factory=dict, repr=False)
 
     def owner(self, name: str) -> str:
