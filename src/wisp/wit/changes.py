@@ -86,8 +86,8 @@ def function_changes(old: Function, new: Function, sides: tuple[Side, Side]) -> 
     else:
         yield from _members("parameter", old.parameters, new.parameters, sides)
     if not same(old.result, new.result, sides):
-        results = (f"`{function.result or 'nothing'}`" for function in (old, new))
-        yield f"the result {became(*results, sides)}"
+        was, now = f"`{old.result or 'nothing'}`", f"`{new.result or 'nothing'}`"
+        yield f"the result {became(was, now, sides)}"
 
 
 def title(function: Function) -> str:

@@ -271,11 +271,9 @@ def _named(items: Mapping[str, Item], side: Side) -> dict[str, Item]:
 
 
 def _matters(item: Item, world: World, side: Side, *, imports: bool) -> bool:
-    """Tell whether a linker looks at it: of what a component imports, it sees what is used; what it exports, it sees."""
-    if not imports or isinstance(item, Function):
+    """Tell whether a linker looks at it: of interfaces that a component imports, it sees what is used; all else, it sees."""
+    if not imports or not isinstance(item, Interface):
         return True
-    if not isinstance(item, Interface):
-        return False
     return bool(item.functions) or bool(_all(item) & _seen(item, world, side, imports=True))
 
 
@@ -299,6 +297,9 @@ def _seen(item: Item, world: World, side: Side, *, imports: bool) -> set[Named]:
         exported |= closed(_all(export), side.wit)
     # What is exported refers to what is exported beside it, before it refers to imports.
     found = {name for name in exported if name.owner not in world.exports}
+    # Types of the world itself are there whether or not something uses them.
+    own = (Named(world.name, name) for name, entry in world.imports.items() if isinstance(entry, Definition))
+    found |= closed(own, side.wit)
     return found | used(_functions(world.imports.values()), side.wit) | _all(item, kinds={"resource"})
 
 
