@@ -6,10 +6,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from tests.seam.wit.packages import Package, pairs, worlds
+from tests.seam.wit.packages import Package, World, pairs, worlds
 from wisp import native
 from wisp.errors import WitError
 from wisp.wit import diff, read
@@ -57,8 +57,8 @@ def test_a_change_breaks_importers_or_exporters_exactly_when_their_components_do
 def test_a_change_breaks_components_or_hosts_exactly_when_the_world_no_longer_fits(
     folder: Path,
     pair: tuple[Package, Package],
-    old_world: tuple[str, ...],
-    new_world: tuple[str, ...],
+    old_world: World,
+    new_world: World,
     *,
     same: bool,
 ) -> None:
@@ -66,6 +66,9 @@ def test_a_change_breaks_components_or_hosts_exactly_when_the_world_no_longer_fi
     old.write_text(replace(pair[0], world=old_world).text("0.1.0"))
     new.write_text(replace(pair[1], world=old_world if same else new_world).text("0.1.1"))
 
+    assume(is_possible(old) and is_possible(new))
+    # Where a resource is imported and exported as well, the encoder may make a component that does not fit its own world.
+    assume(not fits(old, old) and not fits(new, new))
     found = diff.compare(read.read(old), read.read(new))
     changes = found.changes + found.consequences
 
@@ -90,6 +93,17 @@ def test_a_record_that_an_exported_interface_uses_breaks_hosts_when_its_owner_is
     assert [str(change) for change in found.consequences if "hosts" in change.breaks] == [
         "world w: export test:pair/api: changed: breaks components and hosts"
     ]
+
+
+def is_possible(path: Path) -> bool:
+    """Tell whether its world may be: some would have an interface both as an import and as an export, for one export to use."""
+    try:
+        read.read(path)
+    except WitError as error:
+        if "transitively depends on an interface in incompatible ways" not in error.message:
+            raise
+        return False
+    return True
 
 
 def fits(given: Path, wanted: Path) -> str:
