@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
@@ -278,3 +279,66 @@ def test_files_whose_records_differ_are_told_apart_by_the_field(
     assert code == 1
     assert f"error: {DIFFERENCE.format('.wasm')}" == capsys.readouterr().err
     assert not (strangers / "out.wasm").exists()
+
+
+@pytest.fixture
+def numbers(
+    tmp_path: Path, relay: bytes, provider: bytes, monkeypatch: pytest.MonkeyPatch
+) -> dict[str, object]:
+    """An app of two components in the current folder, with an environment that keeps them apart, or not."""
+    monkeypatch.setenv("WISP_CACHE_DIR", str(tmp_path / "cache"))
+    folder = tmp_path / "app"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    files(folder, relay=relay, provider=provider)
+    Path("wisp.toml").write_text(
+        APP + '[profile.apart.component.provider]\nenvironment = { KEY = "x" }\n', encoding="utf-8"
+    )
+    return {
+        "component": "provider",
+        "mode": "fused",
+        "reason": "it is granted nothing that its caller is not",
+    }
+
+
+@pytest.mark.usefixtures("numbers")
+def test_inspect_shows_the_links_of_an_app_as_a_tree_with_their_modes_and_why(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["inspect"]) == 0
+    fused = capsys.readouterr().out.splitlines()
+    assert main(["inspect", "--profile", "apart"]) == 0
+    bridged = capsys.readouterr().out.splitlines()
+
+    link = f"{NUMBER}  -> provider (fused: it is granted nothing that its caller is not)"
+    assert fused[:3] == ["numbers  app, 2 components, 1 link", "└── relay  /...", f"    └── {link}"]
+    assert f"│   └── {link}" in fused
+    assert (
+        bridged[2]
+        == f"    └── {NUMBER}  -> provider (bridged: it has an environment that its caller has not)"
+    )
+
+
+def test_inspect_gives_the_links_of_an_app_as_json(
+    numbers: dict[str, object], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["inspect", "--json"]) == 0
+
+    relay, provider = json.loads(capsys.readouterr().out)
+    assert relay["imports"][NUMBER] == {"items": ["get: func() -> u32"], "link": numbers}
+    assert (provider["name"], provider["imports"]) == ("provider", {})
+
+
+@pytest.mark.parametrize(("profile", "mode"), [([], "fused"), (["--profile", "apart"], "bridged")])
+@pytest.mark.usefixtures("numbers")
+def test_inspect_draws_links_with_their_interfaces_and_modes(
+    profile: list[str], mode: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["inspect", "--graph", "svg", *profile]) == 0
+
+    space = "{http://www.w3.org/2000/svg}"
+    picture = ElementTree.fromstring(capsys.readouterr().out)  # noqa: S314 - our own
+    [label] = picture.iterfind(f"{space}g[@class='label']")
+    assert [text.text for text in label.iter(f"{space}text")] == [NUMBER, mode]
+    titles = [box.findtext(f"{space}text") for box in picture.iterfind(f"{space}g[@class='box']")]
+    assert sorted(titles, key=str) == ["HTTP", "provider", "relay"]

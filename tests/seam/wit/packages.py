@@ -333,7 +333,15 @@ def _drawn_types(names: tuple[str, ...]) -> st.SearchStrategy[Type]:
     leaves: st.SearchStrategy[Type] = st.sampled_from(
         [*PRIMITIVES, *map(Reference, names), *(Reference(name, lent=True) for name in names if "r" in name)]
     )
-    one = ["list<{}>", "option<{}>", "result<{}>", "stream<{}>", "future<{}>", "list<{}, 2>", "map<string, {}>"]
+    one = [
+        "list<{}>",
+        "option<{}>",
+        "result<{}>",
+        "stream<{}>",
+        "future<{}>",
+        "list<{}, 2>",
+        "map<string, {}>",
+    ]
     two = ["tuple<{}, {}>", "result<{}, {}>"]
     return st.recursive(
         leaves,
