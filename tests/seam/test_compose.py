@@ -257,7 +257,9 @@ DIFFERENCE = (
 
 
 @pytest.mark.parametrize("mode", ["fused", "bridged"])
-@pytest.mark.parametrize("command", [["build"], ["compose", "-o", "out.wasm"], ["inspect"], ["up"]])
+@pytest.mark.parametrize(
+    "command", [["build"], ["compose", "-o", "out.wasm"], ["inspect"], ["up", "--listen", "127.0.0.1:0"]]
+)
 @pytest.mark.usefixtures("strangers")
 def test_a_record_that_differs_is_told_by_its_field_before_anything_runs(
     mode: str, command: list[str], capsys: pytest.CaptureFixture[str]
