@@ -9,6 +9,7 @@ from xml.etree import ElementTree
 import pytest
 
 from tests.seam import wasm
+from tests.unit.manifest.test_lock import no_file_longer_than
 from wisp import native
 from wisp.cli.main import main
 from wisp.errors import ComponentError, ManifestError
@@ -124,6 +125,22 @@ def test_compose_writes_files_as_one(
         "exports": [NUMBER],
     }
     assert native.inspect(target.read_bytes()).exports == (NUMBER,)
+
+
+def test_compose_leaves_the_file_that_is_there_when_the_new_one_cannot_be_written(
+    tmp_path: Path, relay: bytes, provider: bytes, capsys: pytest.CaptureFixture[str]
+) -> None:
+    target = tmp_path / "out.wasm"
+    target.write_text("before")
+    paths = files(tmp_path, relay=relay, provider=provider)
+
+    with no_file_longer_than(100):
+        code = main(["compose", *paths, "-o", str(target)])
+
+    assert code == 1
+    assert f"cannot write {target}: File too large" in capsys.readouterr().err
+    assert target.read_text() == "before"
+    assert not list(tmp_path.glob(".out*"))
 
 
 def test_compose_refuses_two_that_answer_the_same(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -62,21 +61,9 @@ def run(arguments: argparse.Namespace) -> int:
         raise UsageError("--inherit is for .wasm files; an app says in its manifest who may use what")
     else:
         wasm = _of_app(paths[0], arguments)
-    _write(arguments.output, wasm)
+    output.write(arguments.output, wasm)
     _show(arguments, wasm)
     return 0
-
-
-def _write(path: Path, wasm: bytes) -> None:
-    """Write a file whole or not at all."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        beside.write_bytes(wasm)
-        beside.replace(path)
-    except OSError as error:
-        beside.unlink(missing_ok=True)
-        message = f"cannot write {path}: {error.strerror}"
-        raise ComponentError(message, path=path) from error
 
 
 def _are_files(paths: Sequence[Path]) -> bool:

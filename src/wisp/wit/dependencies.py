@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from wisp.errors import WitError
+from wisp.manifest import files
 from wisp.wit import diff, read
 from wisp.wit.lock import FILE_NAME, Pin, digest, dumps, read_lock
 
@@ -204,8 +205,7 @@ class Dependencies:
     def _store(self, name: str, text: str, source: Source) -> None:
         path = re.sub("[:@]", "-", name)
         target = self._deps / path / "package.wit"
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(text, encoding="utf-8", newline="\n")
+        _save(target, text)
         self._pins.append(
             Pin(
                 name=name,
@@ -266,9 +266,16 @@ class Dependencies:
         if not self._pins:
             target.unlink(missing_ok=True)
         elif not target.exists() or target.read_text(encoding="utf-8") != text:
-            beside = target.with_name(f".{FILE_NAME}.{os.getpid()}")
-            beside.write_text(text, encoding="utf-8", newline="\n")
-            beside.replace(target)
+            _save(target, text)
+
+
+def _save(target: Path, text: str) -> None:
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        files.write(target, text.encode())
+    except OSError as error:
+        message = f"cannot write {target}: {error.strerror}"
+        raise WitError(message, path=target) from error
 
 
 def _packages(wit: Wit) -> list[Package]:

@@ -10,6 +10,7 @@ import pytest
 
 from tests.seam import wasm
 from tests.seam.wit.samples import NEW, OLD, write
+from tests.unit.manifest.test_lock import no_file_longer_than
 from wisp import native
 from wisp.cli import main
 
@@ -233,3 +234,20 @@ def test_inspect_refuses_what_is_no_webassembly(tmp_path: Path, capsys: pytest.C
     assert main.main(["inspect", "notes.wasm"]) == 1
 
     assert "notes.wasm is not a WebAssembly file" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("component")
+@pytest.mark.parametrize("command", [["wit", "stubs", "add.wasm", "-o"], ["schema", "-o"]])
+def test_a_command_that_cannot_write_its_file_whole_leaves_the_one_that_is_there(
+    command: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    target = tmp_path / "target"
+    target.write_text("before")
+
+    with no_file_longer_than(100):
+        code = main.main([*command, "target"])
+
+    assert code == 1
+    assert capsys.readouterr().err == "error: cannot write target: File too large\n"
+    assert target.read_text() == "before"
+    assert not list(tmp_path.glob(".target.*"))
