@@ -155,7 +155,14 @@ class Dependencies:
             message = f"{path} does not exist"
             hint = f"paths in {FILE_NAME} start at {self._folder}; `wisp wit add` takes a package from somewhere else"
             raise WitError(message, path=path, hint=hint)
-        return read.read(path)
+        try:
+            return read.read(path)
+        except WitError:
+            # A package of a folder `deps` has those that it refers to beside it; another one may mean those that we have.
+            for others in ([path.parent] if path.parent.name == "deps" else []) + [self._deps]:
+                if (found := _alone(path, others)) is not None:
+                    return found
+            raise
 
     def _put(self, package: Package, wit: Wit, source: Source, *, force: bool = False) -> Event:
         """Write a package, unless one that has as much is there already."""
@@ -178,7 +185,7 @@ class Dependencies:
 
         A component carries of a package only what it uses, so one of the two may be a part of the other.
         """
-        come, there = replace(wit, package=package, worlds={}), self._alone(self._deps / present.path)
+        come, there = replace(wit, package=package, worlds={}), _alone(self._deps / present.path, self._deps)
         if there is not None and not diff.compare(come, there).breaking:
             return Event(present.name, "kept")
         if there is not None and not diff.compare(there, come).breaking:
@@ -188,19 +195,6 @@ class Dependencies:
         message = f"{source.place} refers to {present.name}, but not to the one that is there from {present.source or 'before'}"
         hint = f"remove {self._deps / present.path} first, or add a source of {present.name} that both agree with"
         raise WitError(message, path=self._deps / present.path, hint=hint)
-
-    def _alone(self, path: Path) -> Wit | None:
-        """Read one package of `deps`, with the others for it to refer to."""
-        with tempfile.TemporaryDirectory() as name:
-            folder = Path(name)
-            for file in _files(path):
-                shutil.copy(file, folder)
-            ignored = shutil.ignore_patterns(path.name)
-            shutil.copytree(self._deps, folder / "deps", ignore=ignored)
-            try:
-                return replace(read.read(folder), worlds={})
-            except WitError:
-                return None
 
     def _store(self, name: str, text: str, source: Source) -> None:
         path = re.sub("[:@]", "-", name)
@@ -267,6 +261,20 @@ class Dependencies:
             target.unlink(missing_ok=True)
         elif not target.exists() or target.read_text(encoding="utf-8") != text:
             _save(target, text)
+
+
+def _alone(path: Path, others: Path) -> Wit | None:
+    """Read one package of a folder with packages, with the others for it to refer to."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for file in _files(path):
+            shutil.copy(file, folder)
+        if others.is_dir():
+            shutil.copytree(others, folder / "deps", ignore=shutil.ignore_patterns(path.name))
+        try:
+            return replace(read.read(folder), worlds={})
+        except WitError:
+            return None
 
 
 def _save(target: Path, text: str) -> None:

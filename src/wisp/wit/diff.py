@@ -99,11 +99,16 @@ def compare(old: Wit, new: Wit) -> Difference:
     )
 
 
-def misfits(component: Wit, target: Wit, world: str) -> tuple[Change, ...]:
-    """Find what keeps a component from fitting a world, as the changes that lead from the one to the other."""
+def misfits(
+    component: Wit, target: Wit, world: str, *, names: tuple[str, str] = ("", "")
+) -> tuple[Change, ...]:
+    """Find what keeps a component from fitting a world, told with the names of both, or as changes that lead to the world."""
     if component.world is None:
         return ()
-    sides = Side(component, frozenset()), Side(target, frozenset())
+    sides = (
+        Side(component, frozenset(), name=names[0]),
+        Side(target, frozenset(), name=names[1]),
+    )
     changes = _world(component.world, target.worlds[world], sides, own=frozenset())
     return tuple(change for change in changes if "components" in change.breaks)
 
@@ -247,7 +252,7 @@ def _items(
             yield Change(
                 path,
                 subject,
-                "removed",
+                removed(sides),
                 gone if _matters(item, old, sides[0], imports=imports) else ("sources",),
             )
             continue
@@ -261,7 +266,7 @@ def _items(
             yield Change(
                 path,
                 f"{direction} {name}",
-                "added",
+                added(sides),
                 come if _matters(item, new, sides[1], imports=imports) else (),
             )
 

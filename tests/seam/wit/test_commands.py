@@ -84,9 +84,9 @@ def test_check_says_what_keeps_a_component_from_fitting(
 
     assert capsys.readouterr().err == (
         "error: add.wasm does not fit world calculator of test:add\n"
-        "  export add: parameter `b` is `u64`, was `u32`\n"
-        "  export sub: added\n"
-        "  hint: the lines lead from the component to the world; build it against this world, or change the world\n"
+        "  export add: parameter `b` is `u64` in world calculator, `u32` in add.wasm\n"
+        "  export sub: is in world calculator only\n"
+        "  hint: build it against this world, or change the world\n"
     )
 
 

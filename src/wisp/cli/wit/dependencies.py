@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from wisp.cli import output
 from wisp.cli.parser import UsageError
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from wisp.wit.dependencies import Dependencies, Event, Source
+
+_PACKAGE: Final = re.compile(r"[a-z][a-z0-9-]*:[a-z][a-z0-9-]*(@[0-9A-Za-z.+-]+)?")
 
 
 def configure_add(parser: argparse.ArgumentParser) -> None:
@@ -90,6 +93,9 @@ def _source(text: str, folder: Path) -> Source:
 
     if text.startswith(("oci://", "ghcr.io/", "docker.io/")):
         message = f"{text}: packages in OCI registries cannot be added yet"
+        raise UsageError(message, hint="add a folder, a component, or an address: https://…#sha256:…")
+    if _PACKAGE.fullmatch(text) and not Path(text).exists():
+        message = f"{text} is the name of a package, which says not where it lies"
         raise UsageError(message, hint="add a folder, a component, or an address: https://…#sha256:…")
     if "://" not in text:
         return Source(os.path.relpath(text, folder))

@@ -45,7 +45,11 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps(_data(difference, trials), indent=2))
     else:
-        print("\n".join([*_changes(difference), *_sum(difference), *_tried(trials)]))
+        print(
+            "\n".join(
+                [*_changes(difference), *_sum(difference, _names(arguments, old, new)), *_tried(trials)]
+            )
+        )
     return 0 if difference.enough else 1
 
 
@@ -86,14 +90,23 @@ def _changes(difference: Difference) -> Iterator[str]:
         yield f"{line}: {output.paint(change.effect, colour, stream=sys.stdout)}"
 
 
-def _sum(difference: Difference) -> Iterator[str]:
+def _names(arguments: argparse.Namespace, old: Wit, new: Wit) -> tuple[str, str]:
+    """Return what the two are called: packages have names, components those of their files."""
+    before, after = (
+        str(wit.package.name) if wit.world is None else output.short(path)
+        for wit, path in ((old, arguments.old), (new, arguments.new))
+    )
+    return before, after
+
+
+def _sum(difference: Difference, names: tuple[str, str]) -> Iterator[str]:
     old, new = difference.old, difference.new
     if not difference.changes:
-        yield f"{old} and {new} say the same"
+        yield f"{names[0]} and {names[1]} say the same"
     if old.version and new.version and old.bare == new.bare and difference.changes:
         yield _asked(difference)
     elif difference.breaking:
-        yield f"{old} -> {new}: breaks what was built against the old one"
+        yield f"{names[0]} -> {names[1]}: breaks what was built against the old one"
     if old.bare == new.bare and old.version != new.version:
         yield _tracks(difference)
 
