@@ -16,6 +16,7 @@ from wisp.errors import ComponentError, ManifestError
 from wisp.manifest import load
 from wisp.registry import compositions
 from wisp.registry.cache import Cache
+from wisp.wit.agreement import disagreement
 
 WIT = """
 package test:parts@0.1.0;
@@ -361,3 +362,30 @@ def test_inspect_draws_links_with_their_interfaces_and_modes(
     assert [text.text for text in label.iter(f"{space}text")] == [NUMBER, mode]
     titles = [box.findtext(f"{space}text") for box in picture.iterfind(f"{space}g[@class='box']")]
     assert sorted(titles, key=str) == ["HTTP", "provider", "relay"]
+
+
+def test_a_newer_version_of_an_interface_is_compared_with_the_one_that_is_imported(
+    tmp_path: Path, relay: bytes
+) -> None:
+    other = tmp_path / "other.wit"
+    text = WIT.replace("@0.1.0", "@0.1.3").replace("get: func()", "get: func(base: u32)")
+    other.write_text(text, encoding="utf-8")
+    newer = native.encode(module("test:parts/number@0.1.3#get", parameters=1), wit=other, world="provider")
+
+    assert disagreement(("relay", relay), NUMBER, ("newer", newer)) == (
+        f"newer does not export {NUMBER} as relay imports it:\n"
+        "  function get: parameter `base: u32` is in newer only"
+    )
+
+
+def test_an_interface_that_is_not_there_at_all_is_told_as_such(
+    tmp_path: Path, relay: bytes, provider: bytes
+) -> None:
+    wit = tmp_path / "add.wit"
+    wit.write_text(wasm.ADD_WIT, encoding="utf-8")
+    caller = native.encode(wasm.ADD, wit=wit, world="calculator")
+
+    said = disagreement(("relay", relay), NUMBER, ("caller", caller))
+
+    assert said == f"component caller does not export {NUMBER}; it exports add"
+    assert disagreement(("relay", relay), NUMBER, ("provider", provider)) is None

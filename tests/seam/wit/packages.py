@@ -225,6 +225,7 @@ _ITEMS = (
     "export inner: interface {{ {use} record g {{ a: {s0} }} f: func(a: g); }}",
     "export inner: interface {{ record g {{ a: u8 }} f: func(a: g); }}",
     "record part-type {{ a: {s0} }} import put: func(a: part-type);",
+    "resource part-type {{ m: func(a: {s0}); }} import take: func(a: part-type);",
     "enum part-type {{ a }} export get: func() -> part-type;",
 )
 
