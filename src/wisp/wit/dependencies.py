@@ -167,6 +167,10 @@ class Dependencies:
     def _put(self, package: Package, wit: Wit, source: Source, *, force: bool = False) -> Event:
         """Write a package, unless one that has as much is there already."""
         name, text = str(package.name), package.text.rstrip("\n") + "\n"
+        own = _named(self._folder)
+        if own is not None and own.partition("@")[0] == package.name.bare:
+            message = f"{source.place} has {name}, which is the package of {self._folder} itself"
+            raise WitError(message, hint="add what it refers to, not itself")
         present = next((pin for pin in self._pins if pin.name == name), None)
         if present is None:
             self._store(name, text, source)

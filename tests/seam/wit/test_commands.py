@@ -153,6 +153,32 @@ def test_diff_says_that_versions_of_one_track_link_as_they_are(
     ]
 
 
+def test_a_component_and_a_package_cannot_be_compared(
+    component: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for files in ([component.name, "wit"], ["wit", component.name]):
+        assert main.main(["wit", "diff", *files]) == 1
+
+        assert capsys.readouterr().err == (
+            "error: add.wasm is a component, and wit is a package\n  hint: two components can be compared, or two"
+            " packages; `wisp wit check` checks a component against a world\n"
+        )
+
+
+def test_a_file_that_needs_what_lies_beside_it_is_to_be_read_with_its_folder(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = "package a:b;\ninterface c {\n  use d:e/f.{t};\n}\n"
+    write(tmp_path / "wit", text, dependencies={"e": "package d:e;\ninterface f { type t = u8; }\n"})
+
+    assert main.main(["wit", "show", "wit"]) == 0
+    assert main.main(["wit", "show", "wit/world.wit"]) == 1
+
+    assert "hint: a file is read without the folder `deps` beside it; name the folder wit\n" in (
+        capsys.readouterr().err
+    )
+
+
 def test_two_components_are_compared_and_tried_by_their_worlds(
     component: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

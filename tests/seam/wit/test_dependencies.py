@@ -318,6 +318,41 @@ def test_a_source_that_is_not_there_is_named_as_a_person_would(wit: Path, tmp_pa
     assert caught.value.message == f"{tmp_path / 'nowhere'} does not exist"
 
 
+def test_a_package_is_not_added_to_itself(tmp_path: Path) -> None:
+    folder = write(tmp_path / "wit", BASE)
+
+    with pytest.raises(WitError, match=r"has test:base@1\.0\.0, which is the package of .* itself"):
+        dependencies(folder).add([Source("world.wit")])
+
+    assert not (folder / "deps").exists()
+
+
+@pytest.mark.parametrize("command", ["lock", "update"])
+def test_a_folder_that_is_not_there_is_not_up_to_date(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    assert main.main(["wit", command]) == 1
+
+    assert capsys.readouterr().err == (
+        "error: there is no folder wit\n  hint: say where the WIT is, with --wit DIR\n"
+    )
+
+
+def test_what_is_to_be_added_and_is_not_there_is_told_with_what_can_be_added(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    assert main.main(["wit", "add", "../nope"]) == 1
+
+    assert capsys.readouterr().err.splitlines() == [
+        "error: ../nope does not exist",
+        "  hint: add a folder or a file with WIT, a component, or an address: https://…#sha256:…",
+    ]
+
+
 def test_a_lock_file_that_is_none_is_named(wit: Path) -> None:
     (wit / "wit.lock").write_text("schema = 99\n")
 

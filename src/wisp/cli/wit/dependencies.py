@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from wisp.cli import output
 from wisp.cli.parser import UsageError
+from wisp.errors import WitError
 
 if TYPE_CHECKING:
     import argparse
@@ -54,12 +55,12 @@ def add(arguments: argparse.Namespace) -> int:
 
 def lock(arguments: argparse.Namespace) -> int:
     """Make `deps` and the lock file agree."""
-    return _say(_dependencies(arguments.wit).lock(check=arguments.check), as_json=arguments.json)
+    return _say(_dependencies(_present(arguments.wit)).lock(check=arguments.check), as_json=arguments.json)
 
 
 def update(arguments: argparse.Namespace) -> int:
     """Read local sources again."""
-    return _say(_dependencies(arguments.wit).update(arguments.names), as_json=arguments.json)
+    return _say(_dependencies(_present(arguments.wit)).update(arguments.names), as_json=arguments.json)
 
 
 def _configure(parser: argparse.ArgumentParser) -> None:
@@ -71,6 +72,13 @@ def _configure(parser: argparse.ArgumentParser) -> None:
         help="the folder with the WIT (default: %(default)s)",
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def _present(folder: Path) -> Path:
+    if not folder.is_dir():
+        message = f"there is no folder {output.short(folder)}"
+        raise WitError(message, hint="say where the WIT is, with --wit DIR")
+    return folder
 
 
 def _dependencies(folder: Path) -> Dependencies:
@@ -97,6 +105,11 @@ def _source(text: str, folder: Path) -> Source:
     if _PACKAGE.fullmatch(text) and not Path(text).exists():
         message = f"{text} is the name of a package, which says not where it lies"
         raise UsageError(message, hint="add a folder, a component, or an address: https://…#sha256:…")
+    if "://" not in text and not Path(text).exists():
+        message = f"{text} does not exist"
+        raise WitError(
+            message, hint="add a folder or a file with WIT, a component, or an address: https://…#sha256:…"
+        )
     if "://" not in text:
         return Source(os.path.relpath(text, folder))
     url, _, digest = text.partition("#")

@@ -40,6 +40,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Print the changes and the sum; the exit code is 1 when the new version promises more than it keeps."""
     old, new = read.read(arguments.old), read.read(arguments.new)
+    if (old.world is None) != (new.world is None):
+        component, package = (
+            (arguments.old, arguments.new) if new.world is None else (arguments.new, arguments.old)
+        )
+        message = f"{output.short(component)} is a component, and {output.short(package)} is a package"
+        hint = "two components can be compared, or two packages; `wisp wit check` checks a component against a world"
+        raise WitError(message, hint=hint)
     difference = diff.compare(old, new)
     trials = _trials(old, new, (arguments.old, arguments.new)) if arguments.trial else None
     if arguments.json:
