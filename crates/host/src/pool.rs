@@ -13,6 +13,7 @@ mod body;
 mod called;
 mod concurrent;
 mod slots;
+mod stock;
 mod sync;
 mod ticket;
 mod warm;
@@ -38,7 +39,6 @@ use crate::value::Value;
 use admission::{Admission, Permit};
 use called::CalledInstances;
 use concurrent::ConcurrentInstances;
-use slots::Holder;
 pub(crate) use slots::Slots;
 use sync::SyncInstances;
 
@@ -229,11 +229,11 @@ impl Pool {
     /// What goes on now.
     pub fn status(&self) -> PoolStatus {
         let serving = match &self.http {
-            Some(Instances::Sync(instances)) => Holder::warm(instances.as_ref()),
+            Some(Instances::Sync(instances)) => instances.warm(),
             Some(Instances::Concurrent(instances)) => instances.warm(),
             None => 0,
         };
-        let called = self.called.as_deref().map_or(0, Holder::warm);
+        let called = self.called.as_deref().map_or(0, CalledInstances::warm);
         PoolStatus {
             active: self.admission.active(),
             queued: self.admission.queued(),
