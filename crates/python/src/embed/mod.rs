@@ -10,7 +10,9 @@ mod instance;
 mod lift;
 mod lower;
 mod module;
+mod object;
 mod plan;
+mod question;
 
 pub(crate) use call::PyCall;
 pub(crate) use component::{PyComponent, PyEmbedding, PyWorld};
