@@ -35,15 +35,18 @@
 //! checked against the type before the guest is entered: a wrong argument names its place (`argument packet: field id:
 //! expected string, found u32`) and leaves the instance as it was.
 //!
-//! Resources, streams and futures are handles of the store that they came from; Wasmtime checks them. `map`,
-//! `error-context` and lists of fixed length are refused by name.
+//! Resources, streams and futures are handles of the store that they came from; Wasmtime checks them. Streams and futures of
+//! a few types can leave it ([`Ends`]). `map`, `error-context` and lists of fixed length are refused by name.
 
 mod abi;
 mod call;
 mod define;
+mod fate;
 mod lift;
 mod lower;
+mod payload;
 mod signature;
+mod stream;
 mod types;
 
 use std::any::Any;
@@ -55,7 +58,10 @@ use wasmtime::component::{FutureAny, ResourceAny, StreamAny};
 
 pub use call::{call, call_blocking, call_concurrent};
 pub use define::{Answer, define, define_concurrent};
+pub use fate::{Ends, Fate};
+pub use payload::Payload;
 pub use signature::{Mismatch, Signature};
+pub use stream::{Chunks, Closed, Feed, channel, each_handle};
 pub use types::Type;
 
 /// A value of a WIT type.
