@@ -3,6 +3,7 @@
 Every function releases the interpreter while it works. What it raises are classes of `wisp.errors`.
 """
 
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Literal, Self, final, overload
 
@@ -124,8 +125,8 @@ class Embedding:
     def load(self, world: World, program: str, binding: Any) -> Component:
         """Load a compiled component (`program` is JSON) and link it to the classes and functions of `binding`."""
 
-    def load_module(self, wasm: bytes) -> Module:
-        """Compile a core module."""
+    def load_module(self, wasm: bytes, answer: Callable[[str, str], Callable[..., Any] | None]) -> Module:
+        """Compile a core module and link it to what `answer` gives for each imported function."""
 
 @final
 class Module:
@@ -137,14 +138,22 @@ class Module:
 
     @property
     def memories(self) -> list[str]:
-        """The names of its exported memories."""
+        """The names of its memories."""
 
     @overload
-    def instantiate(self, options: Any, *, blocking: Literal[True]) -> ModuleInstance:
+    def instantiate(self, options: Any, input: bytes, *, blocking: Literal[True]) -> ModuleInstance:
         """Make an instance."""
 
     @overload
-    def instantiate(self, options: Any, *, blocking: Literal[False]) -> Call: ...
+    def instantiate(self, options: Any, input: bytes, *, blocking: Literal[False]) -> Call: ...
+    @overload
+    def run(
+        self, options: Any, input: bytes, *, captured: bool, blocking: Literal[True]
+    ) -> tuple[int, bytes, bytes]:
+        """Run its program to the end: its exit code, and what it wrote when that is captured."""
+
+    @overload
+    def run(self, options: Any, input: bytes, *, captured: bool, blocking: Literal[False]) -> Call: ...
 
 @final
 class ModuleInstance:
@@ -165,6 +174,10 @@ class ModuleInstance:
 
     def size(self, memory: str) -> int:
         """Return the size of a memory in bytes."""
+
+    @property
+    def stderr(self) -> str:
+        """The end of what the guest wrote to its standard error."""
 
     def close(self) -> None:
         """End the instance."""

@@ -109,6 +109,10 @@ class EmbeddedModuleInstance(Protocol):
     def size(self, memory: str) -> int:
         """Return the size of a memory in bytes."""
 
+    @property
+    def stderr(self) -> str:
+        """The end of what the guest wrote to its standard error."""
+
     def close(self) -> None:
         """End it."""
 
@@ -122,21 +126,33 @@ class EmbeddedModule(Protocol):
 
     @property
     def memories(self) -> list[str]:
-        """The names of its exported memories."""
+        """The names of its memories."""
 
     @overload
-    def instantiate(self, options: Options, *, blocking: Literal[True]) -> EmbeddedModuleInstance: ...
+    def instantiate(
+        self, options: Options, stdin: bytes, *, blocking: Literal[True]
+    ) -> EmbeddedModuleInstance: ...
     @overload
     def instantiate(
-        self, options: Options, *, blocking: Literal[False]
+        self, options: Options, stdin: bytes, *, blocking: Literal[False]
     ) -> Coroutine[None, None, EmbeddedModuleInstance]: ...
+    @overload
+    def run(
+        self, options: Options, stdin: bytes, *, captured: bool, blocking: Literal[True]
+    ) -> tuple[int, bytes, bytes]: ...
+    @overload
+    def run(
+        self, options: Options, stdin: bytes, *, captured: bool, blocking: Literal[False]
+    ) -> Coroutine[None, None, tuple[int, bytes, bytes]]: ...
 
 
 class Embedding(Protocol):
     """Threads and engines for guests."""
 
-    def load_module(self, wasm: bytes) -> EmbeddedModule:
-        """Compile a core module."""
+    def load_module(
+        self, wasm: bytes, answer: Callable[[str, str], Callable[..., Any] | None]
+    ) -> EmbeddedModule:
+        """Compile a core module and link it; `answer` gives the function for an import."""
 
     def load(self, world: Described, program: str, binding: object) -> EmbeddedComponent:
         """Load a compiled component and link it."""

@@ -8,7 +8,9 @@
 mod component;
 mod failure;
 mod instance;
+mod memory;
 mod module;
+mod module_instance;
 mod objects;
 mod output;
 mod world;
@@ -26,7 +28,9 @@ pub use crate::handlers::replaced as trap_handlers_replaced;
 pub use component::{Answer, Component, Grants, ImportPlace, Imports};
 pub use failure::{CallError, Thrown};
 pub use instance::{Instance, Limits};
-pub use module::{MemoryError, Module, ModuleFunction, ModuleInstance, Number, NumberType};
+pub use memory::MemoryError;
+pub use module::{CompiledModule, Finished, Module, ModuleFunction, Number, NumberType, Streams};
+pub use module_instance::ModuleInstance;
 pub use wasmtime::component::ResourceAny;
 pub use world::{
     Function, Interface, Named, Primitive, Role, TypeDefinition, TypeIndex, TypeKind, TypeUse,
@@ -115,7 +119,7 @@ impl Embedding {
     }
 
     /// Compiles a core module.
-    pub fn load_module(&self, wasm: &[u8]) -> Result<Module, HostError> {
+    pub fn compile_module(&self, wasm: &[u8]) -> Result<CompiledModule, HostError> {
         let mut modules = self.modules.lock().unwrap_or_else(PoisonError::into_inner);
         let engine = match &*modules {
             Some(engine) => engine.clone(),
@@ -123,7 +127,7 @@ impl Embedding {
         };
         *modules = Some(engine.clone());
         drop(modules);
-        Module::compile(&engine, wasm)
+        CompiledModule::new(&engine, wasm)
     }
 
     fn ground(&self, profile: Profile, strategy: Strategy) -> Result<Arc<Ground>, HostError> {

@@ -20,14 +20,14 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::PyTuple;
 use tokio::task::AbortHandle;
-use wisp_host::embed::{CallError, Instance, Module, ModuleInstance, Number, Value};
+use wisp_host::embed::{CallError, Finished, Instance, Module, ModuleInstance, Number, Value};
 
 use super::failure::raise_call;
 use super::ground::Ground;
 use super::imports::{self, Asked};
 use super::instance::{Birth, PyInstance};
 use super::lift::returned;
-use super::module::{PyModuleInstance, numbers};
+use super::module::{PyModuleInstance, finished, numbers};
 use super::plan::Signature;
 
 /// A call that takes longer than this does not run on the thread of an event loop the next time.
@@ -43,6 +43,7 @@ pub(crate) enum Produced {
     Instance(Instance),
     Numbers(Vec<Number>),
     Module(ModuleInstance),
+    Finished(Finished),
 }
 
 /// Something that runs in the core.
@@ -63,6 +64,8 @@ pub(crate) enum Finish {
         ground: Arc<Ground>,
         blocking: bool,
     },
+    /// The end of a module's program.
+    Program,
 }
 
 impl Finish {
@@ -74,6 +77,7 @@ impl Finish {
             (Self::Numbers(name), Err(error)) => Err(raise_call(py, Some(&name), &error)),
             (_, Err(error)) => Err(raise_call(py, None, &error)),
             (Self::Numbers(_), Ok(Produced::Numbers(found))) => numbers(py, &found),
+            (Self::Program, Ok(Produced::Finished(ended))) => finished(py, &ended),
             (
                 Self::Module {
                     module,

@@ -15,7 +15,7 @@ use super::call::{Finish, Produced, start};
 use super::ground::Ground;
 use super::imports::{Import, PyImports};
 use super::instance::{Birth, Exported};
-use super::module::PyModule;
+use super::module::{self, PyModule};
 use super::plan::{Classes, Planner};
 use crate::error::raise;
 
@@ -145,12 +145,17 @@ impl PyEmbedding {
         })
     }
 
-    /// Compiles a core module.
-    fn load_module(&self, py: Python<'_>, wasm: &[u8]) -> PyResult<PyModule> {
+    /// Compiles a core module and links it to what `answer` gives for each imported function.
+    fn load_module(
+        &self,
+        py: Python<'_>,
+        wasm: &[u8],
+        answer: &Bound<'_, PyAny>,
+    ) -> PyResult<PyModule> {
         self.0.check()?;
-        let module = py.detach(|| self.0.embedding().load_module(wasm));
-        let module = module.map_err(|error| raise(&error))?;
-        Ok(PyModule::new(module, self.0.clone()))
+        let compiled = py.detach(|| self.0.embedding().compile_module(wasm));
+        let compiled = compiled.map_err(|error| raise(&error))?;
+        module::link(py, compiled, answer, self.0.clone())
     }
 }
 

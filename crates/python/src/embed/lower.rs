@@ -8,6 +8,7 @@ use pyo3::types::{PyBool, PyBytes, PyDict, PyFloat, PyInt, PyList, PyString, PyT
 use wisp_host::embed::{Numbers, Value};
 
 use super::handle::PyHandle;
+use super::module;
 use super::object::Object;
 use super::plan::{Case, Field, Integer, Members, Plan, Record, Signature, Variant};
 use crate::error::TypeMismatch;
@@ -140,6 +141,12 @@ pub(crate) fn lower(plan: &Plan, object: &Bound<'_, PyAny>) -> Lowered {
             Err(_) => Err(expected("bool", object)),
         },
         Plan::Integer(kind) => integer(*kind, object),
+        Plan::Word => module::word(object)
+            .map(Value::S32)
+            .map_err(|_| expected("i32", object)),
+        Plan::LongWord => module::long_word(object)
+            .map(Value::S64)
+            .map_err(|_| expected("i64", object)),
         #[expect(clippy::cast_possible_truncation, reason = "it is what f32 means")]
         Plan::F32 => Ok(Value::F32(float("f32", object)? as f32)),
         Plan::F64 => Ok(Value::F64(float("f64", object)?)),

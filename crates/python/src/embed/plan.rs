@@ -68,6 +68,10 @@ pub(crate) struct Members {
 pub(crate) enum Plan {
     Bool,
     Integer(Integer),
+    /// An integer of a core module, 32 bits without a sign.
+    Word,
+    /// The same of 64 bits.
+    LongWord,
     F32,
     F64,
     Char,
