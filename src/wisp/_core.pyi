@@ -9,8 +9,10 @@ from typing import Any, Literal, Self, final, overload
 
 __all__ = [
     "Call",
+    "Chunks",
     "Component",
     "Embedding",
+    "Feed",
     "Function",
     "Handle",
     "Host",
@@ -239,6 +241,37 @@ class Handle:
 
     def release(self) -> Any:
         """Free the resource in the guest; once is enough, twice is harmless."""
+
+@final
+class Chunks:
+    """Where the items of a stream come out."""
+
+    def next(self) -> Any:
+        """Return the next items; None when there are no more."""
+
+    def close(self) -> None:
+        """Say that nobody reads any more, which a guest that writes is told."""
+
+@final
+class Feed:
+    """Where the items of a stream go in."""
+
+    @property
+    def blocking(self) -> bool:
+        """Whether there is no event loop, so that `send` waits."""
+
+    @property
+    def bytes(self) -> bool:
+        """Whether it carries bytes."""
+
+    def put(self, items: object) -> None:
+        """Hand in the first items, which always are taken, and end the stream."""
+
+    def send(self, items: object) -> Any:
+        """Hand in items when those before were taken; False when nobody reads any more."""
+
+    def close(self, fault: str | None = None) -> None:
+        """End the stream, in order or because something went wrong."""
 
 @final
 class Call:

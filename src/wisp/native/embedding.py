@@ -9,12 +9,14 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Sequence
 
 __all__ = [
+    "Chunks",
     "Described",
     "EmbeddedComponent",
     "EmbeddedInstance",
     "EmbeddedModule",
     "EmbeddedModuleInstance",
     "Embedding",
+    "Feed",
     "Handle",
     "describe",
     "embedding",
@@ -44,6 +46,37 @@ class Handle(Protocol):
 
     def release(self) -> Awaitable[None]:
         """Free the resource."""
+
+
+class Chunks(Protocol):
+    """Where the items of a stream come out."""
+
+    def next(self) -> Any:  # noqa: ANN401 - awaitable, where calls are
+        """Return the next items, or the value of a future; None when there are no more."""
+
+    def close(self) -> None:
+        """Say that nobody reads any more."""
+
+
+class Feed(Protocol):
+    """Where the items of a stream go in."""
+
+    @property
+    def blocking(self) -> bool:
+        """Whether there is no event loop, so that `send` waits."""
+
+    @property
+    def bytes(self) -> bool:
+        """Whether it carries bytes."""
+
+    def put(self, items: object) -> None:
+        """Hand in all items there are, or the value of a future."""
+
+    def send(self, items: object) -> Any:  # noqa: ANN401 - awaitable, where calls are
+        """Hand in items when those before were taken; False when nobody reads any more."""
+
+    def close(self, fault: str | None = None) -> None:
+        """End the stream, in order or because something went wrong."""
 
 
 class EmbeddedInstance(Protocol):

@@ -10,12 +10,13 @@ use wasmtime::{AsContextMut, Engine};
 use wisp_wasi::{Embedded, State};
 
 use super::failure::{CallError, Thrown};
-use super::instance::{Instance, Limits, Live, bounded, explain, late};
+use super::instance::{Born, Instance, Limits, Live, bounded, explain, late};
 use super::objects::{Objects, resource_type};
 use super::output::LastWords;
+use super::passage;
 use super::world::{Function, Interface, TypeIndex, TypeKind, World};
 use crate::error::HostError;
-use crate::value::{self, Given, Signature, Value};
+use crate::value::{self, Ends, Fate, Given, Signature, Value};
 
 /// The answer of a host function: its result, or what it failed with, which the guest's caller gets back.
 pub type Answer = Pin<Box<dyn Future<Output = Result<Option<Value>, Thrown>> + Send>>;
@@ -48,6 +49,8 @@ pub(super) struct Shared {
     imports: Arc<dyn Imports>,
     /// The resources that the embedder implements.
     resources: Arc<[TypeIndex]>,
+    /// Whether its guests do several things at once.
+    pub(super) concurrent: bool,
 }
 
 /// A component, ready to be instantiated as often as somebody likes.
@@ -98,6 +101,7 @@ impl Component {
         let engine = component.engine().clone();
         let shared = Arc::new(Shared {
             resources: resources(&world, given),
+            concurrent: world.concurrent(given),
             world,
             functions,
             imports: imports.clone(),
@@ -115,7 +119,7 @@ impl Component {
     }
 
     /// Makes an instance. Must run inside the runtime.
-    pub async fn instantiate(&self, limits: Limits, grants: Grants) -> Result<Instance, CallError> {
+    pub async fn instantiate(&self, limits: Limits, grants: Grants) -> Result<Born, CallError> {
         let words = Arc::new(LastWords::new(grants.output));
         let Shared {
             imports, resources, ..
@@ -242,17 +246,19 @@ fn define_function(
 ) -> wasmtime::Result<()> {
     let signature = signature(component, &interface.name, &function.name)
         .ok_or_else(|| wasmtime::Error::msg("an import is not in the component"))?;
+    let passing = passage::passes(&signature).then(|| Arc::new(signature.clone()));
     if signature.asynchronous() {
         return value::define_concurrent(
             instance,
             &function.name,
             &signature,
             move |accessor, arguments| {
-                let asked = accessor.with(|access| ask(access, place, arguments));
+                let passing = passing.clone();
+                let asked = accessor.with(|access| ask(access, place, arguments, passing));
                 Box::pin(async move {
-                    let (objects, answer) = asked?;
+                    let (asked, answer) = asked?;
                     let answer = answer.await?;
-                    accessor.with(|access| answered(access, &objects, answer))
+                    accessor.with(|access| asked.answered(access, answer))
                 })
             },
         );
@@ -262,14 +268,21 @@ fn define_function(
         &function.name,
         &signature,
         move |mut store, arguments| {
-            let asked = ask(&mut store, place, arguments);
+            let asked = ask(&mut store, place, arguments, passing.clone());
             Box::pin(async move {
-                let (objects, answer) = asked?;
+                let (asked, answer) = asked?;
                 let answer = answer.await?;
-                answered(&mut store, &objects, answer)
+                asked.answered(&mut store, answer)
             })
         },
     )
+}
+
+/// A question of a guest.
+struct Asked {
+    objects: Arc<Objects>,
+    /// The signature of a function that passes streams or futures, and the ends of them that the store has.
+    passing: Option<(Arc<Signature>, Arc<Ends>)>,
 }
 
 /// Asks the embedder, who answers when the future is awaited.
@@ -277,21 +290,34 @@ fn ask(
     mut store: impl AsContextMut<Data = State>,
     place: ImportPlace,
     mut arguments: Vec<Value>,
-) -> wasmtime::Result<(Arc<Objects>, Answer)> {
+    passing: Option<Arc<Signature>>,
+) -> wasmtime::Result<(Asked, Answer)> {
     let objects = Objects::of(store.as_context_mut().data().companion())?;
     objects.received(&mut store, &mut arguments)?;
+    let passing = passing.map(|signature| (signature, Ends::new(&Arc::new(Fate::default()))));
+    if let Some((signature, ends)) = &passing {
+        let types = signature.parameters().iter().map(|(_, ty)| ty);
+        passage::leave(&mut store, types, &mut arguments, ends)?;
+        ends.watch(&mut store)?;
+    }
     let answer = objects.imports().call(place, arguments);
-    Ok((objects, answer))
+    Ok((Asked { objects, passing }, answer))
 }
 
-/// What the embedder answered, as the guest takes it.
-fn answered(
-    store: impl AsContextMut,
-    objects: &Objects,
-    mut answer: Option<Value>,
-) -> wasmtime::Result<Option<Value>> {
-    objects.exchanged(store, answer.as_mut_slice())?;
-    Ok(answer)
+impl Asked {
+    /// What the embedder answered, as the guest takes it.
+    fn answered(
+        self,
+        mut store: impl AsContextMut<Data = State>,
+        mut answer: Option<Value>,
+    ) -> wasmtime::Result<Option<Value>> {
+        if let Some((signature, ends)) = &self.passing {
+            let types = signature.result().into_iter();
+            passage::enter(&mut store, types, answer.as_mut_slice(), ends)?;
+        }
+        self.objects.exchanged(store, answer.as_mut_slice())?;
+        Ok(answer)
+    }
 }
 
 fn signature(component: &WasmComponent, interface: &str, function: &str) -> Option<Signature> {

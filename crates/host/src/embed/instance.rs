@@ -6,12 +6,14 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use tokio::sync::{Mutex as Turn, Notify};
+use futures::future::Either;
+use tokio::sync::{Mutex as Turn, Notify, mpsc};
 use wasmtime::Store;
 use wasmtime::component::{ComponentExportIndex, Func, Instance as WasmInstance, ResourceAny};
 use wisp_wasi::State;
 
 use super::component::Shared;
+use super::concurrent::{self, Driver, Orders, drive};
 use super::failure::CallError;
 use super::objects::Objects;
 use super::output::LastWords;
@@ -30,17 +32,45 @@ pub struct Limits {
 #[derive(Clone, Debug)]
 pub struct Instance(Arc<Inner>);
 
-#[derive(Debug)]
-struct Inner {
-    component: Arc<Shared>,
-    limits: Limits,
-    words: Arc<LastWords>,
-    /// Taken by the call that has its turn; empty when the instance is gone.
+/// An instance that was just made.
+pub struct Born {
+    /// It.
+    pub instance: Instance,
+    /// What has to be polled for as long as it lives, on a thread of the runtime; nothing where calls do without.
+    pub driver: Option<Driver>,
+}
+
+impl std::fmt::Debug for Born {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.instance.fmt(formatter)
+    }
+}
+
+pub(super) struct Inner {
+    pub(super) component: Arc<Shared>,
+    pub(super) limits: Limits,
+    pub(super) words: Arc<LastWords>,
+    /// Taken by the call that has its turn; empty when the instance is gone, or has a driver.
     live: Arc<Turn<Option<Live>>>,
-    ended: OnceLock<String>,
+    /// For an instance that has a driver.
+    orders: Option<Orders>,
+    pub(super) ended: OnceLock<String>,
     /// Told when somebody ends it.
     closing: Notify,
 }
+
+impl std::fmt::Debug for Inner {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("Inner")
+            .field("limits", &self.limits)
+            .field("ended", &self.ended)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What comes of a job.
+pub(super) type Outcome = Result<Option<Value>, CallError>;
 
 /// What exists while the instance does.
 pub(super) struct Live {
@@ -79,15 +109,31 @@ impl Instance {
         limits: Limits,
         words: Arc<LastWords>,
         live: Live,
-    ) -> Self {
-        Self(Arc::new(Inner {
+    ) -> Born {
+        let concurrent = component.concurrent;
+        let (orders, received) = concurrent.then(mpsc::unbounded_channel).unzip();
+        let (turn, driven) = if concurrent {
+            (None, Some(live))
+        } else {
+            (Some(live), None)
+        };
+        let inner = Arc::new(Inner {
             component,
             limits,
             words,
-            live: Arc::new(Turn::new(Some(live))),
+            live: Arc::new(Turn::new(turn)),
+            orders,
             ended: OnceLock::new(),
             closing: Notify::new(),
-        }))
+        });
+        let driver = driven.zip(received).map(|(live, received)| {
+            let driver: Driver = Box::pin(drive(inner.clone(), live, received));
+            driver
+        });
+        Born {
+            instance: Self(inner),
+            driver,
+        }
     }
 
     /// Calls an exported function, by its place among all exports, when it is this call's turn.
@@ -96,7 +142,7 @@ impl Instance {
         function: usize,
         arguments: Vec<Value>,
     ) -> impl Future<Output = Result<Option<Value>, CallError>> + Send + 'static {
-        perform(self.0.clone(), Job::Call(function, arguments))
+        self.perform(Job::Call(function, arguments))
     }
 
     /// Frees a resource that the guest gave.
@@ -104,13 +150,19 @@ impl Instance {
         &self,
         handle: ResourceAny,
     ) -> impl Future<Output = Result<Option<Value>, CallError>> + Send + 'static {
-        perform(self.0.clone(), Job::Release(handle))
+        self.perform(Job::Release(handle))
+    }
+
+    fn perform(&self, job: Job) -> impl Future<Output = Outcome> + Send + 'static {
+        match &self.0.orders {
+            None => Either::Left(perform(self.0.clone(), job)),
+            Some(orders) => Either::Right(concurrent::perform(self.0.clone(), orders.clone(), job)),
+        }
     }
 
     /// Ends the instance; a call that is in progress stops at the guest's next tick. Closing twice is harmless.
     pub fn close(&self, reason: &str) {
-        let _ = self.0.ended.set(reason.to_owned());
-        self.0.closing.notify_waiters();
+        self.0.end(reason);
         // What ends with the instance may ask for it: the turn is given back before.
         let live = self.0.live.try_lock().ok().and_then(|mut live| live.take());
         drop(live);
@@ -153,7 +205,7 @@ impl Drop for Unfinished<'_> {
 }
 
 /// What an instance can be asked to do.
-enum Job {
+pub(super) enum Job {
     Call(usize, Vec<Value>),
     Release(ResourceAny),
 }
@@ -165,7 +217,7 @@ enum Ended<T> {
     Closed,
 }
 
-async fn perform(inner: Arc<Inner>, job: Job) -> Result<Option<Value>, CallError> {
+async fn perform(inner: Arc<Inner>, job: Job) -> Outcome {
     if inner.ended.get().is_some() {
         return inner.gone(&job);
     }
@@ -195,17 +247,30 @@ async fn perform(inner: Arc<Inner>, job: Job) -> Result<Option<Value>, CallError
 }
 
 impl Inner {
-    async fn until_closed<T>(&self, work: impl Future<Output = wasmtime::Result<T>>) -> Ended<T> {
+    /// Ends the instance; only the first reason counts.
+    pub(super) fn end(&self, reason: &str) {
+        let _ = self.ended.set(reason.to_owned());
+        self.closing.notify_waiters();
+    }
+
+    /// Waits until somebody ends it.
+    pub(super) async fn until_ended(&self) {
         let closing = self.closing.notified();
         let mut closing = std::pin::pin!(closing);
         closing.as_mut().enable();
+        if self.ended.get().is_none() {
+            closing.await;
+        }
+    }
+
+    async fn until_closed<T>(&self, work: impl Future<Output = wasmtime::Result<T>>) -> Ended<T> {
         if self.ended.get().is_some() {
             return Ended::Closed;
         }
         tokio::select! {
             biased;
             outcome = bounded(self.limits.timeout, work) => outcome.map_or(Ended::Late, Ended::Done),
-            () = closing => Ended::Closed,
+            () = self.until_ended() => Ended::Closed,
         }
     }
 
@@ -236,7 +301,8 @@ impl Inner {
         Ok(result)
     }
 
-    fn gone(&self, job: &Job) -> Result<Option<Value>, CallError> {
+    /// What comes of a job when there is no instance any more.
+    pub(super) fn gone(&self, job: &Job) -> Outcome {
         match job {
             Job::Call(..) => Err(self.closed()),
             // All its resources went with it.
@@ -244,7 +310,7 @@ impl Inner {
         }
     }
 
-    fn closed(&self) -> CallError {
+    pub(super) fn closed(&self) -> CallError {
         let reason = self.ended.get().map_or("it was closed", String::as_str);
         CallError::Closed {
             reason: reason.to_owned(),
@@ -265,7 +331,7 @@ impl Inner {
         failure
     }
 
-    fn late(&self) -> CallError {
+    pub(super) fn late(&self) -> CallError {
         let failure = late(&self.limits, &self.words);
         let _ = self
             .ended

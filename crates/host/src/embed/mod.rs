@@ -6,6 +6,7 @@
 //! give it to the runtime when it is not.
 
 mod component;
+mod concurrent;
 mod failure;
 mod instance;
 mod memory;
@@ -13,6 +14,7 @@ mod module;
 mod module_instance;
 mod objects;
 mod output;
+mod passage;
 mod world;
 
 use std::collections::BTreeMap;
@@ -26,11 +28,13 @@ use wisp_wasi::State;
 
 pub use crate::handlers::replaced as trap_handlers_replaced;
 pub use component::{Answer, Component, Grants, ImportPlace, Imports};
+pub use concurrent::Driver;
 pub use failure::{CallError, Thrown};
-pub use instance::{Instance, Limits};
+pub use instance::{Born, Instance, Limits};
 pub use memory::MemoryError;
 pub use module::{CompiledModule, Finished, Module, ModuleFunction, Number, NumberType, Streams};
 pub use module_instance::ModuleInstance;
+pub use passage::Passage;
 pub use wasmtime::component::ResourceAny;
 pub use world::{
     Function, Interface, Named, Primitive, Role, TypeDefinition, TypeIndex, TypeKind, TypeUse,
@@ -38,7 +42,7 @@ pub use world::{
 };
 
 use crate::engine::{RunningEngine, Strategy};
-pub use crate::value::{Given, Numbers, Value};
+pub use crate::value::{Chunks, Closed, Fate, Feed, Given, Numbers, Value, channel};
 
 use crate::error::HostError;
 use crate::locked::{Artifact, Profile};

@@ -15,20 +15,23 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread::Thread;
 use std::time::{Duration, Instant};
 
+use pyo3::IntoPyObjectExt;
 use pyo3::exceptions::{PyRuntimeError, PyStopIteration};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::PyTuple;
 use tokio::task::AbortHandle;
-use wisp_host::embed::{CallError, Finished, Instance, Module, ModuleInstance, Number, Value};
+use wisp_host::embed::{Born, CallError, Driver, Finished, Module, ModuleInstance, Number, Value};
 
 use super::failure::raise_call;
 use super::ground::Ground;
 use super::imports::{self, Asked};
 use super::instance::{Birth, PyInstance};
-use super::lift::returned;
+use super::lift::{lift, returned};
 use super::module::{PyModuleInstance, finished, numbers};
 use super::plan::Signature;
+use super::stream::Passing;
+use crate::error::InstanceClosed;
 
 /// A call that takes longer than this does not run on the thread of an event loop the next time.
 const QUICK: Duration = Duration::from_micros(200);
@@ -40,10 +43,14 @@ const PATIENCE: Duration = Duration::from_millis(50);
 pub(crate) enum Produced {
     Nothing,
     Value(Option<Value>),
-    Instance(Instance),
+    Instance(Born),
     Numbers(Vec<Number>),
     Module(ModuleInstance),
     Finished(Finished),
+    /// What came out of a stream; nothing at its end, an error where it ended too early.
+    Chunk(Option<Result<Value, String>>),
+    /// Whether somebody still reads a stream.
+    Read(bool),
 }
 
 /// Something that runs in the core.
@@ -66,6 +73,8 @@ pub(crate) enum Finish {
     },
     /// The end of a module's program.
     Program,
+    Chunk(Arc<Passing>),
+    Read,
 }
 
 impl Finish {
@@ -78,6 +87,11 @@ impl Finish {
             (_, Err(error)) => Err(raise_call(py, None, &error)),
             (Self::Numbers(_), Ok(Produced::Numbers(found))) => numbers(py, &found),
             (Self::Program, Ok(Produced::Finished(ended))) => finished(py, &ended),
+            (Self::Chunk(passing), Ok(Produced::Chunk(Some(chunk)))) => {
+                let chunk = chunk.map_err(InstanceClosed::new_err)?;
+                lift(py, &passing.chunk, chunk, None).map(Bound::unbind)
+            }
+            (Self::Read, Ok(Produced::Read(read))) => read.into_py_any(py),
             (
                 Self::Module {
                     module,
@@ -96,7 +110,7 @@ impl Finish {
                 },
                 Ok(Produced::Value(value)),
             ) => returned(py, &signature, value, Some(&instance)).map(Bound::unbind),
-            (Self::Instance(birth), Ok(Produced::Instance(instance))) => birth.finish(py, instance),
+            (Self::Instance(birth), Ok(Produced::Instance(born))) => birth.finish(py, born),
             _ => Ok(py.None()),
         }
     }
@@ -311,6 +325,22 @@ fn attempt(
             return polled;
         }
     }
+}
+
+/// Polls an instance's driver on the runtime's threads for as long as the instance lives. What its guest asks of Python is
+/// answered on the loop that asked for the instance; without one, on the thread that polls.
+pub(crate) fn drive(threads: &tokio::runtime::Handle, mut driver: Driver, asked: Option<Asked>) {
+    threads.spawn(std::future::poll_fn(move |context| {
+        let polled = imports::polling(|| driver.as_mut().poll(context));
+        match &asked {
+            Some(asked) => imports::send_all(asked),
+            None if imports::asked() => {
+                Python::try_attach(|py| imports::answer_all(py, None));
+            }
+            None => {}
+        }
+        polled
+    }));
 }
 
 /// Gives work to the runtime's threads, which tell the loop when it is done.

@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
-use tokio::runtime::Handle;
 use wisp_host::embed::{Component, Embedding, Grants, Imports, Limits, World};
 use wisp_host::{Artifact, HostError, Strategy};
 
@@ -64,6 +63,8 @@ struct Binding<'py> {
     imports: Vec<Given<'py>>,
     /// The classes that implement imported resources, by the place of the resource's type.
     hosted: HashMap<usize, Bound<'py, PyAny>>,
+    /// The module with Python's side of streams.
+    streams: Bound<'py, PyAny>,
 }
 
 /// What an instance may take and is given.
@@ -117,8 +118,7 @@ impl PyEmbedding {
     ) -> PyResult<PyComponent> {
         let program: Program =
             serde_json::from_str(program).map_err(|error| raise(&HostError::from(error)))?;
-        let threads = self.0.check()?.clone();
-        let (functions, imports) = plans(&world.0, binding, threads)?;
+        let (functions, imports) = plans(&world.0, binding, &self.0)?;
         let given: Vec<usize> = imports.interfaces.keys().copied().collect();
         let imports: Arc<dyn Imports> = Arc::new(imports);
         let world = world.0.clone();
@@ -171,7 +171,7 @@ struct Program {
 fn plans(
     world: &World,
     binding: Binding<'_>,
-    threads: Handle,
+    ground: &Arc<Ground>,
 ) -> PyResult<(Vec<Exported>, PyImports)> {
     let classes = Classes {
         by_type: binding.classes,
@@ -179,6 +179,8 @@ fn plans(
         ok: binding.ok,
         err: binding.err,
         hosted: binding.hosted,
+        streams: binding.streams,
+        ground: ground.clone(),
     };
     let mut planner = Planner::new(world, &classes);
     let mut functions = Vec::new();
@@ -209,7 +211,7 @@ fn plans(
     }
     let imports = PyImports {
         interfaces,
-        threads,
+        threads: ground.check()?.clone(),
     };
     Ok((functions, imports))
 }

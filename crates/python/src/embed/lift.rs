@@ -135,6 +135,9 @@ fn compound<'py>(
         (Plan::Object { .. }, Value::Given(given)) => {
             Object::of(py, &given).ok_or_else(|| wrong("a handle is of no object of Python's"))
         }
+        (Plan::Passing(passing), Value::Given(given)) => {
+            passing.take(py, &given, owner.map(|owner| owner.get().blocking()))
+        }
         (Plan::Refused(what), _) => Err(wrong(&format!("a {what} cannot be passed to Python"))),
         (plan, value) => Err(wrong(&format!("{value:?} is not of the type {plan:?}"))),
     }

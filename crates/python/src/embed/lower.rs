@@ -193,11 +193,12 @@ pub(crate) fn lower(plan: &Plan, object: &Bound<'_, PyAny>) -> Lowered {
             let class = class.bind(object.py()).repr()?;
             Err(expected(&format!("resource {wit}, a {class}"), object))
         }
+        Plan::Passing(passing) => passing.give(object),
         Plan::Refused(what) => Err(Unfit::new(format!("a {what} cannot be passed from Python"))),
     }
 }
 
-fn expected(what: &str, object: &Bound<'_, PyAny>) -> Unfit {
+pub(super) fn expected(what: &str, object: &Bound<'_, PyAny>) -> Unfit {
     let found = object
         .get_type()
         .qualname()

@@ -13,6 +13,7 @@ mod module;
 mod object;
 mod plan;
 mod question;
+mod stream;
 
 pub(crate) use call::PyCall;
 pub(crate) use component::{PyComponent, PyEmbedding, PyWorld};
@@ -20,3 +21,4 @@ pub(crate) use ground::forked;
 pub(crate) use handle::PyHandle;
 pub(crate) use instance::{PyFunction, PyInstance};
 pub(crate) use module::{PyModule, PyModuleInstance};
+pub(crate) use stream::{PyChunks, PyFeed};

@@ -75,6 +75,7 @@ fn signature(py: Python<'_>, import: &ModuleFunction) -> Signature {
         name: import.name.clone(),
         parameters: import.parameters.iter().map(field).collect(),
         returns,
+        refused: None,
     }
 }
 

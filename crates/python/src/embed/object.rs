@@ -124,7 +124,7 @@ pub(crate) fn ensure_future<'py>(
 }
 
 /// The loop that runs on this thread, if one does.
-fn running_loop(py: Python<'_>) -> PyResult<Option<Bound<'_, PyAny>>> {
+pub(crate) fn running_loop(py: Python<'_>) -> PyResult<Option<Bound<'_, PyAny>>> {
     static CURRENT: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
     let found = CURRENT
         .import(py, "asyncio", "_get_running_loop")?

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from wisp.host.embed import streams
 from wisp.host.embed.classes import Classes
 from wisp.host.embed.imports import Given, Names, given
 from wisp.host.embed.interfaces import Interface, find, interfaces
@@ -29,6 +30,7 @@ class Binding:
     some = Some
     ok = Ok
     err = Err
+    streams = streams
 
     def __init__(self, world: World, imports: Mapping[str, object], *, tolerant: bool = False) -> None:
         self.world = world

@@ -63,7 +63,7 @@ def function(description: Function, own: Mapping[int, type]) -> Callable[..., An
 
 
 def check(world: World, interface: Interface, implemented: Mapping[int, type]) -> None:
-    """Refuse functions that pass resources which no class of the program implements.
+    """Refuse functions that pass what cannot cross, or resources which no class of the program implements.
 
     Raises:
         LinkError: there is one.
@@ -71,24 +71,43 @@ def check(world: World, interface: Interface, implemented: Mapping[int, type]) -
     """
     for each in interface.functions:
         for use in (*(use for _, use in each.parameters), each.result):
-            for place in _resources(world, use, set()):
-                if place not in implemented:
-                    raise _foreign(interface, each, world.types[place])
+            for part in _parts(world, use, set()):
+                if word := _uncrossable(world, part):
+                    raise _refused(interface, each, word)
+                if isinstance(part, int) and world.types[part].kind == "resource" and part not in implemented:
+                    raise _foreign(interface, each, world.types[part])
 
 
-def _resources(world: World, use: TypeUse | None, seen: set[int]) -> Iterator[int]:
-    """Every resource that a type is made of."""
-    if not isinstance(use, int) or use in seen:
+def _parts(world: World, use: TypeUse | None, seen: set[int]) -> Iterator[TypeUse]:
+    """Every type that a type is made of, itself included."""
+    if use is None or use in seen:
+        return
+    yield use
+    if not isinstance(use, int):
         return
     seen.add(use)
     definition = world.types[use]
-    if definition.kind == "resource":
-        yield use
-    of = definition.of
     parts = [part for _, part in definition.parts]
-    parts += [of.get(key) for key in ("item", "ok", "err", "key", "value", "resource")]
-    for part in (*parts, *of.get("items", ())):
-        yield from _resources(world, part, seen)
+    parts += [definition.of.get(key) for key in ("item", "ok", "err", "key", "value", "resource")]
+    for part in (*parts, *definition.of.get("items", ())):
+        yield from _parts(world, part, seen)
+
+
+def _uncrossable(world: World, use: TypeUse) -> str | None:
+    """Return the word for a type that has no place in Python."""
+    if not isinstance(use, int):
+        return "error-context" if use == "error-context" else None
+    definition = world.types[use]
+    if definition.kind in {"map", "fixed-length-list"}:
+        return definition.kind.replace("-", " ")
+    if definition.kind in {"stream", "future"} and not isinstance(definition.of["item"], str):
+        return f"{definition.kind} of what is no number, bool, char or string"
+    return None
+
+
+def _refused(interface: Interface, description: Function, word: str) -> LinkError:
+    message = f"`{description.name}` of `{interface.name}` passes a {word}, which cannot cross to Python"
+    return LinkError(message, interface=interface.name, hint="let a component answer this import")
 
 
 def _check_methods(interface: Interface, name: str, place: int, of: type) -> None:
