@@ -145,7 +145,7 @@ impl Component {
             functions: vec![None; self.shared.functions.len()],
             objects,
         };
-        Ok(Instance::new(self.shared.clone(), limits, words, live))
+        Ok(Instance::begin(self.shared.clone(), limits, words, live))
     }
 }
 

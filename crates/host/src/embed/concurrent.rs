@@ -10,13 +10,13 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{mpsc, oneshot};
-use wasmtime::component::{Accessor, AccessorTask, Func, Instance as WasmInstance};
+use wasmtime::component::{Accessor, AccessorTask, Instance as WasmInstance};
 use wasmtime::{AsContextMut, Store};
 use wisp_wasi::State;
 
 use super::component::Shared;
 use super::failure::CallError;
-use super::instance::{Inner, Job, Live, Outcome, bounded, explain};
+use super::instance::{Inner, Job, Known, Live, Outcome, bounded, explain};
 use super::objects::Objects;
 use super::passage;
 use crate::value::{self, Ends, Fate, Signature, Value};
@@ -76,7 +76,7 @@ pub(super) async fn perform(inner: Arc<Inner>, orders: Orders, job: Job) -> Outc
 struct Guest {
     component: Arc<Shared>,
     instance: WasmInstance,
-    functions: Mutex<Vec<Option<(Func, Arc<Signature>)>>>,
+    functions: Mutex<Vec<Option<Known>>>,
     objects: Arc<Objects>,
     waiting: Mutex<Waiting>,
 }
@@ -117,11 +117,7 @@ impl Guest {
         }
     }
 
-    fn function(
-        &self,
-        mut store: impl AsContextMut,
-        place: usize,
-    ) -> wasmtime::Result<(Func, Arc<Signature>)> {
+    fn function(&self, mut store: impl AsContextMut, place: usize) -> wasmtime::Result<Known> {
         let missing = || wasmtime::Error::msg("there is no such function");
         let mut functions = self
             .functions

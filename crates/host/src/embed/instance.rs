@@ -72,12 +72,15 @@ impl std::fmt::Debug for Inner {
 /// What comes of a job.
 pub(super) type Outcome = Result<Option<Value>, CallError>;
 
+/// A function that was called before.
+pub(super) type Known = (Func, Arc<Signature>);
+
 /// What exists while the instance does.
 pub(super) struct Live {
     pub(super) store: Store<State>,
     pub(super) instance: WasmInstance,
     /// By the place of the export; looked up when first called.
-    pub(super) functions: Vec<Option<(Func, Arc<Signature>)>>,
+    pub(super) functions: Vec<Option<Known>>,
     pub(super) objects: Arc<Objects>,
 }
 
@@ -88,11 +91,7 @@ impl std::fmt::Debug for Live {
 }
 
 impl Live {
-    fn look_up(
-        &mut self,
-        place: usize,
-        export: &ComponentExportIndex,
-    ) -> wasmtime::Result<(Func, Arc<Signature>)> {
+    fn look_up(&mut self, place: usize, export: &ComponentExportIndex) -> wasmtime::Result<Known> {
         let function = self.instance.get_func(&mut self.store, export);
         let function = function.ok_or_else(|| wasmtime::Error::msg("the function is gone"))?;
         let signature = Arc::new(Signature::of(&function.ty(&self.store)));
@@ -104,7 +103,7 @@ impl Live {
 }
 
 impl Instance {
-    pub(super) fn new(
+    pub(super) fn begin(
         component: Arc<Shared>,
         limits: Limits,
         words: Arc<LastWords>,
@@ -112,7 +111,7 @@ impl Instance {
     ) -> Born {
         let concurrent = component.concurrent;
         let (orders, received) = concurrent.then(mpsc::unbounded_channel).unzip();
-        let (turn, driven) = if concurrent {
+        let (turn, apart) = if concurrent {
             (None, Some(live))
         } else {
             (Some(live), None)
@@ -126,10 +125,9 @@ impl Instance {
             ended: OnceLock::new(),
             closing: Notify::new(),
         });
-        let driver = driven.zip(received).map(|(live, received)| {
-            let driver: Driver = Box::pin(drive(inner.clone(), live, received));
-            driver
-        });
+        let driver = apart
+            .zip(received)
+            .map(|(live, received)| -> Driver { Box::pin(drive(inner.clone(), live, received)) });
         Born {
             instance: Self(inner),
             driver,

@@ -120,7 +120,7 @@ impl CompiledModule {
                 ExternType::Memory(_) => "a shared memory",
                 ExternType::Table(_) => "a table",
                 ExternType::Global(_) => "a global",
-                _ => "what is no function and no memory",
+                ExternType::Tag(_) => "a tag",
             };
             return Err(HostError::Link(format!(
                 "the module imports `{}` of `{}`, {what}, and gets only functions and memories from the host",
@@ -342,16 +342,15 @@ impl Module {
     }
 
     async fn begin(&self, store: &mut Store<State>) -> wasmtime::Result<Instance> {
-        let linked = &*self.0;
+        let this = &*self.0;
         let mut imported = Vec::new();
-        let instance = if linked.imported.is_empty() {
-            linked
-                .linker
-                .instantiate_async(&mut *store, &linked.module)
+        let instance = if this.imported.is_empty() {
+            this.linker
+                .instantiate_async(&mut *store, &this.module)
                 .await?
         } else {
-            let mut linker = linked.linker.clone();
-            for (module, name, ty) in &linked.imported {
+            let mut linker = this.linker.clone();
+            for (module, name, ty) in &this.imported {
                 let memory = Memory::new_async(&mut *store, ty.clone()).await?;
                 linker.define(&mut *store, module, name, memory)?;
                 imported.push((name.clone(), memory));
@@ -360,7 +359,7 @@ impl Module {
                 .instantiate_async(&mut *store, &linked.module)
                 .await?
         };
-        let exported = linked.memories.iter().take(linked.exported);
+        let exported = this.memories.iter().take(this.exported);
         let mut memories: Vec<_> = exported
             .filter_map(|name| Some((name.clone(), instance.get_memory(&mut *store, name)?)))
             .collect();

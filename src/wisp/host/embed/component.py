@@ -112,8 +112,8 @@ class Instance(_Instance):
     """An instance of a component, for asyncio.
 
     An asynchronous context manager. ``instance["cyber:packets/data-processor@0.2.0"]`` is an exported interface: its functions
-    are awaited, its types are classes. An instance answers one call at a time; others wait for their turn. Cancelling a call
-    stops the guest, and ends the instance; so does a trap.
+    are awaited, its types are classes. An instance answers one call at a time; others wait for their turn. One whose guest has
+    asynchronous functions answers several at once. Cancelling a call stops the guest, and ends the instance; so does a trap.
     """
 
     async def __aenter__(self) -> Self:
