@@ -355,9 +355,7 @@ impl Module {
                 linker.define(&mut *store, module, name, memory)?;
                 imported.push((name.clone(), memory));
             }
-            linker
-                .instantiate_async(&mut *store, &linked.module)
-                .await?
+            linker.instantiate_async(&mut *store, &this.module).await?
         };
         let exported = this.memories.iter().take(this.exported);
         let mut memories: Vec<_> = exported
