@@ -5,7 +5,7 @@ use pyo3::buffer::PyBuffer;
 use pyo3::exceptions::PyOverflowError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyBytes, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple};
-use wisp_host::embed::{Numbers, Value};
+use wisp_host::embed::{Numbers, TypeIndex, Value};
 
 use super::handle::PyHandle;
 use super::module;
@@ -186,16 +186,26 @@ pub(crate) fn lower(plan: &Plan, object: &Bound<'_, PyAny>) -> Lowered {
             class,
             wit,
             owned,
-        } => {
-            if object.is_instance(class.bind(object.py()))? {
-                return Ok(Object::give(object, *resource, *owned)?);
-            }
-            let class = class.bind(object.py()).repr()?;
-            Err(expected(&format!("resource {wit}, a {class}"), object))
-        }
+        } => hosted(class, *resource, wit, *owned, object),
         Plan::Passing(passing) => passing.give(object),
         Plan::Refused(what) => Err(Unfit::new(format!("a {what} cannot be passed from Python"))),
     }
+}
+
+/// An object of the class that implements a resource.
+fn hosted(
+    class: &Py<PyAny>,
+    resource: TypeIndex,
+    wit: &str,
+    owned: bool,
+    object: &Bound<'_, PyAny>,
+) -> Lowered {
+    let class = class.bind(object.py());
+    if object.is_instance(class)? {
+        return Ok(Object::give(object, resource, owned)?);
+    }
+    let class = class.repr()?;
+    Err(expected(&format!("resource {wit}, a {class}"), object))
 }
 
 pub(super) fn expected(what: &str, object: &Bound<'_, PyAny>) -> Unfit {

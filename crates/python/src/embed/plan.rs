@@ -269,8 +269,8 @@ impl<'a, 'py> Planner<'a, 'py> {
                 ok: (self.classes.ok.clone().unbind(), self.optional(*ok)?),
                 err: (self.classes.err.clone().unbind(), self.optional(*err)?),
             },
-            TypeKind::Stream { item } => self.passing("stream", *item)?,
-            TypeKind::Future { item } => self.passing("future", *item)?,
+            TypeKind::Stream { item } => self.passing("stream", *item),
+            TypeKind::Future { item } => self.passing("future", *item),
             TypeKind::Map { .. } => Plan::Refused("map".into()),
             TypeKind::FixedLengthList { .. } => Plan::Refused("list of fixed length".into()),
             _ => Plan::Refused("type".into()),
@@ -278,13 +278,13 @@ impl<'a, 'py> Planner<'a, 'py> {
     }
 
     /// Streams and futures carry what Wasmtime knows when it is compiled.
-    fn passing(&mut self, word: &str, item: Option<TypeUse>) -> PyResult<Plan> {
+    fn passing(&self, word: &str, item: Option<TypeUse>) -> Plan {
         let wit = format!("{word}<{}>", self.describe(item));
         let Some(TypeUse::Primitive(primitive)) = item else {
-            return Ok(Plan::Refused(wit));
+            return Plan::Refused(wit);
         };
         if primitive == Primitive::ErrorContext {
-            return Ok(Plan::Refused(wit));
+            return Plan::Refused(wit);
         }
         let future = word == "future";
         let chunk = match of_primitive(primitive) {
@@ -292,13 +292,13 @@ impl<'a, 'py> Planner<'a, 'py> {
             Plan::Integer(Integer::U8) => Plan::Bytes,
             plan => Plan::List(Arc::new(plan)),
         };
-        Ok(Plan::Passing(Arc::new(Passing {
+        Plan::Passing(Arc::new(Passing {
             chunk: Arc::new(chunk),
             wit,
             future,
             module: self.classes.streams.clone().unbind(),
             ground: self.classes.ground.clone(),
-        })))
+        }))
     }
 
     /// What a stream carries, for messages.
