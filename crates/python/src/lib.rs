@@ -15,8 +15,8 @@ use pyo3::prelude::*;
 mod _core {
     #[pymodule_export]
     use super::embed::{
-        PyCall, PyComponent, PyEmbedding, PyFunction, PyHandle, PyInstance, PyModule,
-        PyModuleInstance, PyWorld, forked,
+        PyCall, PyChunks, PyComponent, PyEmbedding, PyFeed, PyFunction, PyHandle, PyInstance,
+        PyModule, PyModuleInstance, PyWorld, forked,
     };
     #[pymodule_export]
     use super::host::PyHost;

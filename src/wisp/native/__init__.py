@@ -19,12 +19,14 @@ from wisp.native.core import (
     version,
 )
 from wisp.native.embedding import (
+    Chunks,
     Described,
     EmbeddedComponent,
     EmbeddedInstance,
     EmbeddedModule,
     EmbeddedModuleInstance,
     Embedding,
+    Feed,
     Handle,
     describe,
     embedding,
@@ -34,6 +36,7 @@ from wisp.native.wit import wit_check, wit_decode, wit_read, wit_try_link, wit_t
 
 __all__ = [
     "Adapter",
+    "Chunks",
     "ComponentInfo",
     "Data",
     "Described",
@@ -42,6 +45,7 @@ __all__ = [
     "EmbeddedModule",
     "EmbeddedModuleInstance",
     "Embedding",
+    "Feed",
     "Handle",
     "Interfaces",
     "Part",

@@ -9,12 +9,14 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Sequence
 
 __all__ = [
+    "Chunks",
     "Described",
     "EmbeddedComponent",
     "EmbeddedInstance",
     "EmbeddedModule",
     "EmbeddedModuleInstance",
     "Embedding",
+    "Feed",
     "Handle",
     "describe",
     "embedding",
@@ -44,6 +46,37 @@ class Handle(Protocol):
 
     def release(self) -> Awaitable[None]:
         """Free the resource."""
+
+
+class Chunks(Protocol):
+    """Where the items of a stream come out."""
+
+    def next(self) -> Any:  # noqa: ANN401 - awaitable, where calls are
+        """Return the next items, or the value of a future; None when there are no more."""
+
+    def close(self) -> None:
+        """Say that nobody reads any more."""
+
+
+class Feed(Protocol):
+    """Where the items of a stream go in."""
+
+    @property
+    def blocking(self) -> bool:
+        """Whether there is no event loop, so that `send` waits."""
+
+    @property
+    def bytes(self) -> bool:
+        """Whether it carries bytes."""
+
+    def put(self, items: object) -> None:
+        """Hand in all items there are, or the value of a future."""
+
+    def send(self, items: object) -> Any:  # noqa: ANN401 - awaitable, where calls are
+        """Hand in items when those before were taken; False when nobody reads any more."""
+
+    def close(self, fault: str | None = None) -> None:
+        """End the stream, in order or because something went wrong."""
 
 
 class EmbeddedInstance(Protocol):
@@ -109,6 +142,10 @@ class EmbeddedModuleInstance(Protocol):
     def size(self, memory: str) -> int:
         """Return the size of a memory in bytes."""
 
+    @property
+    def stderr(self) -> str:
+        """The end of what the guest wrote to its standard error."""
+
     def close(self) -> None:
         """End it."""
 
@@ -122,21 +159,33 @@ class EmbeddedModule(Protocol):
 
     @property
     def memories(self) -> list[str]:
-        """The names of its exported memories."""
+        """The names of its memories."""
 
     @overload
-    def instantiate(self, options: Options, *, blocking: Literal[True]) -> EmbeddedModuleInstance: ...
+    def instantiate(
+        self, options: Options, stdin: bytes, *, blocking: Literal[True]
+    ) -> EmbeddedModuleInstance: ...
     @overload
     def instantiate(
-        self, options: Options, *, blocking: Literal[False]
+        self, options: Options, stdin: bytes, *, blocking: Literal[False]
     ) -> Coroutine[None, None, EmbeddedModuleInstance]: ...
+    @overload
+    def run(
+        self, options: Options, stdin: bytes, *, captured: bool, blocking: Literal[True]
+    ) -> tuple[int, bytes, bytes]: ...
+    @overload
+    def run(
+        self, options: Options, stdin: bytes, *, captured: bool, blocking: Literal[False]
+    ) -> Coroutine[None, None, tuple[int, bytes, bytes]]: ...
 
 
 class Embedding(Protocol):
     """Threads and engines for guests."""
 
-    def load_module(self, wasm: bytes) -> EmbeddedModule:
-        """Compile a core module."""
+    def load_module(
+        self, wasm: bytes, answer: Callable[[str, str], Callable[..., Any] | None]
+    ) -> EmbeddedModule:
+        """Compile a core module and link it; `answer` gives the function for an import."""
 
     def load(self, world: Described, program: str, binding: object) -> EmbeddedComponent:
         """Load a compiled component and link it."""

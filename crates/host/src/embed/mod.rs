@@ -6,10 +6,15 @@
 //! give it to the runtime when it is not.
 
 mod component;
+mod concurrent;
 mod failure;
 mod instance;
+mod memory;
 mod module;
+mod module_instance;
+mod objects;
 mod output;
+mod passage;
 mod world;
 
 use std::collections::BTreeMap;
@@ -23,18 +28,21 @@ use wisp_wasi::State;
 
 pub use crate::handlers::replaced as trap_handlers_replaced;
 pub use component::{Answer, Component, Grants, ImportPlace, Imports};
+pub use concurrent::Driver;
 pub use failure::{CallError, Thrown};
-pub use instance::{Instance, Limits};
-pub use module::{MemoryError, Module, ModuleFunction, ModuleInstance, Number, NumberType};
+pub use instance::{Born, Instance, Limits};
+pub use memory::MemoryError;
+pub use module::{CompiledModule, Finished, Module, ModuleFunction, Number, NumberType, Streams};
+pub use module_instance::ModuleInstance;
+pub use passage::Passage;
 pub use wasmtime::component::ResourceAny;
-pub use wisp_wasi::Companion;
 pub use world::{
     Function, Interface, Named, Primitive, Role, TypeDefinition, TypeIndex, TypeKind, TypeUse,
     World,
 };
 
 use crate::engine::{RunningEngine, Strategy};
-pub use crate::value::{Numbers, Value};
+pub use crate::value::{Chunks, Closed, Fate, Feed, Given, Numbers, Value, channel};
 
 use crate::error::HostError;
 use crate::locked::{Artifact, EngineKind, Profile};
@@ -115,7 +123,7 @@ impl Embedding {
     }
 
     /// Compiles a core module.
-    pub fn load_module(&self, wasm: &[u8]) -> Result<Module, HostError> {
+    pub fn compile_module(&self, wasm: &[u8]) -> Result<CompiledModule, HostError> {
         let mut modules = self.modules.lock().unwrap_or_else(PoisonError::into_inner);
         let engine = match &*modules {
             Some(engine) => engine.clone(),
@@ -123,7 +131,7 @@ impl Embedding {
         };
         *modules = Some(engine.clone());
         drop(modules);
-        Module::compile(&engine, wasm)
+        CompiledModule::new(&engine, wasm)
     }
 
     fn ground(&self, kind: EngineKind, strategy: Strategy) -> Result<Arc<Ground>, HostError> {

@@ -10,7 +10,10 @@ mod instance;
 mod lift;
 mod lower;
 mod module;
+mod object;
 mod plan;
+mod question;
+mod stream;
 
 pub(crate) use call::PyCall;
 pub(crate) use component::{PyComponent, PyEmbedding, PyWorld};
@@ -18,3 +21,4 @@ pub(crate) use ground::forked;
 pub(crate) use handle::PyHandle;
 pub(crate) use instance::{PyFunction, PyInstance};
 pub(crate) use module::{PyModule, PyModuleInstance};
+pub(crate) use stream::{PyChunks, PyFeed};
