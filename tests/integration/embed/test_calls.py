@@ -41,6 +41,18 @@ async def test_a_call_is_a_coroutine_for_tasks_groups_and_timeouts(instance: Any
     assert task.result() == "z"
 
 
+async def test_a_quick_call_does_not_wait_for_the_loop_even_after_a_pause(instance: Any) -> None:
+    at_once = 0
+    for _ in range(20):
+        await asyncio.sleep(0.005)
+        others: list[int] = []
+        asyncio.get_running_loop().call_soon(others.append, 1)
+        await instance[ECHO].text("x")
+        at_once += not others
+
+    assert at_once > 0
+
+
 async def test_a_call_that_was_not_awaited_does_nothing(instance: Any) -> None:
     call = instance[BEHAVE].count()
     call.close()

@@ -8,7 +8,7 @@
 //! that is a Python thread, else on the caller's event loop. Never on the guest's own stack.
 
 use std::future::Future;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
@@ -19,6 +19,7 @@ use pyo3::exceptions::{PyRuntimeError, PyStopIteration};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::PyTuple;
+use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
 use wisp_host::embed::{CallError, Instance, Module, ModuleInstance, Number, Value};
 
@@ -102,16 +103,17 @@ impl Finish {
 pub(crate) fn start(
     py: Python<'_>,
     ground: &Arc<Ground>,
-    work: Work,
+    work: impl Future<Output = Result<Produced, CallError>> + Send + 'static,
     finish: Finish,
     slow: Option<Arc<AtomicBool>>,
     blocking: bool,
 ) -> PyResult<Py<PyAny>> {
-    ground.check()?;
+    let threads = ground.check()?;
     if blocking {
-        let outcome = wait(py, ground, work)?;
+        let outcome = wait(py, threads, pin!(work))?;
         return finish.finish(py, outcome);
     }
+    let work: Work = Box::pin(work);
     let call = PyCall {
         ground: ground.clone(),
         state: Mutex::new(State::Fresh(Fresh { work, finish, slow })),
@@ -134,10 +136,18 @@ enum Step {
     Python,
 }
 
+thread_local! {
+    /// Wakes this thread; made once, because most calls need none.
+    static UNPARK: Waker = Waker::from(Arc::new(Unpark(std::thread::current())));
+}
+
 /// Runs work to its end on this thread.
-fn wait(py: Python<'_>, ground: &Ground, mut work: Work) -> PyResult<Result<Produced, CallError>> {
-    let threads = ground.check()?.clone();
-    let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
+fn wait(
+    py: Python<'_>,
+    threads: &Handle,
+    mut work: Pin<&mut (dyn Future<Output = Result<Produced, CallError>> + Send)>,
+) -> PyResult<Result<Produced, CallError>> {
+    let waker = UNPARK.with(Clone::clone);
     loop {
         let step = py.detach(|| {
             let _entered = threads.enter();
@@ -285,7 +295,7 @@ fn stop(value: Py<PyAny>) -> PyErr {
 /// Runs work here for as long as it does not wait.
 fn attempt(
     py: Python<'_>,
-    threads: &tokio::runtime::Handle,
+    threads: &Handle,
     work: &mut Work,
     event_loop: &Bound<'_, PyAny>,
 ) -> Poll<Result<Produced, CallError>> {
@@ -308,7 +318,7 @@ fn attempt(
 /// Gives work to the runtime's threads, which tell the loop when it is done.
 fn hand_over(
     py: Python<'_>,
-    threads: &tokio::runtime::Handle,
+    threads: &Handle,
     work: Work,
     finish: Finish,
     slow: Option<Arc<AtomicBool>>,

@@ -10,6 +10,7 @@ mod instance;
 mod lift;
 mod lower;
 mod module;
+mod plain;
 mod plan;
 
 pub(crate) use call::PyCall;

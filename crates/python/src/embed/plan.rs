@@ -9,6 +9,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyString, PyTuple};
 use wisp_host::embed::{Function, Primitive, TypeIndex, TypeKind, TypeUse, World};
 
+use super::plain::Plain;
 use crate::error::LinkError;
 
 /// An integer type of WIT.
@@ -28,6 +29,8 @@ pub(crate) enum Integer {
 #[derive(Debug)]
 pub(crate) struct Record {
     pub(crate) class: Py<PyAny>,
+    /// Where its objects need not be made by calling it.
+    pub(crate) plain: Option<Plain>,
     pub(crate) wit: String,
     pub(crate) fields: Vec<Field>,
 }
@@ -276,6 +279,7 @@ impl<'a, 'py> Planner<'a, 'py> {
             });
         }
         Ok(Plan::Record(Record {
+            plain: Plain::of(&class)?,
             class: class.unbind(),
             wit,
             fields: planned,
