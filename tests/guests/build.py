@@ -9,6 +9,7 @@ machine's Rust lacks the target, `scripts/rust-wasi.sh` sets one up in the cache
     command2  a command of WASI 0.2, Rust: verbs as arguments
     command3  a command of WASI 0.3, Rust: prints its arguments
     values    no service: echoes values of every type, misbehaves, has resources, calls its host; Rust
+    hosted    no service: uses a resource that its host implements; Rust
     preview1  a preview-1 program, C, not a component: the verbs of command2
 """
 
@@ -25,7 +26,7 @@ from wisp.build import Project, build_component, inputs, process
 from wisp.build.c import REQUIREMENT as ZIG
 from wisp.registry.cache import Cache
 
-Name = Literal["http2", "http3", "go", "c", "command2", "command3", "preview1", "values"]
+Name = Literal["http2", "http3", "go", "c", "command2", "command3", "hosted", "preview1", "values"]
 FOLDER = Path(__file__).parent
 SCRIPT = FOLDER.parents[1] / "scripts" / "rust-wasi.sh"
 

@@ -78,7 +78,7 @@ class Host:
             source: A ``.wasm`` file, its bytes, or the folder of an app, which is built.
             imports: By the name of an imported interface, the object that answers it: a method for each function, plain or
                 ``async``. It runs on the caller's event loop. What it raises ends the call as the cause of a `Trap`; `GuestError` is
-                the error of a WIT result.
+                the error of a WIT result. A resource is a class of that object, under the resource's name.
             component: Which one of an app, when it has several.
 
         Raises:

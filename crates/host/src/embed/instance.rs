@@ -16,6 +16,7 @@ use wisp_wasi::State;
 
 use super::component::Shared;
 use super::failure::CallError;
+use super::objects::Objects;
 use super::output::LastWords;
 use crate::value::{self, Signature, Value};
 
@@ -50,6 +51,7 @@ pub(super) struct Live {
     pub(super) instance: WasmInstance,
     /// By the place of the export; looked up when first called.
     pub(super) functions: Vec<Option<(Func, Arc<Signature>)>>,
+    pub(super) objects: Arc<Objects>,
 }
 
 impl std::fmt::Debug for Live {
@@ -112,9 +114,9 @@ impl Instance {
     pub fn close(&self, reason: &str) {
         let _ = self.0.ended.set(reason.to_owned());
         self.0.closing.notify_waiters();
-        if let Ok(mut live) = self.0.live.try_lock() {
-            drop(live.take());
-        }
+        // What ends with the instance may ask for it: the turn is given back before.
+        let live = self.0.live.try_lock().ok().and_then(|mut live| live.take());
+        drop(live);
     }
 
     /// Why the instance does not exist any more, if it does not.
@@ -172,17 +174,16 @@ enum Ended<T> {
 }
 
 async fn perform(inner: Arc<Inner>, job: Job) -> Result<Option<Value>, CallError> {
+    if inner.ended.get().is_some() {
+        return inner.gone(&job);
+    }
     let mut turn = match inner.live.clone().try_lock_owned() {
         Ok(turn) => turn,
         Err(_) => inner.live.clone().lock_owned().await,
     };
     let live = turn.take();
     if live.is_none() || inner.ended.get().is_some() {
-        return match job {
-            Job::Call(..) => Err(inner.closed()),
-            // The instance is gone, and all its resources with it.
-            Job::Release(_) => Ok(None),
-        };
+        return inner.gone(&job);
     }
     // Until the job has succeeded, nobody finds the instance: a future that is dropped here takes it along.
     let mut unfinished = Unfinished {
@@ -231,7 +232,7 @@ impl Inner {
     async fn run(&self, live: &mut Live, job: Job) -> wasmtime::Result<Option<Value>> {
         // The tick of an earlier call is long past: without this, each call after a pause would give way at once.
         live.store.set_epoch_deadline(1);
-        let (place, arguments) = match job {
+        let (place, mut arguments) = match job {
             Job::Release(handle) => {
                 handle.resource_drop_async(&mut live.store).await?;
                 return Ok(None);
@@ -246,7 +247,23 @@ impl Inner {
                 None => return Err(wasmtime::Error::msg("there is no such function")),
             },
         };
-        value::call(&mut live.store, &function, &signature, arguments).await
+        if !live.objects.exist() {
+            return value::call(&mut live.store, &function, &signature, arguments).await;
+        }
+        let (store, objects) = (&mut live.store, live.objects.clone());
+        let lent = objects.exchanged(&mut *store, &mut arguments)?;
+        let mut result = value::call(&mut *store, &function, &signature, arguments).await?;
+        objects.take_back(&mut *store, lent)?;
+        objects.received(&mut *store, result.as_mut_slice())?;
+        Ok(result)
+    }
+
+    fn gone(&self, job: &Job) -> Result<Option<Value>, CallError> {
+        match job {
+            Job::Call(..) => Err(self.closed()),
+            // All its resources went with it.
+            Job::Release(_) => Ok(None),
+        }
     }
 
     fn closed(&self) -> CallError {

@@ -9,6 +9,7 @@ mod component;
 mod failure;
 mod instance;
 mod module;
+mod objects;
 mod output;
 mod world;
 
@@ -27,14 +28,13 @@ pub use failure::{CallError, Thrown};
 pub use instance::{Instance, Limits};
 pub use module::{MemoryError, Module, ModuleFunction, ModuleInstance, Number, NumberType};
 pub use wasmtime::component::ResourceAny;
-pub use wisp_wasi::Companion;
 pub use world::{
     Function, Interface, Named, Primitive, Role, TypeDefinition, TypeIndex, TypeKind, TypeUse,
     World,
 };
 
 use crate::engine::{RunningEngine, Strategy};
-pub use crate::value::{Numbers, Value};
+pub use crate::value::{Given, Numbers, Value};
 
 use crate::error::HostError;
 use crate::locked::{Artifact, Profile};

@@ -141,7 +141,7 @@ impl Module {
             environment: grants.environment,
             arguments: grants.arguments,
             memory: limits.memory,
-            companion: grants.companion,
+            companion: Arc::new(()),
         };
         let mut store = State::embedded(&self.engine, embedded);
         let made = bounded(limits.timeout, self.pre.instantiate_async(&mut store)).await;

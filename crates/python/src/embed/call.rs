@@ -25,7 +25,7 @@ use wisp_host::embed::{CallError, Instance, Module, ModuleInstance, Number, Valu
 
 use super::failure::raise_call;
 use super::ground::Ground;
-use super::imports::{self, Asked, Caller};
+use super::imports::{self, Asked};
 use super::instance::{Birth, PyInstance};
 use super::lift::returned;
 use super::module::{PyModuleInstance, numbers};
@@ -153,7 +153,7 @@ fn wait(
             let _entered = threads.enter();
             let mut context = Context::from_waker(&waker);
             loop {
-                let polled = imports::calling(Caller::Here, || work.as_mut().poll(&mut context));
+                let polled = imports::polling(|| work.as_mut().poll(&mut context));
                 if let Poll::Ready(outcome) = polled {
                     return Step::Done(outcome);
                 }
@@ -168,7 +168,10 @@ fn wait(
             }
         });
         match step {
-            Step::Done(outcome) => return Ok(outcome),
+            Step::Done(outcome) => {
+                imports::answer_all(py, None);
+                return Ok(outcome);
+            }
             Step::Python => {
                 py.check_signals()?;
                 imports::answer_all(py, None);
@@ -303,14 +306,15 @@ fn attempt(
         let polled = py.detach(|| {
             let _entered = threads.enter();
             let mut context = Context::from_waker(Waker::noop());
-            imports::calling(Caller::Here, || work.as_mut().poll(&mut context))
+            imports::polling(|| work.as_mut().poll(&mut context))
         });
-        if polled.is_ready() || !imports::asked() {
+        if !imports::asked() {
             return polled;
         }
-        if imports::answer_all(py, Some(event_loop)) {
-            // A coroutine was started on the loop, which has to run for it.
-            return Poll::Pending;
+        let later = imports::answer_all(py, Some(event_loop));
+        // When a coroutine was started on the loop, that has to run for it.
+        if polled.is_ready() || later {
+            return polled;
         }
     }
 }
@@ -329,13 +333,16 @@ fn hand_over(
         .call_method0(pyo3::intern!(py, "__await__"))?
         .unbind();
     let outcome = Arc::new(Mutex::new(None));
-    let caller = Caller::Loop(Arc::new(Asked::on(&event_loop)?));
+    let asked = Asked::on(&event_loop)?;
     let (result_slot, future, event_loop) = (outcome.clone(), future.unbind(), event_loop.unbind());
     let task = threads.spawn(async move {
         let mut work = Timed::new(work);
-        let result =
-            std::future::poll_fn(|context| imports::calling(caller.clone(), || work.poll(context)))
-                .await;
+        let result = std::future::poll_fn(|context| {
+            let polled = imports::polling(|| work.poll(context));
+            imports::send_all(&asked);
+            polled
+        })
+        .await;
         if let Some(slow) = slow {
             slow.store(work.busy > QUICK, Ordering::Relaxed);
         }

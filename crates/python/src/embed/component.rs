@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
+use tokio::runtime::Handle;
 use wisp_host::embed::{Component, Embedding, Grants, Imports, Limits, World};
 use wisp_host::{Artifact, HostError, Strategy};
 
@@ -61,6 +62,8 @@ struct Binding<'py> {
     err: Bound<'py, PyAny>,
     exports: Vec<Names<'py>>,
     imports: Vec<Given<'py>>,
+    /// The classes that implement imported resources, by the place of the resource's type.
+    hosted: HashMap<usize, Bound<'py, PyAny>>,
 }
 
 /// What an instance may take and is given.
@@ -86,7 +89,6 @@ impl Options {
             environment: self.environment,
             arguments: self.arguments,
             output: self.output,
-            companion: Arc::new(()),
         };
         (limits, grants)
     }
@@ -113,10 +115,10 @@ impl PyEmbedding {
         program: &str,
         binding: Binding<'_>,
     ) -> PyResult<PyComponent> {
-        self.0.check()?;
         let program: Program =
             serde_json::from_str(program).map_err(|error| raise(&HostError::from(error)))?;
-        let (functions, imports) = plans(&world.0, binding)?;
+        let threads = self.0.check()?.clone();
+        let (functions, imports) = plans(&world.0, binding, threads)?;
         let given: Vec<usize> = imports.interfaces.keys().copied().collect();
         let imports: Arc<dyn Imports> = Arc::new(imports);
         let world = world.0.clone();
@@ -161,12 +163,17 @@ struct Program {
     compiler_strategy: Strategy,
 }
 
-fn plans(world: &World, binding: Binding<'_>) -> PyResult<(Vec<Exported>, PyImports)> {
+fn plans(
+    world: &World,
+    binding: Binding<'_>,
+    threads: Handle,
+) -> PyResult<(Vec<Exported>, PyImports)> {
     let classes = Classes {
         by_type: binding.classes,
         some: binding.some,
         ok: binding.ok,
         err: binding.err,
+        hosted: binding.hosted,
     };
     let mut planner = Planner::new(world, &classes);
     let mut functions = Vec::new();
@@ -195,7 +202,11 @@ fn plans(world: &World, binding: Binding<'_>) -> PyResult<(Vec<Exported>, PyImpo
         }
         interfaces.insert(given.interface, answers);
     }
-    Ok((functions, PyImports { interfaces }))
+    let imports = PyImports {
+        interfaces,
+        threads,
+    };
+    Ok((functions, imports))
 }
 
 /// A component, ready to be instantiated.

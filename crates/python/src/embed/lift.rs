@@ -8,6 +8,7 @@ use wisp_host::embed::{Numbers, Value};
 
 use super::handle::PyHandle;
 use super::instance::PyInstance;
+use super::object::Object;
 use super::plan::{Members, Plan, Record, Returns, Signature, Variant};
 
 /// Whose values these are: handles belong to an instance.
@@ -130,6 +131,9 @@ fn compound<'py>(
             };
             let handle = PyHandle::new(handle, *resource, owner.clone_ref(py));
             class.bind(py).call1((Bound::new(py, handle)?,))
+        }
+        (Plan::Object { .. }, Value::Given(given)) => {
+            Object::of(py, &given).ok_or_else(|| wrong("a handle is of no object of Python's"))
         }
         (Plan::Refused(what), _) => Err(wrong(&format!("a {what} cannot be passed to Python"))),
         (plan, value) => Err(wrong(&format!("{value:?} is not of the type {plan:?}"))),

@@ -8,6 +8,7 @@ use pyo3::types::{PyBool, PyBytes, PyDict, PyFloat, PyInt, PyList, PyString, PyT
 use wisp_host::embed::{Numbers, Value};
 
 use super::handle::PyHandle;
+use super::object::Object;
 use super::plan::{Case, Field, Integer, Members, Plan, Record, Signature, Variant};
 use crate::error::TypeMismatch;
 
@@ -173,6 +174,18 @@ pub(crate) fn lower(plan: &Plan, object: &Bound<'_, PyAny>) -> Lowered {
                 .map_err(|message| Unfit::new(format!("resource {wit}: {message}"))),
             None => Err(expected(&format!("resource {wit}"), object)),
         },
+        Plan::Object {
+            resource,
+            class,
+            wit,
+            owned,
+        } => {
+            if object.is_instance(class.bind(object.py()))? {
+                return Ok(Object::give(object, *resource, *owned)?);
+            }
+            let class = class.bind(object.py()).repr()?;
+            Err(expected(&format!("resource {wit}, a {class}"), object))
+        }
         Plan::Refused(what) => Err(Unfit::new(format!("a {what} cannot be passed from Python"))),
     }
 }

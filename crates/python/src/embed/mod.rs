@@ -10,8 +10,10 @@ mod instance;
 mod lift;
 mod lower;
 mod module;
+mod object;
 mod plain;
 mod plan;
+mod question;
 
 pub(crate) use call::PyCall;
 pub(crate) use component::{PyComponent, PyEmbedding, PyWorld};

@@ -3,6 +3,7 @@
 //! Python decides what its classes look like (`wisp.host.embed.classes`) and hands them over by their place in the component's table of
 //! types; a plan keeps them, with the names of their attributes as Python strings, so that a call looks nothing up.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use pyo3::prelude::*;
@@ -97,6 +98,13 @@ pub(crate) enum Plan {
         /// Whether whoever passes it gives it away.
         owned: bool,
     },
+    /// A handle of an object of Python's.
+    Object {
+        resource: TypeIndex,
+        class: Py<PyAny>,
+        wit: String,
+        owned: bool,
+    },
     /// A type that cannot cross yet, by its name.
     Refused(String),
 }
@@ -128,6 +136,8 @@ pub(crate) struct Classes<'py> {
     pub(crate) some: Bound<'py, PyAny>,
     pub(crate) ok: Bound<'py, PyAny>,
     pub(crate) err: Bound<'py, PyAny>,
+    /// Those that implement imported resources, by the place of the resource.
+    pub(crate) hosted: HashMap<TypeIndex, Bound<'py, PyAny>>,
 }
 
 /// Makes the plans of a component; each type's once.
@@ -318,12 +328,21 @@ impl<'a, 'py> Planner<'a, 'py> {
 
     fn handle(&self, resource: TypeIndex, owned: bool) -> PyResult<Plan> {
         let definition = self.world.types.get(resource);
+        let wit = definition
+            .and_then(|found| found.name.clone())
+            .unwrap_or_default();
+        if let Some(class) = self.classes.hosted.get(&resource) {
+            return Ok(Plan::Object {
+                resource,
+                class: class.clone().unbind(),
+                wit,
+                owned,
+            });
+        }
         Ok(Plan::Handle {
             resource,
             class: self.class(resource)?.clone().unbind(),
-            wit: definition
-                .and_then(|found| found.name.clone())
-                .unwrap_or_default(),
+            wit,
             owned,
         })
     }

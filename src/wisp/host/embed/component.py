@@ -37,7 +37,9 @@ class Binding:
         self.exports = [
             Names.of(function, self.made) for interface in world.exports for function in interface.functions
         ]
-        self.imports: list[Given] = given(world, self.made, imports, tolerant=tolerant)
+        answered = given(world, self.made, imports, tolerant=tolerant)
+        self.imports: list[Given] = answered.interfaces
+        self.hosted = self.made.hosted = answered.classes
 
 
 @dataclass(frozen=True, slots=True)
