@@ -16,7 +16,7 @@ mod _core {
     #[pymodule_export]
     use super::embed::{
         PyCall, PyComponent, PyEmbedding, PyFunction, PyHandle, PyInstance, PyModule,
-        PyModuleInstance, PyWorld, forked,
+        PyModuleInstance, PyWorld, ending, forked,
     };
     #[pymodule_export]
     use super::host::PyHost;

@@ -23,6 +23,7 @@ use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
 use wisp_host::embed::{CallError, Instance, Module, ModuleInstance, Number, Value};
 
+use super::attach::attached;
 use super::failure::raise_call;
 use super::ground::Ground;
 use super::imports::{self, Asked};
@@ -381,7 +382,7 @@ impl Timed {
 
 /// Resolves a future of a loop. A loop that is closed has nobody who waits, an interpreter that ends neither.
 fn tell(event_loop: &Py<PyAny>, future: Py<PyAny>) {
-    Python::try_attach(|py| {
+    attached(|py| {
         let told = resolver(py).and_then(|resolve| {
             event_loop.call_method1(py, "call_soon_threadsafe", (resolve, future))
         });

@@ -1,5 +1,6 @@
 //! Guests inside a Python program: values, calls, instances.
 
+mod attach;
 mod call;
 mod component;
 mod failure;
@@ -15,6 +16,7 @@ mod plain;
 mod plan;
 mod question;
 
+pub(crate) use attach::ending;
 pub(crate) use call::PyCall;
 pub(crate) use component::{PyComponent, PyEmbedding, PyWorld};
 pub(crate) use ground::forked;
