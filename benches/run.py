@@ -2,7 +2,7 @@
 """Measures wisp side by side with Wasmtime, in one run, and writes docs/benchmarks.md. `make bench` runs it.
 
 Each server runs alone, the two sides take turns, and every answer must be good: a row with any other is void.
-With --quick the whole takes about two minutes and its figures are only printed.
+With --quick the whole takes about three minutes and its figures are only printed.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def main() -> int:
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description="Measure wisp side by side with `wasmtime serve`.")
+    parser = argparse.ArgumentParser(description="Measure wisp side by side with Wasmtime.")
     parser.add_argument("--rounds", type=int, help="measurements of each server (default: 5)")
     parser.add_argument("--seconds", type=int, help="of load for each measurement (default: 4)")
     parser.add_argument(

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import subprocess
 import sys
 import time
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 APP = GUESTS / "calls"
+CALLED = GUESTS / "programs"
 _TWO_TABLES = ("-O", "pooling-max-tables-per-module=2")
 
 
@@ -154,7 +156,7 @@ def _start(stack: ExitStack, say: Callable[[str], None]) -> tuple[dict[str, Aske
 
 
 def _built() -> dict[str, Path]:
-    command: list[str | Path] = [program("wisp"), "build", APP, "--json"]
+    command: list[str | Path] = [program("wisp"), "build", CALLED, "--json"]
     output = subprocess.run(command, check=True, stdout=subprocess.PIPE, timeout=BUILD_LIMIT).stdout
     cache = Cache.open()
     return {
@@ -177,7 +179,8 @@ def _servers() -> Iterator[Subject]:
 
 
 def _bare_host() -> Path:
-    """Build the program that is Wasmtime and nothing else, and return its path."""
+    """Build the program that is Wasmtime and nothing else, where `make` builds too, and return its path."""
+    target = os.environ.get("CARGO_TARGET_DIR") or str(Cache.open().root / "target")
     command = ["cargo", "bench", "--locked", "-p", "wisp-host", "--bench", "calls", "--no-run"]
     output = subprocess.run(
         [*command, "--message-format", "json"],
@@ -186,6 +189,7 @@ def _bare_host() -> Path:
         text=True,
         timeout=BUILD_LIMIT,
         cwd=BENCHES.parent,
+        env={**os.environ, "CARGO_TARGET_DIR": target},
     ).stdout
     messages = [json.loads(line) for line in output.splitlines()]
     return Path(next(message["executable"] for message in messages if message.get("executable")))
