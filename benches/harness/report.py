@@ -216,7 +216,7 @@ def _call(measured: Measured) -> str:
     for column in COLUMNS:
         values = measured.figures.get(column)
         figure = Figure(tuple(values)) if values else None
-        cells.append("-" if figure is None else f"{_time(figure)}, {figure.median / ours.median:.2g} x")
+        cells.append("-" if figure is None else f"{_time(figure)}, {_times(figure.median / ours.median)}")
     return f"| {measured.row.title} | {' | '.join(cells)} |"
 
 
@@ -225,6 +225,11 @@ def _time(figure: Figure) -> str:
     name, size = _scale(figure.median)
     least, most = (f"{value / size:.3g}" for value in (min(figure.values), max(figure.values)))
     return f"{figure.median / size:.3g} {name} ({least} - {most})"
+
+
+def _times(ratio: float) -> str:
+    """Return a ratio with two digits, and a large one whole."""
+    return f"{ratio:.2g} x" if ratio < 10 else f"{ratio:,.0f} x"  # noqa: PLR2004 - one digit before the point
 
 
 def _unit(nanoseconds: float) -> str:
