@@ -216,20 +216,22 @@ def _call(measured: Measured) -> str:
     for column in COLUMNS:
         values = measured.figures.get(column)
         figure = Figure(tuple(values)) if values else None
-        cells.append("-" if figure is None else f"{_time(figure)}, {_times(figure.median / ours.median)}")
+        cells.append("-" if figure is None else f"{_time(figure)}, {_short(figure.median / ours.median)} x")
     return f"| {measured.row.title} | {' | '.join(cells)} |"
 
 
 def _time(figure: Figure) -> str:
     """Return the median, with the least and the greatest, in the median's unit."""
     name, size = _scale(figure.median)
-    least, most = (f"{value / size:.3g}" for value in (min(figure.values), max(figure.values)))
-    return f"{figure.median / size:.3g} {name} ({least} - {most})"
+    middle, least, most = (
+        _short(value / size) for value in (figure.median, min(figure.values), max(figure.values))
+    )
+    return f"{middle} {name} ({least} - {most})"
 
 
-def _times(ratio: float) -> str:
-    """Return a ratio with two digits, and a large one whole."""
-    return f"{ratio:.2g} x" if ratio < 10 else f"{ratio:,.0f} x"  # noqa: PLR2004 - one digit before the point
+def _short(value: float) -> str:
+    """Return a number with three digits, or whole."""
+    return f"{value:.3g}" if value < 999.5 else f"{value:,.0f}"  # noqa: PLR2004 - where three digits end
 
 
 def _unit(nanoseconds: float) -> str:
