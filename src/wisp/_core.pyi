@@ -24,6 +24,7 @@ __all__ = [
     "compile",
     "compose",
     "encode",
+    "ending",
     "engine_key",
     "forked",
     "inspect",
@@ -103,6 +104,9 @@ class Host:
 
     def close(self, timeout: float) -> None:
         """Finish what was accepted, for at most `timeout` seconds, and free everything. Closing twice is harmless."""
+
+def ending() -> None:
+    """Say that this process is about to end, and wait until no thread of the core calls Python any more."""
 
 def forked() -> None:
     """Say that this process is the child of a fork."""

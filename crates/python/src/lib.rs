@@ -16,7 +16,7 @@ mod _core {
     #[pymodule_export]
     use super::embed::{
         PyCall, PyChunks, PyComponent, PyEmbedding, PyFeed, PyFunction, PyHandle, PyInstance,
-        PyModule, PyModuleInstance, PyWorld, forked,
+        PyModule, PyModuleInstance, PyWorld, ending, forked,
     };
     #[pymodule_export]
     use super::host::PyHost;

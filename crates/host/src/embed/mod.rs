@@ -52,6 +52,19 @@ const TICK: Duration = Duration::from_millis(1);
 /// Guests that wait take no thread; those that compute take one each.
 const MOST_THREADS: usize = 16;
 
+/// By how much the threads of guests are nicer than the program's own (decision 008).
+#[cfg(target_os = "linux")]
+const NICER: i32 = 5;
+
+/// Lets the program's event loop have the processor before guests that compute. Linux has a priority for each thread, others have not.
+fn step_back() {
+    #[cfg(target_os = "linux")]
+    if let Ok(priority) = rustix::process::getpriority_process(None) {
+        // Where this is not allowed, guests and the loop share as before.
+        let _ = rustix::process::setpriority_process(None, priority.saturating_add(NICER).min(19));
+    }
+}
+
 /// An engine and what its guests may import from the host itself.
 struct Ground {
     running: RunningEngine,
@@ -80,6 +93,7 @@ impl Embedding {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(processors.clamp(2, MOST_THREADS))
             .thread_name("wisp-guest")
+            .on_thread_start(step_back)
             .enable_all()
             .build()?;
         Ok(Self {
