@@ -4,6 +4,7 @@ The extension is loaded at the first call, not at import: a command that does no
 What the core raises are the classes of `wisp.errors`.
 """
 
+from wisp.native.bindings import Binding, bindings
 from wisp.native.component import ComponentInfo, Producers, Profile, Resources
 from wisp.native.core import (
     Adapter,
@@ -34,6 +35,7 @@ from wisp.native.wit import wit_check, wit_decode, wit_read, wit_try_link, wit_t
 
 __all__ = [
     "Adapter",
+    "Binding",
     "ComponentInfo",
     "Described",
     "EmbeddedComponent",
@@ -49,6 +51,7 @@ __all__ = [
     "Resources",
     "Serving",
     "Strategy",
+    "bindings",
     "check_link",
     "compose",
     "describe",
