@@ -66,7 +66,9 @@ def generate(world: World, name: str, *, stubs: bool = False) -> Mapping[str, st
 def overlay(world: World, request: BuildRequest) -> Path:
     """Write the bindings and the file that tells go of them, and return the latter."""
     # go's assembler wants to stand in the folder of its file, which may not be there; a guest needs none of these files.
-    made = {name: text for name, text in generate(world, module(request.folder)).items() if name.endswith(".go")}
+    made = {
+        name: text for name, text in generate(world, module(request.folder)).items() if name.endswith(".go")
+    }
     folder = bindings.write(made, request.work / bindings.FOLDER)
     stale = (path for path in (request.folder / bindings.FOLDER).rglob("*") if path.is_file())
     replaced = {str(path): "" for path in stale}

@@ -17,7 +17,7 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from wisp.build import guests, inputs, process, python_dependencies, python_errors, worlds
+from wisp.build import bindings, guests, inputs, process, python_dependencies, python_errors, worlds
 from wisp.build.builder import BuildRequest, Pin, Report, Tool
 from wisp.build.python_project import PythonProject, late_imports
 from wisp.errors import BuildError, ComponentError
@@ -76,7 +76,7 @@ class PythonBuilder:
 
     def inputs(self, folder: Path) -> Sequence[Path]:
         """Return the project's files: data counts, because it may be read while the project is imported."""
-        return inputs.source_files(folder, ignored=IGNORED)
+        return inputs.source_files(folder, ignored=(*IGNORED, *bindings.ignored(folder)))
 
     def fingerprint(self, folder: Path) -> str:
         """Return the versions of componentize-py and of what wisp adds."""

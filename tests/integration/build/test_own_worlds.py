@@ -223,7 +223,9 @@ def test_a_service_calls_a_library_in_c(language: str, mode: str, tmp_path: Path
     write(tmp_path / "front", **SERVICES[language])
     write(tmp_path / "front", wit__front_wit="package test:front; world front { import test:greeter/greet; }")
     write(tmp_path / "greeter", greeter_c=GREETER)
-    write(tmp_path / "greeter", wit__w_wit="package test:library; world greeter { export test:greeter/greet; }")
+    write(
+        tmp_path / "greeter", wit__w_wit="package test:library; world greeter { export test:greeter/greet; }"
+    )
     for name in ("front", "greeter"):
         write(tmp_path / name, wit__deps__greeter_wit=WIT)
     (tmp_path / "wisp.toml").write_text(APP.format(mode=mode), encoding="utf-8")
