@@ -20,6 +20,7 @@ __all__ = [
     "Module",
     "ModuleInstance",
     "World",
+    "bindings",
     "check_link",
     "compile",
     "compose",
@@ -72,6 +73,9 @@ def compile(wasm_path: str, artifact_path: str, strategy: str) -> str:  # noqa: 
 
 def run_command(options: str) -> int:
     """Run a command component; return its exit code."""
+
+def bindings(settings: str) -> list[tuple[str, str]]:
+    """Generate bindings, as settings in JSON say; gives each file's name and text."""
 
 def wit_read(path: str) -> str:
     """Return what a folder with WIT, a file with WIT, an encoded package or a component describes, as JSON."""

@@ -2,6 +2,7 @@
 //!
 //! Everything that takes time runs with the interpreter released. Values cross as JSON and bytes.
 
+mod bindings;
 mod embed;
 mod error;
 mod host;
@@ -13,6 +14,8 @@ use pyo3::prelude::*;
 /// The extension module `wisp._core`; `wisp.native` is its only importer.
 #[pymodule(gil_used = false)]
 mod _core {
+    #[pymodule_export]
+    use super::bindings::bindings;
     #[pymodule_export]
     use super::embed::{
         PyCall, PyChunks, PyComponent, PyEmbedding, PyFeed, PyFunction, PyHandle, PyInstance,
