@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from examples.polyglot.demo import WISP, Service
+from examples.service import WISP, Service
 from tests.guests.build import use_rust
 
 if TYPE_CHECKING:
