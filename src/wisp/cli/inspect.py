@@ -119,8 +119,13 @@ def _app(path: Path, profile: str | None) -> list[Part]:
     parts = []
     for component in app.components:
         routes = tuple(trigger.route for trigger in app.manifest.http if trigger.component == component.name)
+        links = tuple(
+            Link(link.interface, link.provider, link.mode)
+            for link in app.links
+            if link.component == component.name
+        )
         part = _part(component.name, app.paths[component.name])
-        parts.append(replace(part, language=component.language, routes=routes))
+        parts.append(replace(part, language=component.language, routes=routes, links=links))
     return parts
 
 
