@@ -21,7 +21,7 @@ def wit_read(path: Path) -> str:
 
     if not path.exists():
         message = f"there is no file or folder {path}"
-        raise WitError(message)
+        raise WitError(message, path=path)
     return _core.wit_read(str(path))
 
 
