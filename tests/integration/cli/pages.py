@@ -6,6 +6,7 @@ A comment before a fenced block says what the block is, and no reader sees it:
     <!-- shape -->        the same, where numbers, what marks a request, and the width of columns may be others
     <!-- file: app.py --> the content of a file
     <!-- table: x.toml --> one table of that file, in place of the one with the same header, or at the end
+    <!-- excerpt: app.py --> lines that stand in that file
     <!-- serve -->        a command that goes on running until the next one or the page's end, such as `wisp up`; what it
                           prints, if the page shows that, is compared in its shape
 
@@ -24,7 +25,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[3]
 _BLOCK = re.compile(
-    r"^<!-- (?:beforehand\n(?P<hidden>.*?)|(?P<kind>run|shape|serve|file|table)(?:: (?P<name>[^\n]+?))? -->\n+"
+    r"^<!-- (?:beforehand\n(?P<hidden>.*?)|(?P<kind>run|shape|serve|file|table|excerpt)(?:: (?P<name>[^\n]+?))? -->\n+"
     r"```[^\n]*\n(?P<text>.*?))^(?:```|-->)$",
     re.MULTILINE | re.DOTALL,
 )
@@ -91,9 +92,14 @@ def commands(text: str) -> list[Command]:
 
 
 def _shape(text: str) -> str:
-    """Return a text with one mark for each number, and one space between columns."""
-    request = re.sub(r"\b[0-9a-f]{32}\b", "#", text)
-    return re.sub(r"[ \t]+", " ", re.sub(r"\d+(?:[.:]\d+)*", "#", request))
+    """Return a text with one mark for each number and one for each duration, one space between columns.
+
+    Whether something had to be built depends on the cache, so that is not part of the shape.
+    """
+    text = re.sub(r"\b[0-9a-f]{32}\b", "#", text)
+    text = re.sub(r"\d+(?:[.:]\d+)*", "#", text)
+    text = re.sub(r"# min # s\b|# ms\b", "# s", text)
+    return re.sub(r"[ \t]+", " ", text.replace(" built in # s", ""))
 
 
 def with_table(text: str, table: str) -> str:

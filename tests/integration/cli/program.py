@@ -58,7 +58,9 @@ def serving(
         yield _url(process, said)
     finally:
         process.send_signal(signal.SIGTERM)
-        said.append(process.communicate(timeout=30)[0])
+        said.append(process.stdout.read() if process.stdout else "")
+        process.wait(30)
+        process.communicate()  # closes the pipe
 
 
 _SCREEN = re.compile(r"^ +(http://\S+)  ready in ")

@@ -38,6 +38,8 @@ def test_what_the_page_shows_is_what_happens(page: Path, tmp_path: Path) -> None
                     reader.write(step.name, step.text)
                 case "table":
                     reader.write(step.name, pages.with_table(reader.read(step.name), step.text))
+                case "excerpt":
+                    assert step.text in reader.read(step.name), f"{page.name}:{step.line}: not in {step.name}"
                 case "serve":
                     running.close()
                     running.enter_context(reader.serve(step.text, f"{page.name}:{step.line}"))
@@ -77,6 +79,9 @@ class Reader:
         with serving(["bash", "-c", f"{line} --log-format text"], folder=self._folder, printed=printed):
             yield
         said = "".join(printed)
+        said = said[
+            max(said.find("\n  wisp "), 0) :
+        ]  # a build may have been reported before the first screen
         assert command.is_answered_by(said, in_shape=True), _other(place, command, said)
 
     def run(self, text: str, place: str, *, in_shape: bool) -> None:
