@@ -29,9 +29,11 @@ say = @printf '\n\033[1m== %s\033[0m\n' "$(1)"
 help: ## Show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: build ## Build the example in five languages, serve it, send it requests
-	$(call say,The example: five languages behind one manifest)
+demo: build ## Build the examples, serve them, send them requests, swap a component live
+	$(call say,First example: five languages behind one manifest)
 	@$(RUST_WASI); $(PYTHON) -m examples.polyglot.demo
+	$(call say,Second example: components that call each other$(comma) one of them swapped for another language live)
+	@$(RUST_WASI); $(PYTHON) -m examples.cyber.demo
 
 test: build ## Run all tests: of the core, and of everything on it
 	$(call say,Tests of the core)

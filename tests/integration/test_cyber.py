@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import wisp
-from examples.polyglot.demo import WISP, Service
+from examples.service import WISP, Service
 from tests.guests.build import use_rust
 
 if TYPE_CHECKING:
