@@ -9,6 +9,8 @@ machine's Rust lacks the target, `scripts/rust-wasi.sh` sets one up in the cache
     command2  a command of WASI 0.2, Rust: verbs as arguments
     command3  a command of WASI 0.3, Rust: prints its arguments
     values    no service: echoes values of every type, misbehaves, has resources, calls its host; Rust
+    types/*   values of every type, and resources: providers give them back, relays and keepers ask a provider, and the front
+              asks it for whoever sends it a request; Rust and Python
     preview1  a preview-1 program, C, not a component: the verbs of command2
 """
 
@@ -25,7 +27,23 @@ from wisp.build import Project, build_component, inputs, process
 from wisp.build.c import REQUIREMENT as ZIG
 from wisp.registry.cache import Cache
 
-Name = Literal["http2", "http3", "go", "c", "command2", "command3", "preview1", "values"]
+Name = Literal[
+    "http2",
+    "http3",
+    "go",
+    "c",
+    "command2",
+    "command3",
+    "preview1",
+    "values",
+    "types/rust-provider",
+    "types/rust-relay",
+    "types/rust-keeper",
+    "types/python-provider",
+    "types/python-relay",
+    "types/python-keeper",
+    "types/python-front",
+]
 FOLDER = Path(__file__).parent
 SCRIPT = FOLDER.parents[1] / "scripts" / "rust-wasi.sh"
 
@@ -38,7 +56,7 @@ def component(name: Name) -> Path:
     if (FOLDER / name / "Cargo.toml").exists():
         use_rust()
     cache = Cache.open()
-    result = build_component(Project(f"test-{name}", FOLDER / name), cache, _report)
+    result = build_component(Project(f"test-{name.replace('/', '-')}", FOLDER / name), cache, _report)
     return cache.component(result.digest)
 
 
