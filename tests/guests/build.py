@@ -9,8 +9,8 @@ machine's Rust lacks the target, `scripts/rust-wasi.sh` sets one up in the cache
     command2  a command of WASI 0.2, Rust: verbs as arguments
     command3  a command of WASI 0.3, Rust: prints its arguments
     values    no service: echoes values of every type, misbehaves, has resources, calls its host; Rust
-    types/*   values of every type, and resources: providers give them back, relays and keepers ask a provider, and the front
-              asks it for whoever sends it a request; Rust and Python
+    types/*   values of every type, and resources: providers give them back, relays and keepers ask a provider, the front
+              and the command ask it for whoever sends a request, or starts it; Rust and Python
     preview1  a preview-1 program, C, not a component: the verbs of command2
 """
 
@@ -39,6 +39,7 @@ Name = Literal[
     "types/rust-provider",
     "types/rust-relay",
     "types/rust-keeper",
+    "types/rust-command",
     "types/python-provider",
     "types/python-relay",
     "types/python-keeper",
