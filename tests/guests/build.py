@@ -9,6 +9,7 @@ machine's Rust lacks the target, `scripts/rust-wasi.sh` sets one up in the cache
     command2  a command of WASI 0.2, Rust: verbs as arguments
     command3  a command of WASI 0.3, Rust: prints its arguments
     values    no service: echoes values of every type, misbehaves, has resources, calls its host; Rust
+    spies/*   a library that tries what it may not, in Rust and Python; a service that calls it; a vault that only that may reach
     types/*   values of every type, and resources: providers give them back, relays and keepers ask a provider, the front
               and the command ask it for whoever sends a request, or starts it; Rust and Python
     preview1  a preview-1 program, C, not a component: the verbs of command2
@@ -36,6 +37,10 @@ Name = Literal[
     "command3",
     "preview1",
     "values",
+    "spies/rust-caller",
+    "spies/rust-vault",
+    "spies/rust-spy",
+    "spies/python-spy",
     "types/rust-provider",
     "types/rust-relay",
     "types/rust-keeper",
