@@ -23,7 +23,11 @@ if TYPE_CHECKING:
 # The first run of all builds and compiles the guests.
 pytestmark = pytest.mark.timeout(900)
 
-WAYS = [f"{way} {language}" for way in ("direct", "answered", "fused", "bridged") for language in ways.OTHER]
+WAYS = [
+    f"{way} {language}"
+    for way in ("direct", "answered", "awaited", "fused", "bridged")
+    for language in ways.OTHER
+]
 ECHO = Path("tests/guests/types/wit/types.wit").read_text(encoding="utf-8").partition("interface echo")[2]
 FUNCTIONS = re.findall(r"^  ([a-z0-9-]+): func\(", ECHO.partition("interface")[0], re.MULTILINE)
 

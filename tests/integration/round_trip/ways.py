@@ -8,6 +8,7 @@ bridged   an app that serves HTTP: a service in Python calls across a bridged li
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import functools
 import json
@@ -128,6 +129,45 @@ def answered(language: Language) -> Iterator[Way]:
             return result
 
         yield Way(call, way.binding)
+
+
+class Coroutines(Answers):
+    """The same answers, given by coroutines."""
+
+    def get(self, name: str) -> Callable[..., Any]:
+        """Return the function of that name."""
+        plain = super().get(name)
+
+        async def answer(*given: Any) -> Any:
+            await asyncio.sleep(0)
+            return plain(*given)
+
+        return answer
+
+
+@contextlib.contextmanager
+def awaited(language: Language) -> Iterator[Way]:
+    """Await a guest that awaits Python."""
+    answers = Coroutines()
+    with asyncio.Runner() as runner, wisp.Host() as host:
+        loaded = runner.run(host.load(guest(language, "relay"), imports={ECHO: answers}))
+        made = loaded.instantiate(limits=LIMITS)
+        runner.run(made.__aenter__())
+
+        async def asked(function: str, arguments: tuple[Any, ...]) -> Any:
+            try:
+                return await getattr(made[ECHO], function)(*arguments)
+            except wisp.GuestError as error:
+                return wisp.Err(error.value)
+
+        def call(function: str, arguments: tuple[Any, ...]) -> str:
+            answers.asked.clear()
+            result = runner.run(asked(function, arguments))
+            assert notation.text(answers.asked) == notation.text([arguments])
+            return notation.text(result)
+
+        yield Way(call, loaded.binding)
+        runner.run(made.close())
 
 
 def fused(language: Language) -> contextlib.AbstractContextManager[Way]:
