@@ -78,7 +78,6 @@ bench: build ## Measure, side by side with Wasmtime
 	cargo rustc --release --locked -p wisp-worker -- $(ACROSS_CRATES)
 	install "$(CARGO_TARGET_DIR)/release/wisp-worker" "$(CACHE)/work/wisp-worker"
 	$(call say,Measuring)
-	@uv="$$(scripts/bootstrap.sh)"; set -x; "$$uv" sync --locked --group bench
 	@$(RUST_WASI); WISP_WORKER="$(CACHE)/work/wisp-worker" $(PYTHON) benches/run.py
 
 coverage: build ## Measure which lines and branches of the Python the tests reach
