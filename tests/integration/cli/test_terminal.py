@@ -45,8 +45,9 @@ class Terminal:
     def type(self, line: str) -> None:
         os.write(self._ours, f"{line}\n".encode())
 
-    def signal(self, number: signal.Signals) -> None:
-        self._process.send_signal(number)
+    def interrupt(self) -> None:
+        """Do what Ctrl-C does: the signal reaches the program and all that it has started."""
+        os.killpg(self._process.pid, signal.SIGINT)
 
     def until(self, text: str) -> str:
         """Read until this was shown."""
@@ -100,12 +101,38 @@ def test_wisp_new_asks_again_for_a_template_that_is_not_there(tmp_path: Path) ->
 def test_ctrl_c_at_a_question_makes_nothing(tmp_path: Path) -> None:
     with Terminal("new", folder=tmp_path) as terminal:
         terminal.until("name of the app [hello]: ")
-        terminal.signal(signal.SIGINT)
+        terminal.interrupt()
         code, shown = terminal.ended()
 
     assert code == 130
     assert "Traceback" not in shown
     assert list(tmp_path.iterdir()) == []
+
+
+BUILT_FOR_EVER = """
+[app]
+name = "shop"
+
+[component.shop]
+source = "shop.wasm"
+build = { command = "echo $$ > started; exec sleep 600" }
+"""
+
+
+@pytest.mark.parametrize("words", [("build",), ("up", "--listen", "127.0.0.1:0")])
+def test_ctrl_c_during_a_build_ends_the_tool_too(words: tuple[str, ...], tmp_path: Path) -> None:
+    (tmp_path / "wisp.toml").write_text(BUILT_FOR_EVER, encoding="utf-8")
+    os.mkfifo(tmp_path / "started")
+
+    with Terminal(*words, folder=tmp_path) as terminal:
+        tool = int((tmp_path / "started").read_text())
+        terminal.interrupt()
+        code, shown = terminal.ended()
+
+    assert code == 130
+    assert "Traceback" not in shown
+    with pytest.raises(ProcessLookupError):
+        os.kill(tool, 0)
 
 
 def test_there_are_colours_on_a_terminal_and_none_where_they_are_not_wanted(tmp_path: Path) -> None:
