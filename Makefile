@@ -71,7 +71,7 @@ audit: ## Look for known faults and forbidden licences in what we depend on
 	@uv="$$(scripts/bootstrap.sh)"; python="$$("$$uv" python find --no-project '>=3.11')"; set -x; \
 	"$$python" scripts/audit.py --uv "$$uv" --deny "$(DENY)" $(if $(COMPLETE),--complete)
 
-bench: build ## Measure, side by side with `wasmtime serve`
+bench: build ## Measure, side by side with Wasmtime
 	$(call say,The worker as users get it: optimised across all of its crates$(comma) which takes minutes)
 	cargo rustc --release --locked -p wisp-worker -- $(ACROSS_CRATES)
 	install "$(CARGO_TARGET_DIR)/release/wisp-worker" "$(CACHE)/work/wisp-worker"

@@ -1,1 +1,1 @@
-// This file lets the package declare functions without a body (memory.go links to one of the runtime's).
+// This file lets the package declare functions without a body (imports.go has those that the host gives).

@@ -20,10 +20,12 @@ __all__ = [
     "Module",
     "ModuleInstance",
     "World",
+    "bindings",
     "check_link",
     "compile",
     "compose",
     "encode",
+    "ending",
     "engine_key",
     "forked",
     "inspect",
@@ -42,8 +44,8 @@ __all__ = [
 def version() -> str:
     """Return the version of the core."""
 
-def engine_key(profile: str, strategy: str) -> str:
-    """Return the name of the engine that compiled files must be for: `sync-cranelift-0123456789abcdef`."""
+def engine_key(profile: str, data: str, strategy: str) -> str:
+    """Return the name of the engine that compiled files must be for: `sync-little-cranelift-0123456789abcdef`."""
 
 def inspect(wasm: bytes) -> str:
     """Return what a file is, as JSON."""
@@ -71,6 +73,9 @@ def compile(wasm_path: str, artifact_path: str, strategy: str) -> str:  # noqa: 
 
 def run_command(options: str) -> int:
     """Run a command component; return its exit code."""
+
+def bindings(settings: str) -> list[tuple[str, str]]:
+    """Generate bindings, as settings in JSON say; gives each file's name and text."""
 
 def wit_read(path: str) -> str:
     """Return what a folder with WIT, a file with WIT, an encoded package or a component describes, as JSON."""
@@ -103,6 +108,9 @@ class Host:
 
     def close(self, timeout: float) -> None:
         """Finish what was accepted, for at most `timeout` seconds, and free everything. Closing twice is harmless."""
+
+def ending() -> None:
+    """Say that this process is about to end, and wait until no thread of the core calls Python any more."""
 
 def forked() -> None:
     """Say that this process is the child of a fork."""

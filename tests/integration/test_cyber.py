@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+import wisp
 from examples.polyglot.demo import WISP, Service
 from tests.guests.build import use_rust
 
@@ -21,8 +22,11 @@ if TYPE_CHECKING:
 
 EXAMPLE = Path("examples/cyber").resolve()
 CASES: list[dict[str, Any]] = json.loads((EXAMPLE / "cases.json").read_bytes())
-PROFILES = ("rust", "python", "bridged")
+LANGUAGES = ("rust", "python", "javascript", "go", "c")
+PROFILES = (*LANGUAGES, "bridged", *(f"{language}-bridged" for language in LANGUAGES[1:]))
 """The first is what the manifest says without a profile."""
+
+ARTICLE = "cyber:packets/data-processor@0.1.0"
 
 # The first run of all compiles every component, and the standard library of Rust.
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
@@ -84,6 +88,43 @@ def serving(wasmtime: str, component: Path) -> Iterator[http.client.HTTPConnecti
     finally:
         process.kill()
         process.communicate()
+
+
+@pytest.fixture(scope="module")
+def legacy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What answers to the article's interface, composed with the processor of today."""
+    use_rust()
+    composed = tmp_path_factory.mktemp("legacy") / "legacy.wasm"
+    subprocess.run([WISP, "compose", EXAMPLE / "legacy", "-o", composed], check=True, capture_output=True)
+    return composed
+
+
+def test_the_interface_of_the_article_is_called_from_the_shell(legacy: Path) -> None:
+    packet = '{id: "packet-1", payload: "classified"}'
+
+    answer = subprocess.check_output([WISP, "call", legacy, f"{ARTICLE}.process", packet, "--json"])
+
+    assert json.loads(answer) == 'SECURE_VERIFIED: 10 bytes of "packet-1" at level 7 (0x53889)'
+
+
+async def test_the_interface_of_the_article_is_called_from_python(legacy: Path) -> None:
+    async with wisp.Host() as host:
+        component = await host.load(legacy)
+        async with component.instantiate() as instance:
+            packets = instance[ARTICLE]
+            answer = await packets.process(packets.Packet(id="a", payload=""))
+
+    assert answer == "REJECTED: empty-payload"
+
+
+def test_the_interface_of_the_article_is_what_the_article_says() -> None:
+    text = (EXAMPLE / "wit" / "packets-0.1.wit").read_text(encoding="utf-8")
+    code = " ".join(line for line in text.splitlines() if not line.lstrip().startswith("///"))
+
+    assert " ".join(code.split()) == (
+        "package cyber:packets@0.1.0; interface data-processor { record packet { id: string, payload: string, }"
+        " process: func(input: packet) -> string; }"
+    )
 
 
 def test_the_example_has_one_description_of_each_interface() -> None:

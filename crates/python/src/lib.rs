@@ -2,6 +2,7 @@
 //!
 //! Everything that takes time runs with the interpreter released. Values cross as JSON and bytes.
 
+mod bindings;
 mod embed;
 mod error;
 mod host;
@@ -14,9 +15,11 @@ use pyo3::prelude::*;
 #[pymodule(gil_used = false)]
 mod _core {
     #[pymodule_export]
+    use super::bindings::bindings;
+    #[pymodule_export]
     use super::embed::{
         PyCall, PyChunks, PyComponent, PyEmbedding, PyFeed, PyFunction, PyHandle, PyInstance,
-        PyModule, PyModuleInstance, PyWorld, forked,
+        PyModule, PyModuleInstance, PyWorld, ending, forked,
     };
     #[pymodule_export]
     use super::host::PyHost;

@@ -1,7 +1,8 @@
 """Go: the user's own go (1.25 or later), else one from PyPI, makes a preview-1 module; our encoder makes it a component.
 
 The guest library comes with wisp. A project's go.mod requires it, and a go.work file in the work folder says where it
-is, so that it is neither downloaded nor copied into the project.
+is, so that it is neither downloaded nor copied into the project. Bindings to a world of the project's own lie in the work
+folder too; go reads them as if they were in the project's folder (`go_bindings`).
 """
 
 from __future__ import annotations
@@ -13,13 +14,15 @@ import re
 from typing import TYPE_CHECKING, Final
 
 import wisp
-from wisp.build import guests, inputs, process
+from wisp.build import bindings, go_bindings, guests, inputs, process, worlds
 from wisp.build.builder import BuildRequest, Pin, Report, Tool
 from wisp.errors import BuildError, ToolchainError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
+
+    from wisp.build.worlds import World
 
 OLDEST: Final = (1, 25)
 """The first version with what the guest library needs of `go:wasmexport`."""
@@ -55,26 +58,41 @@ class GoBuilder:
 
     def inputs(self, folder: Path) -> Sequence[Path]:
         """Return the project's files; embedded ones may have any name, tests decide nothing."""
-        return inputs.source_files(folder, ignored=("*_test.go", "testdata"))
+        return inputs.source_files(folder, ignored=("*_test.go", "testdata", *bindings.ignored(folder)))
 
     def fingerprint(self, folder: Path) -> str:
         """Return what tells one toolchain from another without starting it, and what wisp adds."""
         program = process.find("go")
         toolchain = REQUIREMENT if program is None else process.identity(program)
         options = "\0".join(os.environ.get(name, "") for name in ("GOFLAGS", "GOEXPERIMENT", "GOTOOLCHAIN"))
-        return "\0".join((wisp.__version__, toolchain, options, guests.digest(GUEST, guests.WIT_0_2), *FLAGS))
+        own = guests.extension() if (folder / worlds.FOLDER).is_dir() else ""
+        library = guests.digest(GUEST, guests.WIT_0_2)
+        return "\0".join((wisp.__version__, toolchain, options, library, own, *FLAGS))
 
     def build(self, request: BuildRequest, report: Report) -> Sequence[Pin]:
         """Build a project; go.sum pins its dependencies."""
         go = _go(request, report)
-        report(f"{request.component}: go build")
+        world = worlds.find(request.folder)
         core = request.work / "core.wasm"
-        command = (*go, "build", *FLAGS, "-o", str(core), ".")
+        flags = FLAGS if world is None else (*FLAGS, "-overlay", str(go_bindings.overlay(world, request)))
+        report(f"{request.component}: go build")
+        command = (*go, "build", *flags, "-o", str(core), ".")
         output = process.run(command, folder=request.folder, environment=_environment(request))
         if output.code != 0:
             raise _explain(output.text, request)
-        guests.write_service(core, request, file=request.folder / "go.mod", hint=SERVICE)
+        _encode(world, core, request)
         return ()
+
+
+def _encode(world: World | None, core: Path, request: BuildRequest) -> None:
+    if world is None:
+        guests.write_service(core, request, file=request.folder / "go.mod", hint=SERVICE)
+        return
+    try:
+        bindings.encode(world, core, request)
+    except BuildError as error:
+        error.hint = go_bindings.hint(world, request.folder)
+        raise
 
 
 def _go(request: BuildRequest, report: Report) -> tuple[str, ...]:

@@ -27,14 +27,29 @@ def write_service(core: Path, request: BuildRequest, *, file: Path, hint: str | 
         BuildError: the module is not an HTTP service; with this file and hint.
 
     """
-    from wisp import native  # noqa: PLC0415 - not needed when nothing is built
-
     try:
-        component = native.encode(core.read_bytes(), wit=WIT_0_2, world=WORLD, adapter="reactor")
+        write_component(core, request, wit=WIT_0_2, world=WORLD)
     except ComponentError as error:
         message = f"the module is not an HTTP service: {error.message}"
         raise BuildError(message, component=request.component, file=file, hint=hint) from error
-    request.output.write_bytes(component)
+
+
+def write_component(core: Path, request: BuildRequest, *, wit: Path, world: str) -> None:
+    """Encode a preview-1 module that was built against a world, and write the component to `request.output`.
+
+    Raises:
+        ComponentError: the module does not fit the world.
+
+    """
+    from wisp import native  # noqa: PLC0415 - not needed when nothing is built
+
+    request.output.write_bytes(native.encode(core.read_bytes(), wit=wit, world=world, adapter="reactor"))
+
+
+def extension() -> str:
+    """Return what changes when the extension module does, whose tools make a part of components: for fingerprints."""
+    found = sorted(Path(__file__).parents[1].glob("_core*.so"))
+    return " ".join(f"{path.stat().st_size}:{path.stat().st_mtime_ns}" for path in found)
 
 
 def digest(*folders: Path) -> str:

@@ -34,7 +34,9 @@ ENTRIES: Final = tuple(
 )
 """Where the module that serves is looked for, when `package.json` does not say."""
 
-IGNORED: Final = ("tests", "test", "*.test.*", "*.spec.*")
+IGNORED: Final = ("tests", "test", "*.test.*", "*.spec.*", "*.d.ts")
+
+NO_SERVICES: Final = "write the service in Python, Rust, Go or C, or let the world export an interface"
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,10 +102,15 @@ class JavaScriptProject:
         entry = _entry(folder, settings.get("entry"), package.get("main"))
         world = worlds.find(folder, named=str(settings["world"]) if "world" in settings else None)
         if world is not None and not world.is_library:
-            message = f"the world {world.name} exports nothing: JavaScript services cannot import from other components yet"
-            hint = "write the service in Python or Rust, or let the world export an interface"
-            raise BuildError(message, file=world.path, hint=hint)
+            raise BuildError(imports_only(world), file=world.path, hint=NO_SERVICES)
         return cls(folder, entry, ENGINES[str(engine)], bool(named), world)
+
+
+def imports_only(world: World) -> str:
+    """Say that a service in JavaScript cannot have this world."""
+    return (
+        f"the world {world.name} exports nothing: JavaScript services cannot import from other components yet"
+    )
 
 
 def _package(folder: Path) -> Mapping[str, object]:

@@ -17,7 +17,7 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from wisp.build import guests, inputs, process, python_dependencies, python_errors, worlds
+from wisp.build import bindings, guests, inputs, process, python_dependencies, python_errors, worlds
 from wisp.build.builder import BuildRequest, Pin, Report, Tool
 from wisp.build.python_project import PythonProject, late_imports
 from wisp.errors import BuildError, ComponentError
@@ -76,11 +76,11 @@ class PythonBuilder:
 
     def inputs(self, folder: Path) -> Sequence[Path]:
         """Return the project's files: data counts, because it may be read while the project is imported."""
-        return inputs.source_files(folder, ignored=IGNORED)
+        return inputs.source_files(folder, ignored=(*IGNORED, *bindings.ignored(folder)))
 
     def fingerprint(self, folder: Path) -> str:
         """Return the versions of componentize-py and of what wisp adds."""
-        return f"{VERSION} {guests.digest(GUEST, guests.WIT_0_2)} {_core()}"
+        return f"{VERSION} {guests.digest(GUEST, guests.WIT_0_2)} {guests.extension()}"
 
     def build(self, request: BuildRequest, report: Report) -> Sequence[Pin]:
         """Build a project."""
@@ -94,12 +94,6 @@ class PythonBuilder:
         if request.release:
             _merge(request, report)
         return () if dependencies is None else dependencies.pins
-
-
-def _core() -> str:
-    """Return what changes when the extension module does, which merges the modules."""
-    found = sorted(Path(__file__).parents[1].glob("_core*.so"))
-    return " ".join(f"{path.stat().st_size}:{path.stat().st_mtime_ns}" for path in found)
 
 
 def _stage(project: PythonProject, files: Sequence[Path], work: Path) -> list[Path]:

@@ -76,6 +76,12 @@ def find(folder: Path, *, named: str | None = None) -> World | None:
     )
 
 
+def names(folder: Path) -> tuple[str, ...]:
+    """Return the names of the worlds that a project's WIT has."""
+    texts = (_text(file) for file in sorted((folder / FOLDER).glob("*.wit")))
+    return tuple(sorted(match[1] for text in texts for match in _WORLD.finditer(text)))
+
+
 def stage_service(world: World, target: Path) -> tuple[Path, str]:
     """Lay a world out that adds the imports of a project's own to those of an HTTP service.
 

@@ -64,7 +64,7 @@ def _core() -> Check:
 
     try:
         version = native.version()
-        key = native.engine_key("sync", "cranelift")
+        key = native.engine_key("sync", "much", "cranelift")
     except ImportError as error:
         hint = "install wisp again; from its sources: make build"
         return Check("wisp", "core", "missing", f"the extension module does not load: {error}", hint)

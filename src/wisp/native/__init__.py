@@ -4,7 +4,8 @@ The extension is loaded at the first call, not at import: a command that does no
 What the core raises are the classes of `wisp.errors`.
 """
 
-from wisp.native.component import ComponentInfo, Producers, Profile, Resources
+from wisp.native.bindings import Binding, bindings
+from wisp.native.component import ComponentInfo, Data, Producers, Profile, Resources
 from wisp.native.core import (
     Adapter,
     Serving,
@@ -36,8 +37,10 @@ from wisp.native.wit import wit_check, wit_decode, wit_read, wit_try_link, wit_t
 
 __all__ = [
     "Adapter",
+    "Binding",
     "Chunks",
     "ComponentInfo",
+    "Data",
     "Described",
     "EmbeddedComponent",
     "EmbeddedInstance",
@@ -53,6 +56,7 @@ __all__ = [
     "Resources",
     "Serving",
     "Strategy",
+    "bindings",
     "check_link",
     "compose",
     "describe",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 from typing import TYPE_CHECKING, Any, Literal, Protocol, cast, overload
 
@@ -215,18 +216,19 @@ def embedding() -> Embedding:
     from wisp import _core  # noqa: PLC0415 - see the package's docstring
 
     Coroutine.register(_core.Call)
-    _watch_forks()
+    _watch_process()
     return cast("Embedding", _core.Embedding())
 
 
 _watching = False
 
 
-def _watch_forks() -> None:
-    """Let the core know of forks: what was started before one is not in the child."""
+def _watch_process() -> None:
+    """Let the core know of forks, because what was started before one is not in the child; and of the end."""
     global _watching  # noqa: PLW0603 - a hook of the process is set once in it
     if not _watching:
         _watching = True
         from wisp import _core  # noqa: PLC0415 - see the package's docstring
 
         os.register_at_fork(after_in_child=_core.forked)
+        atexit.register(_core.ending)

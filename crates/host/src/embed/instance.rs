@@ -3,8 +3,11 @@
 //! An instance answers one call at a time; others wait for their turn. A call is a future: whoever drops it stops the guest at
 //! its next tick, and the instance with it, because a guest that stopped in the middle cannot be entered again. So does a trap.
 
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::task::Poll;
+use std::time::{Duration, Instant};
 
 use futures::future::Either;
 use tokio::sync::{Mutex as Turn, Notify, mpsc};
@@ -177,6 +180,11 @@ impl Instance {
     }
 }
 
+/// Lets work go for as long as it does not wait, and not a moment longer.
+async fn at_once<T>(mut work: Pin<&mut (impl Future<Output = T> + ?Sized)>) -> Poll<T> {
+    poll_fn(|context| Poll::Ready(work.as_mut().poll(context))).await
+}
+
 /// Waits for at most so long; `None` when that was not enough.
 pub(super) async fn bounded<T>(
     limit: Option<Duration>,
@@ -219,7 +227,10 @@ async fn perform(inner: Arc<Inner>, job: Job) -> Outcome {
     if inner.ended.get().is_some() {
         return inner.gone(&job);
     }
-    let mut turn = inner.live.clone().lock_owned().await;
+    let mut turn = match inner.live.clone().try_lock_owned() {
+        Ok(turn) => turn,
+        Err(_) => inner.live.clone().lock_owned().await,
+    };
     let live = turn.take();
     if live.is_none() || inner.ended.get().is_some() {
         return inner.gone(&job);
@@ -253,26 +264,37 @@ impl Inner {
 
     /// Waits until somebody ends it.
     pub(super) async fn until_ended(&self) {
-        let closing = self.closing.notified();
-        let mut closing = std::pin::pin!(closing);
+        let mut closing = pin!(self.closing.notified());
         closing.as_mut().enable();
         if self.ended.get().is_none() {
             closing.await;
         }
     }
 
+    /// Most calls end without waiting once, and then nobody has to be told and nothing has to be timed.
     async fn until_closed<T>(&self, work: impl Future<Output = wasmtime::Result<T>>) -> Ended<T> {
         if self.ended.get().is_some() {
             return Ended::Closed;
         }
+        let began = Instant::now();
+        let mut work = pin!(work);
+        if let Poll::Ready(outcome) = at_once(work.as_mut()).await {
+            return Ended::Done(outcome);
+        }
+        let rest = self
+            .limits
+            .timeout
+            .map(|limit| limit.saturating_sub(began.elapsed()));
         tokio::select! {
             biased;
-            outcome = bounded(self.limits.timeout, work) => outcome.map_or(Ended::Late, Ended::Done),
+            outcome = bounded(rest, work) => outcome.map_or(Ended::Late, Ended::Done),
             () = self.until_ended() => Ended::Closed,
         }
     }
 
     async fn run(&self, live: &mut Live, job: Job) -> wasmtime::Result<Option<Value>> {
+        // The tick of an earlier call is long past: without this, each call after a pause would give way at once.
+        live.store.set_epoch_deadline(1);
         let (place, mut arguments) = match job {
             Job::Release(handle) => {
                 handle.resource_drop_async(&mut live.store).await?;

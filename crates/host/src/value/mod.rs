@@ -39,6 +39,7 @@
 //! a few types can leave it ([`Ends`]). `map`, `error-context` and lists of fixed length are refused by name.
 
 mod abi;
+mod buffer;
 mod call;
 mod define;
 mod fate;

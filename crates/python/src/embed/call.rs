@@ -8,7 +8,7 @@
 //! that is a Python thread, else on the caller's event loop. Never on the guest's own stack.
 
 use std::future::Future;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
@@ -20,9 +20,11 @@ use pyo3::exceptions::{PyRuntimeError, PyStopIteration};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::PyTuple;
+use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
 use wisp_host::embed::{Born, CallError, Driver, Finished, Module, ModuleInstance, Number, Value};
 
+use super::attach::attached;
 use super::failure::raise_call;
 use super::ground::Ground;
 use super::imports::{self, Asked};
@@ -120,16 +122,17 @@ impl Finish {
 pub(crate) fn start(
     py: Python<'_>,
     ground: &Arc<Ground>,
-    work: Work,
+    work: impl Future<Output = Result<Produced, CallError>> + Send + 'static,
     finish: Finish,
     slow: Option<Arc<AtomicBool>>,
     blocking: bool,
 ) -> PyResult<Py<PyAny>> {
-    ground.check()?;
+    let threads = ground.check()?;
     if blocking {
-        let outcome = wait(py, ground, work)?;
+        let outcome = wait(py, threads, pin!(work))?;
         return finish.finish(py, outcome);
     }
+    let work: Work = Box::pin(work);
     let call = PyCall {
         ground: ground.clone(),
         state: Mutex::new(State::Fresh(Fresh { work, finish, slow })),
@@ -152,10 +155,18 @@ enum Step {
     Python,
 }
 
+thread_local! {
+    /// Wakes this thread; made once, because most calls need none.
+    static UNPARK: Waker = Waker::from(Arc::new(Unpark(std::thread::current())));
+}
+
 /// Runs work to its end on this thread.
-fn wait(py: Python<'_>, ground: &Ground, mut work: Work) -> PyResult<Result<Produced, CallError>> {
-    let threads = ground.check()?.clone();
-    let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
+fn wait(
+    py: Python<'_>,
+    threads: &Handle,
+    mut work: Pin<&mut (dyn Future<Output = Result<Produced, CallError>> + Send)>,
+) -> PyResult<Result<Produced, CallError>> {
+    let waker = UNPARK.with(Clone::clone);
     loop {
         let step = py.detach(|| {
             let _entered = threads.enter();
@@ -306,7 +317,7 @@ fn stop(value: Py<PyAny>) -> PyErr {
 /// Runs work here for as long as it does not wait.
 fn attempt(
     py: Python<'_>,
-    threads: &tokio::runtime::Handle,
+    threads: &Handle,
     work: &mut Work,
     event_loop: &Bound<'_, PyAny>,
 ) -> Poll<Result<Produced, CallError>> {
@@ -346,7 +357,7 @@ pub(crate) fn drive(threads: &tokio::runtime::Handle, mut driver: Driver, asked:
 /// Gives work to the runtime's threads, which tell the loop when it is done.
 fn hand_over(
     py: Python<'_>,
-    threads: &tokio::runtime::Handle,
+    threads: &Handle,
     work: Work,
     finish: Finish,
     slow: Option<Arc<AtomicBool>>,
@@ -405,7 +416,7 @@ impl Timed {
 
 /// Resolves a future of a loop. A loop that is closed has nobody who waits, an interpreter that ends neither.
 fn tell(event_loop: &Py<PyAny>, future: Py<PyAny>) {
-    Python::try_attach(|py| {
+    attached(|py| {
         let told = resolver(py).and_then(|resolve| {
             event_loop.call_method1(py, "call_soon_threadsafe", (resolve, future))
         });

@@ -16,6 +16,7 @@ use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use wisp_host::embed::{Answer, Given, ImportPlace, Imports, Thrown, Value};
 
+use super::attach::attached;
 use super::object::Object;
 use super::plan::Signature;
 use super::question::{Outcome, Question, Running};
@@ -101,7 +102,7 @@ pub(crate) fn send_all(asked: &Asked) {
     if requests.is_empty() {
         return;
     }
-    Python::try_attach(|py| {
+    attached(|py| {
         for request in requests {
             let request = PyRequest {
                 event_loop: asked.event_loop.clone_ref(py),
@@ -158,7 +159,7 @@ impl Imports for PyImports {
         if POLLING.get() {
             QUEUE.with_borrow_mut(|queue| queue.push_back(Request::Close(object)));
         } else {
-            Python::try_attach(|py| Object::release(py, &object));
+            attached(|py| Object::release(py, &object));
         }
     }
 }
@@ -182,7 +183,7 @@ impl Drop for Waiting {
             .take();
         if let Some(running) = running {
             self.threads.spawn(async move {
-                Python::try_attach(|py| running.cancel(py));
+                attached(|py| running.cancel(py));
             });
         }
     }

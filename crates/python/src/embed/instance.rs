@@ -153,7 +153,7 @@ impl PyFunction {
         let values = arguments(&self.signature, given, named)?;
         let instance = self.instance.get();
         let called = instance.instance.call(self.place, values);
-        let work = Box::pin(async move { called.await.map(Produced::Value) });
+        let work = async move { called.await.map(Produced::Value) };
         let finish = Finish::Call {
             signature: self.signature.clone(),
             instance: self.instance.clone_ref(py),

@@ -168,6 +168,13 @@ fn fields<'py>(
     values: Vec<Value>,
     owner: Owner<'_>,
 ) -> PyResult<Bound<'py, PyAny>> {
+    if let Some(plain) = &record.plain {
+        let object = plain.begin(py)?;
+        for (field, value) in record.fields.iter().zip(values) {
+            object.set(&field.attribute, &lift(py, &field.plan, value, owner)?)?;
+        }
+        return Ok(object.finish());
+    }
     let mut parts = Vec::with_capacity(values.len());
     for (field, value) in record.fields.iter().zip(values) {
         parts.push(lift(py, &field.plan, value, owner)?);

@@ -211,7 +211,7 @@ impl PyModuleInstance {
             numbers.push(number);
         }
         let called = self.instance.call(place, numbers);
-        let work = Box::pin(async move { called.await.map(Produced::Numbers) });
+        let work = async move { called.await.map(Produced::Numbers) };
         let finish = Finish::Numbers(function.name.clone());
         start(py, &self.ground, work, finish, None, self.blocking)
     }

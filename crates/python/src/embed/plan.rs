@@ -11,6 +11,7 @@ use pyo3::types::{PyString, PyTuple};
 use wisp_host::embed::{Function, Primitive, TypeIndex, TypeKind, TypeUse, World};
 
 use super::ground::Ground;
+use super::plain::Plain;
 use super::stream::Passing;
 use crate::error::LinkError;
 
@@ -31,6 +32,8 @@ pub(crate) enum Integer {
 #[derive(Debug)]
 pub(crate) struct Record {
     pub(crate) class: Py<PyAny>,
+    /// Where its objects need not be made by calling it.
+    pub(crate) plain: Option<Plain>,
     pub(crate) wit: String,
     pub(crate) fields: Vec<Field>,
 }
@@ -369,6 +372,7 @@ impl<'a, 'py> Planner<'a, 'py> {
             });
         }
         Ok(Plan::Record(Record {
+            plain: Plain::of(&class)?,
             class: class.unbind(),
             wit,
             fields: planned,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from wisp.cli.parser import Subcommand, add_commands
-from wisp.cli.wit import check, dependencies, diff, show, stubs
+from wisp.cli.wit import check, dependencies, diff, init, show, stubs
 
 if TYPE_CHECKING:
     import argparse
@@ -66,6 +66,16 @@ COMMANDS = {
         ),
         dependencies.configure_update,
         dependencies.update,
+    ),
+    "init": Subcommand(
+        "Set a project up for the world in its folder `wit`: bindings, and code to begin with",
+        (
+            ("wisp wit init go", "bindings, and a function to fill in for each export"),
+            ("wisp wit init typescript processor", "of the project in another folder"),
+            ("wisp wit init c", "again after a change of the WIT: what you wrote is kept"),
+        ),
+        init.configure,
+        init.run,
     ),
     "stubs": Subcommand(
         "Write the types of a component for Python, so that mypy and editors know it",

@@ -1,0 +1,5 @@
+module processor
+
+go 1.25
+
+require github.com/wisp-wasm/wisp/guest/go v0.1.0
