@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from examples.polyglot.demo import Service
+from examples.service import Service
 from tests.guests.build import component
 
 if TYPE_CHECKING:

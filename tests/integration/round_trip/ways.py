@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import wisp
 import wisp.sync
-from examples.polyglot.demo import Service
+from examples.service import Service
 from tests.guests.build import component
 from tests.integration.round_trip import notation
 from wisp import native
