@@ -332,8 +332,10 @@ mod tests {
 
         fn write(&mut self, at: usize) {
             let at = u32::try_from(at).unwrap();
-            let function = self.instance.get_typed_func(&mut self.store, "write");
-            function.unwrap().call(&mut self.store, at).unwrap();
+            let write = self
+                .instance
+                .get_typed_func::<u32, ()>(&mut self.store, "write");
+            write.unwrap().call(&mut self.store, at).unwrap();
         }
 
         fn sum(&mut self) -> i32 {
