@@ -12,35 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def written(folder: Path, body: str) -> str:
-    path = folder / "world.wit"
-    path.write_text(f"package a:b@1.0.0;\n{body}", encoding="utf-8")
-    wit = read.read(path)
-    [world] = wit.worlds.values()
-    return typescript.write(wit, world)
-
-
-def test_an_import_has_functions_and_an_export_the_type_of_an_object(tmp_path: Path) -> None:
-    text = written(
-        tmp_path,
-        """
-        interface log {
-          enum level { info, very-bad }
-          /// Writes a line.
-          write: func(level: level, text: string) -> result<u32, string>;
-        }
-        interface data-processor {
-          use log.{level};
-          record packet { id: string, the-level: level }
-          process: func(input: packet) -> option<packet>;
-        }
-        world w { import log; export data-processor; export run: func(%function: list<u8>); }
-        """,
-    )
-
-    assert (
-        text
-        == """\
+WRITTEN = """\
 // Types of the world `w`, written by `wisp wit init`; do not edit.
 
 declare module "a:b/log@1.0.0" {
@@ -68,7 +40,35 @@ declare module "a:b/w" {
   }
 }
 """
+
+
+def written(folder: Path, body: str) -> str:
+    path = folder / "world.wit"
+    path.write_text(f"package a:b@1.0.0;\n{body}", encoding="utf-8")
+    wit = read.read(path)
+    [world] = wit.worlds.values()
+    return typescript.write(wit, world)
+
+
+def test_an_import_has_functions_and_an_export_the_type_of_an_object(tmp_path: Path) -> None:
+    text = written(
+        tmp_path,
+        """
+        interface log {
+          enum level { info, very-bad }
+          /// Writes a line.
+          write: func(level: level, text: string) -> result<u32, string>;
+        }
+        interface data-processor {
+          use log.{level};
+          record packet { id: string, the-level: level }
+          process: func(input: packet) -> option<packet>;
+        }
+        world w { import log; export data-processor; export run: func(%function: list<u8>); }
+        """,
     )
+
+    assert text == WRITTEN
 
 
 @pytest.mark.parametrize(
