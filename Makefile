@@ -29,9 +29,11 @@ say = @printf '\n\033[1m== %s\033[0m\n' "$(1)"
 help: ## Show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: build ## Build the example in five languages, serve it, send it requests
-	$(call say,The example: five languages behind one manifest)
+demo: build ## Build the examples, serve them, send them requests, swap a component live
+	$(call say,First example: five languages behind one manifest)
 	@$(RUST_WASI); $(PYTHON) -m examples.polyglot.demo
+	$(call say,Second example: components that call each other$(comma) one of them swapped for another language live)
+	@$(RUST_WASI); $(PYTHON) -m examples.cyber.demo
 
 test: build ## Run all tests: of the core, and of everything on it
 	$(call say,Tests of the core)
@@ -71,12 +73,11 @@ audit: ## Look for known faults and forbidden licences in what we depend on
 	@uv="$$(scripts/bootstrap.sh)"; python="$$("$$uv" python find --no-project '>=3.11')"; set -x; \
 	"$$python" scripts/audit.py --uv "$$uv" --deny "$(DENY)" $(if $(COMPLETE),--complete)
 
-bench: build ## Measure, side by side with `wasmtime serve`
+bench: build ## Measure, side by side with Wasmtime
 	$(call say,The worker as users get it: optimised across all of its crates$(comma) which takes minutes)
 	cargo rustc --release --locked -p wisp-worker -- $(ACROSS_CRATES)
 	install "$(CARGO_TARGET_DIR)/release/wisp-worker" "$(CACHE)/work/wisp-worker"
 	$(call say,Measuring)
-	@uv="$$(scripts/bootstrap.sh)"; set -x; "$$uv" sync --locked --group bench
 	@$(RUST_WASI); WISP_WORKER="$(CACHE)/work/wisp-worker" $(PYTHON) benches/run.py
 
 coverage: build ## Measure which lines and branches of the Python the tests reach

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Measures wisp side by side with `wasmtime serve`, in one run, and writes docs/benchmarks.md. `make bench` runs it.
+"""Measures wisp side by side with Wasmtime, in one run, and writes docs/benchmarks.md. `make bench` runs it.
 
 Each server runs alone, the two sides take turns, and every answer must be good: a row with any other is void.
-With --quick the whole takes about two minutes and its figures are only printed.
+With --quick the whole takes about three minutes and its figures are only printed.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import argparse
 import subprocess
 import sys
 
-from harness import components, load, machine, rows, starts
+from harness import calls, components, load, machine, rows, starts
 from harness.report import Figure, Report, Started
 from harness.servers import MeasurementError
 
@@ -36,14 +36,14 @@ def main() -> int:
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description="Measure wisp side by side with `wasmtime serve`.")
+    parser = argparse.ArgumentParser(description="Measure wisp side by side with Wasmtime.")
     parser.add_argument("--rounds", type=int, help="measurements of each server (default: 5)")
     parser.add_argument("--seconds", type=int, help="of load for each measurement (default: 4)")
     parser.add_argument(
         "--quick", action="store_true", help="few and short rounds, for trying; nothing is written"
     )
     parser.add_argument(
-        "--only", metavar="NAME", help="measure one group only, or `starts`; nothing is written"
+        "--only", metavar="NAME", help="measure one group only, or `starts`, or `calls`; nothing is written"
     )
     options = parser.parse_args()
     options.rounds = options.rounds or (2 if options.quick else 5)
@@ -54,7 +54,7 @@ def _options() -> argparse.Namespace:
 
 def _measure(options: argparse.Namespace, built: components.Components, facts: dict[str, str]) -> Report:
     groups = rows.groups(built)
-    names = [*(group.name for group in groups), "starts"]
+    names = [*(group.name for group in groups), "starts", "calls"]
     if options.only and options.only not in names:
         message = f"there is no group {options.only}; there are {', '.join(names)}"
         raise MeasurementError(message)
@@ -62,11 +62,12 @@ def _measure(options: argparse.Namespace, built: components.Components, facts: d
     started = [_started(row, options) for row in starts.rows(ours, peer) if options.only in {None, "starts"}]
     wanted = [group for group in groups if options.only in {None, group.name}]
     measured = [(group, rows.run(group, options.rounds, options.seconds, _say)) for group in wanted]
+    called = calls.measure(options.rounds, _say) if options.only in {None, "calls"} else None
     method = (
         f"wrk with 1 thread and {load.CONNECTIONS} connections on the same machine, {options.rounds} rounds of "
         f"{options.seconds} s after {load.WARM_UP} s of warm-up, servers in turn; medians (least - greatest)"
     )
-    return Report(facts, method, measured, started)
+    return Report(facts, method, measured, started, called)
 
 
 def _started(row: starts.StartRow, options: argparse.Namespace) -> Started:

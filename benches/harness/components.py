@@ -53,10 +53,10 @@ def prepare() -> Components:
     quick = _build("python-p2", "--dev")
     folder = workplace()
     return Components(
-        rust_p2=_component(folder, "rust-p2", built["rust-p2"]),
-        rust_p3=_component(folder, "rust-p3", built["rust-p3"]),
-        python=_component(folder, "python-p2", quick["python-p2"]),
-        python_merged=_component(folder, "python-p2-merged", built["python-p2"]),
+        rust_p2=compiled(folder, "rust-p2", built["rust-p2"]),
+        rust_p3=compiled(folder, "rust-p3", built["rust-p3"]),
+        python=compiled(folder, "python-p2", quick["python-p2"]),
+        python_merged=compiled(folder, "python-p2-merged", built["python-p2"]),
     )
 
 
@@ -98,13 +98,14 @@ def _build(*arguments: str) -> dict[str, Path]:
     }
 
 
-def _component(folder: Path, name: str, source: Path) -> Component:
-    wasm, compiled = folder / f"{name}.wasm", folder / f"{name}.cwasm"
+def compiled(folder: Path, name: str, source: Path) -> Component:
+    """Return a component under a name of its own, and what the peer makes of it; unless that is known."""
+    wasm, machine = folder / f"{name}.wasm", folder / f"{name}.cwasm"
     changed = _replace(wasm, source)
-    if changed or not compiled.is_file():
-        command = [str(word) for word in (peer_program(), "compile", wasm, "-o", compiled)]
+    if changed or not machine.is_file():
+        command = [str(word) for word in (peer_program(), "compile", wasm, "-o", machine)]
         subprocess.run(command, check=True, timeout=BUILD_LIMIT)
-    return Component(name, wasm, compiled)
+    return Component(name, wasm, machine)
 
 
 def _replace(target: Path, source: Path) -> bool:

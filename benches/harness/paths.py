@@ -23,7 +23,7 @@ def program(name: str) -> Path:
         return path
     if found := shutil.which(name):
         return Path(found)
-    message = f"{name} is not installed: run `make bench`, or `uv sync --group bench`"
+    message = f"{name} is not installed: run `make bench`, or `uv sync`"
     raise FileNotFoundError(message)
 
 

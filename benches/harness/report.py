@@ -7,11 +7,13 @@ from dataclasses import asdict, dataclass
 from statistics import median
 from typing import TYPE_CHECKING
 
+from harness.call_rows import COLUMNS, OURS
 from harness.paths import DOCUMENT, RESULTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from harness.calls import Calls, Measured
     from harness.load import Sample
     from harness.rows import Group, Row, Series
 
@@ -80,6 +82,7 @@ class Report:
     method: str
     measured: Sequence[tuple[Group, dict[str, Series]]]
     starts: Sequence[Started]
+    calls: Calls | None
 
     def comparisons(self) -> Iterator[Comparison]:
         """Return all rows of the first table."""
@@ -94,7 +97,8 @@ class Report:
 
     def markdown(self) -> str:
         """Return the tables."""
-        return "\n".join([*self._facts(), "", *self._throughput(), "", *self._details(), "", *self._starts()])
+        parts = (self._throughput(), self._details(), self._starts(), self._calls())
+        return "\n".join([*self._facts(), *(line for part in parts for line in ("", *part))])
 
     def _facts(self) -> Iterator[str]:
         yield from (f"- {name}: {value}" for name, value in self.machine.items())
@@ -120,6 +124,13 @@ class Report:
         for row in self.starts:
             bar = "-" if row.bar is None else f"{row.bar:.0f}"
             yield f"| {row.title} | {row.milliseconds.text('.1f')} | {bar} | {row.met} |"
+
+    def _calls(self) -> Iterator[str]:
+        if self.calls is None:
+            return
+        yield f"| one call | {OURS} | at most | met | {' | '.join(COLUMNS)} |"
+        yield f"|---|---|---|---|{'---|' * len(COLUMNS)}"
+        yield from (_call(one) for one in self.calls.rows)
 
     def document(self) -> dict[str, object]:
         """Return the JSON."""
@@ -148,6 +159,17 @@ class Report:
                 }
                 for row in self.starts
             ],
+            "calls": [
+                {
+                    "title": one.row.title,
+                    "bar_ns": one.row.bar,
+                    "samples_ns": {
+                        column: [round(value, 1) for value in values]
+                        for column, values in one.figures.items()
+                    },
+                }
+                for one in (self.calls.rows if self.calls else ())
+            ],
         }
 
     def write(self) -> None:
@@ -161,7 +183,9 @@ class Report:
 
     def _commands(self) -> str:
         lines = [one.subject.shown for _, series in self.measured for one in series.values()]
-        return "\n".join(["```text", *dict.fromkeys([*lines, *(row.command for row in self.starts)]), "```"])
+        lines += [row.command for row in self.starts]
+        lines += self.calls.commands if self.calls else ()
+        return "\n".join(["```text", *dict.fromkeys(lines), "```"])
 
 
 def compare(row: Row, series: dict[str, Series]) -> Comparison:
@@ -181,6 +205,46 @@ def _told(series: Series) -> str:
     if series.void:
         return series.void.splitlines()[0].replace("|", "/")
     return _requests(series).text()
+
+
+def _call(measured: Measured) -> str:
+    """Return one row of the table of calls: what each peer takes, and how many times ours that is."""
+    ours = Figure(tuple(measured.figures[OURS]))
+    bar = measured.row.bar
+    met = "-" if bar is None else "yes" if ours.median <= bar else "**no**"
+    cells = [_time(ours), "-" if bar is None else _unit(bar), met]
+    for column in COLUMNS:
+        values = measured.figures.get(column)
+        figure = Figure(tuple(values)) if values else None
+        cells.append("-" if figure is None else f"{_time(figure)}, {_short(figure.median / ours.median)} x")
+    return f"| {measured.row.title} | {' | '.join(cells)} |"
+
+
+def _time(figure: Figure) -> str:
+    """Return the median, with the least and the greatest, in the median's unit."""
+    name, size = _scale(figure.median)
+    middle, least, most = (
+        _short(value / size) for value in (figure.median, min(figure.values), max(figure.values))
+    )
+    return f"{middle} {name} ({least} - {most})"
+
+
+def _short(value: float) -> str:
+    """Return a number with three digits, or whole."""
+    return f"{value:.3g}" if value < 999.5 else f"{value:,.0f}"  # noqa: PLR2004 - where three digits end
+
+
+def _unit(nanoseconds: float) -> str:
+    name, size = _scale(nanoseconds)
+    return f"{nanoseconds / size:g} {name}"
+
+
+def _scale(nanoseconds: float) -> tuple[str, float]:
+    """Return the unit in which a time is read best."""
+    for name, size in (("s", 1e9), ("ms", 1e6), ("µs", 1e3)):
+        if nanoseconds >= size:
+            return name, size
+    return "ns", 1.0
 
 
 def _detail(series: Series) -> str:

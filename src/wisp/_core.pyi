@@ -3,13 +3,16 @@
 Every function releases the interpreter while it works. What it raises are classes of `wisp.errors`.
 """
 
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Literal, Self, final, overload
 
 __all__ = [
     "Call",
+    "Chunks",
     "Component",
     "Embedding",
+    "Feed",
     "Function",
     "Handle",
     "Host",
@@ -22,6 +25,7 @@ __all__ = [
     "compile",
     "compose",
     "encode",
+    "ending",
     "engine_key",
     "forked",
     "inspect",
@@ -40,8 +44,8 @@ __all__ = [
 def version() -> str:
     """Return the version of the core."""
 
-def engine_key(profile: str, strategy: str) -> str:
-    """Return the name of the engine that compiled files must be for: `sync-cranelift-0123456789abcdef`."""
+def engine_key(profile: str, data: str, strategy: str) -> str:
+    """Return the name of the engine that compiled files must be for: `sync-little-cranelift-0123456789abcdef`."""
 
 def inspect(wasm: bytes) -> str:
     """Return what a file is, as JSON."""
@@ -105,6 +109,9 @@ class Host:
     def close(self, timeout: float) -> None:
         """Finish what was accepted, for at most `timeout` seconds, and free everything. Closing twice is harmless."""
 
+def ending() -> None:
+    """Say that this process is about to end, and wait until no thread of the core calls Python any more."""
+
 def forked() -> None:
     """Say that this process is the child of a fork."""
 
@@ -128,8 +135,8 @@ class Embedding:
     def load(self, world: World, program: str, binding: Any) -> Component:
         """Load a compiled component (`program` is JSON) and link it to the classes and functions of `binding`."""
 
-    def load_module(self, wasm: bytes) -> Module:
-        """Compile a core module."""
+    def load_module(self, wasm: bytes, answer: Callable[[str, str], Callable[..., Any] | None]) -> Module:
+        """Compile a core module and link it to what `answer` gives for each imported function."""
 
 @final
 class Module:
@@ -141,14 +148,22 @@ class Module:
 
     @property
     def memories(self) -> list[str]:
-        """The names of its exported memories."""
+        """The names of its memories."""
 
     @overload
-    def instantiate(self, options: Any, *, blocking: Literal[True]) -> ModuleInstance:
+    def instantiate(self, options: Any, input: bytes, *, blocking: Literal[True]) -> ModuleInstance:
         """Make an instance."""
 
     @overload
-    def instantiate(self, options: Any, *, blocking: Literal[False]) -> Call: ...
+    def instantiate(self, options: Any, input: bytes, *, blocking: Literal[False]) -> Call: ...
+    @overload
+    def run(
+        self, options: Any, input: bytes, *, captured: bool, blocking: Literal[True]
+    ) -> tuple[int, bytes, bytes]:
+        """Run its program to the end: its exit code, and what it wrote when that is captured."""
+
+    @overload
+    def run(self, options: Any, input: bytes, *, captured: bool, blocking: Literal[False]) -> Call: ...
 
 @final
 class ModuleInstance:
@@ -169,6 +184,10 @@ class ModuleInstance:
 
     def size(self, memory: str) -> int:
         """Return the size of a memory in bytes."""
+
+    @property
+    def stderr(self) -> str:
+        """The end of what the guest wrote to its standard error."""
 
     def close(self) -> None:
         """End the instance."""
@@ -230,6 +249,37 @@ class Handle:
 
     def release(self) -> Any:
         """Free the resource in the guest; once is enough, twice is harmless."""
+
+@final
+class Chunks:
+    """Where the items of a stream come out."""
+
+    def next(self) -> Any:
+        """Return the next items; None when there are no more."""
+
+    def close(self) -> None:
+        """Say that nobody reads any more, which a guest that writes is told."""
+
+@final
+class Feed:
+    """Where the items of a stream go in."""
+
+    @property
+    def blocking(self) -> bool:
+        """Whether there is no event loop, so that `send` waits."""
+
+    @property
+    def bytes(self) -> bool:
+        """Whether it carries bytes."""
+
+    def put(self, items: object) -> None:
+        """Hand in the first items, which always are taken, and end the stream."""
+
+    def send(self, items: object) -> Any:
+        """Hand in items when those before were taken; False when nobody reads any more."""
+
+    def close(self, fault: str | None = None) -> None:
+        """End the stream, in order or because something went wrong."""
 
 @final
 class Call:

@@ -38,12 +38,14 @@ class Host(_Host):
         """
         return self._load(source, imports, component)
 
-    def load_module(self, source: Source) -> BlockingModule:  # type: ignore[override]  # the same, not awaited
-        """Compile a core module that imports nothing; see `wisp.Host.load_module`."""
-        from wisp.host.embed.loading import read  # noqa: PLC0415
+    def load_module(  # type: ignore[override]  # the same, not awaited
+        self, source: Source, *, imports: Mapping[str, object] | None = None
+    ) -> BlockingModule:
+        """Compile a core module; see `wisp.Host.load_module`."""
+        from wisp.host.embed.loading import load_module, read  # noqa: PLC0415
         from wisp.host.embed.modules import BlockingModule  # noqa: PLC0415
 
-        return BlockingModule(self._ground().load_module(read(source)))
+        return BlockingModule(load_module(self._ground(), read(source), imports))
 
     def load_alone(self, source: Source, *, component: str | None = None) -> BlockingComponent:
         """Load a component whose imports nobody answers: to call one fails, to import it does not."""

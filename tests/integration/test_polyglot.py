@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from examples.polyglot.demo import LANGUAGES, Service, read_cases, run_cases
+from examples.polyglot.demo import FOLDER, LANGUAGES, read_cases, run_cases
+from examples.service import Service
 from tests.guests.build import use_rust
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 @pytest.fixture(scope="module")
 def service() -> Iterator[Service]:
     use_rust()
-    with Service() as service:
+    with Service(FOLDER) as service:
         yield service
 
 

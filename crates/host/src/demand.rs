@@ -1,8 +1,16 @@
 //! What the components of a worker ask of an engine's pool: how many instances, and of which size.
 
-use wasmtime::PoolingAllocationConfig;
+use std::io;
+#[cfg(target_os = "linux")]
+use std::sync::Arc;
 
-use crate::locked::{Artifact, Profile, Resources};
+use wasmtime::{Config, InstanceAllocationStrategy, PoolingAllocationConfig};
+
+use crate::locked::{Artifact, Data, EngineKind, Profile, Resources};
+#[cfg(target_os = "linux")]
+use crate::memory::Memories;
+#[cfg(target_os = "linux")]
+use crate::stacks::Stacks;
 
 /// Instances that one engine may hold at once whatever the manifest says: 4 GiB of address space each.
 const MOST_INSTANCES: u32 = 4096;
@@ -14,6 +22,8 @@ const EXPECTED_INSTANCE_BYTES: u64 = 512 * 1024;
 /// How much memory the instances of a component begin with, which decides how they are made anew.
 #[derive(Clone, Copy, Debug, Default, Eq, Ord, PartialEq, PartialOrd)]
 pub(crate) enum Image {
+    /// Little data, which is copied into memory that stays, see [`crate::memory`].
+    Copied,
     /// Few pages: to give back those that were written costs least.
     #[default]
     Small,
@@ -25,17 +35,17 @@ pub(crate) enum Image {
 impl Image {
     /// The image is most of a large artifact.
     pub(crate) fn of(artifact: &Artifact) -> Self {
-        if artifact.size >= LARGE_ARTIFACT {
-            Self::Large
-        } else {
-            Self::Small
+        match EngineKind::of(artifact).data {
+            Data::Little => Self::Copied,
+            Data::Much if artifact.size >= LARGE_ARTIFACT => Self::Large,
+            Data::Much => Self::Small,
         }
     }
 
     /// Bytes of memory and of table that stay with a slot of the pool between instances.
     fn resident(self) -> (usize, usize) {
         match self {
-            Self::Small => (0, 16 << 10),
+            Self::Copied | Self::Small => (0, 16 << 10),
             Self::Large => (32 << 20, 256 << 10),
         }
     }
@@ -76,7 +86,28 @@ impl Demand {
         self.instances.min(MOST_INSTANCES).min(by_memory).max(1)
     }
 
-    pub(crate) fn pooling(&self, profile: Profile, instances: u32) -> PoolingAllocationConfig {
+    /// Gives an engine the memory and stacks for so many instances.
+    pub(crate) fn furnish(
+        &self,
+        config: &mut Config,
+        profile: Profile,
+        instances: u32,
+    ) -> io::Result<()> {
+        #[cfg(target_os = "linux")]
+        if self.image == Image::Copied {
+            let memories = instances.saturating_mul(self.largest.memories.max(1));
+            let memories = Memories::new(usize::try_from(memories).unwrap_or(usize::MAX))?;
+            config
+                .with_host_memory(Arc::new(memories))
+                .with_host_stack(Arc::new(Stacks::default()));
+            return Ok(());
+        }
+        let pool = self.pooling(profile, instances);
+        config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
+        Ok(())
+    }
+
+    fn pooling(&self, profile: Profile, instances: u32) -> PoolingAllocationConfig {
         // A call has a stack of its own; with component-model-async the event loop of its instance has another.
         let stacks_per_instance = match profile {
             Profile::Sync => 1,

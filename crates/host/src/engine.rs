@@ -16,11 +16,11 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use tokio::sync::Semaphore;
 use wasmtime::component::Component;
-use wasmtime::{Config, Engine, InstanceAllocationStrategy};
+use wasmtime::{Config, Engine};
 
 use crate::demand::Demand;
 use crate::error::HostError;
-use crate::locked::{Artifact, Profile};
+use crate::locked::{Artifact, Data, EngineKind, Profile};
 use crate::telemetry::Log;
 
 /// A guest that computes is interrupted this often, so that others on the same thread go on.
@@ -58,9 +58,18 @@ impl Profile {
     }
 }
 
+impl Data {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Little => "little",
+            Self::Much => "much",
+        }
+    }
+}
+
 /// Everything that decides the generated code.
-fn codegen(profile: Profile, strategy: Strategy) -> Config {
-    let concurrent = profile == Profile::Async;
+fn codegen(kind: EngineKind, strategy: Strategy) -> Config {
+    let concurrent = kind.profile == Profile::Async;
     let mut config = Config::new();
     config
         .strategy(match strategy {
@@ -68,7 +77,7 @@ fn codegen(profile: Profile, strategy: Strategy) -> Config {
             Strategy::Winch => wasmtime::Strategy::Winch,
         })
         .epoch_interruption(true)
-        .memory_init_cow(true)
+        .memory_init_cow(kind.data == Data::Much)
         .wasm_gc(false)
         .wasm_threads(false)
         .wasm_exceptions(false)
@@ -81,8 +90,8 @@ fn codegen(profile: Profile, strategy: Strategy) -> Config {
 
 /// The same for engines that only load. The compiler is switched off, except with Winch: Wasmtime asks the compiler's
 /// settings whether code follows Winch's calling convention, and without them refuses all that does.
-fn loading(profile: Profile, strategy: Strategy) -> Config {
-    let mut config = codegen(profile, strategy);
+fn loading(kind: EngineKind, strategy: Strategy) -> Config {
+    let mut config = codegen(kind, strategy);
     config.enable_compiler(strategy == Strategy::Winch);
     config
 }
@@ -98,12 +107,12 @@ fn make(config: &Config) -> wasmtime::Result<Engine> {
 }
 
 /// An engine that compiles; used by the separate compile process and by embedders, never by workers.
-pub(crate) fn compiling_engine(profile: Profile, strategy: Strategy) -> Result<Engine, HostError> {
-    make(&codegen(profile, strategy)).map_err(|error| engine_error(&error))
+pub(crate) fn compiling_engine(kind: EngineKind, strategy: Strategy) -> Result<Engine, HostError> {
+    make(&codegen(kind, strategy)).map_err(|error| engine_error(&error))
 }
 
-/// Name of the folder that holds artifacts for this build of the core, profile and compiler.
-pub fn engine_key(profile: Profile, strategy: Strategy) -> Result<String, HostError> {
+/// Name of the folder that holds artifacts for this build of the core, engine and compiler.
+pub fn engine_key(kind: EngineKind, strategy: Strategy) -> Result<String, HostError> {
     struct Sha(Sha256);
     impl Hasher for Sha {
         fn finish(&self) -> u64 {
@@ -116,20 +125,21 @@ pub fn engine_key(profile: Profile, strategy: Strategy) -> Result<String, HostEr
             self.0.update(bytes);
         }
     }
-    let engine = compiling_engine(profile, strategy)?;
+    let engine = compiling_engine(kind, strategy)?;
     let mut hasher = Sha(Sha256::new());
     engine.precompile_compatibility_hash().hash(&mut hasher);
     Ok(format!(
-        "{}-{}-{:016x}",
-        profile.name(),
+        "{}-{}-{}-{:016x}",
+        kind.profile.name(),
+        kind.data.name(),
         strategy.name(),
         hasher.finish()
     ))
 }
 
 /// Compiles a component to an AOT artifact. Meant for a separate, short-lived process with limits of its own.
-pub fn compile(wasm: &[u8], profile: Profile, strategy: Strategy) -> Result<Vec<u8>, HostError> {
-    compiling_engine(profile, strategy)?
+pub fn compile(wasm: &[u8], kind: EngineKind, strategy: Strategy) -> Result<Vec<u8>, HostError> {
+    compiling_engine(kind, strategy)?
         .precompile_component(wasm)
         .map_err(|error| HostError::Compile(format!("{error:#}")))
 }
@@ -170,18 +180,16 @@ impl RunningEngine {
     /// Where address space is short the pool gets smaller, down to an engine without one that holds one instance at a
     /// time: requests then wait for a slot instead of failing for want of memory.
     pub(crate) fn new(
-        profile: Profile,
+        kind: EngineKind,
         strategy: Strategy,
         demand: &Demand,
         workers: u32,
     ) -> Result<Self, HostError> {
         let wanted = demand.bounded(workers);
-        let config = loading(profile, strategy);
+        let config = loading(kind, strategy);
         let pooled = |instances: u32| {
             let mut pooled = config.clone();
-            pooled.allocation_strategy(InstanceAllocationStrategy::Pooling(
-                demand.pooling(profile, instances),
-            ));
+            demand.furnish(&mut pooled, kind.profile, instances).ok()?;
             make(&pooled).ok()
         };
         let (engine, instances) = match largest(wanted, pooled) {
@@ -199,8 +207,8 @@ impl RunningEngine {
     }
 
     /// Makes an engine for one guest that has the process to itself: no pool, no ticker.
-    pub(crate) fn on_demand(profile: Profile, strategy: Strategy) -> Result<Self, HostError> {
-        let config = loading(profile, strategy);
+    pub(crate) fn on_demand(kind: EngineKind, strategy: Strategy) -> Result<Self, HostError> {
+        let config = loading(kind, strategy);
         let engine = make(&config).map_err(|error| engine_error(&error))?;
         Ok(Self {
             engine,
@@ -226,18 +234,22 @@ impl RunningEngine {
 
     /// Makes an engine for guests inside somebody's program: no pool, because nobody knows how many there will be.
     pub(crate) fn ticking(
-        profile: Profile,
+        kind: EngineKind,
         strategy: Strategy,
         tick: Duration,
     ) -> Result<Self, HostError> {
-        let made = Self::on_demand(profile, strategy)?;
+        let made = Self::on_demand(kind, strategy)?;
         start_ticker(&made.engine, tick)?;
         Ok(made)
     }
 
     /// Makes an engine that compiles, for core modules inside somebody's program.
     pub(crate) fn compiling(tick: Duration) -> Result<Engine, HostError> {
-        let engine = compiling_engine(Profile::Sync, Strategy::Cranelift)?;
+        let kind = EngineKind {
+            profile: Profile::Sync,
+            data: Data::Much,
+        };
+        let engine = compiling_engine(kind, Strategy::Cranelift)?;
         start_ticker(&engine, tick)?;
         Ok(engine)
     }
@@ -313,50 +325,62 @@ mod tests {
     use std::path::Path;
 
     use super::*;
+    use crate::demand::Image;
     use crate::locked::Resources;
 
     const COMPONENT: &[u8] = br"(component (core module (memory 1) (table 2 funcref)))";
 
-    fn artifact(folder: &Path, profile: Profile, strategy: Strategy) -> Artifact {
+    /// What an instance takes that begins with so many bytes.
+    fn resources(data: u64) -> Resources {
+        Resources {
+            core_instances: 14,
+            memories: 1,
+            tables: 2,
+            table_elements: 30_000,
+            data,
+        }
+    }
+
+    fn kind(profile: Profile, data: u64) -> EngineKind {
+        EngineKind::new(profile, &resources(data))
+    }
+
+    fn kinds() -> impl Iterator<Item = (EngineKind, u64)> {
+        let profiles = [Profile::Sync, Profile::Async].into_iter();
+        profiles.flat_map(|profile| [0, 1 << 20].map(|data| (kind(profile, data), data)))
+    }
+
+    fn artifact(folder: &Path, (kind, data): (EngineKind, u64), strategy: Strategy) -> Artifact {
         let path = folder.join("component.cwasm");
-        let bytes = compile(COMPONENT, profile, strategy).unwrap();
+        let bytes = compile(COMPONENT, kind, strategy).unwrap();
         std::fs::write(&path, &bytes).unwrap();
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
         let size = u64::try_from(bytes.len()).unwrap();
         Artifact {
             path,
             size,
-            profile,
-            resources: Resources::default(),
+            profile: kind.profile,
+            resources: resources(data),
         }
     }
 
-    fn running(profile: Profile, strategy: Strategy) -> RunningEngine {
-        let mut demand = Demand::default();
-        demand.add(
-            10,
-            &Resources {
-                core_instances: 14,
-                memories: 1,
-                tables: 2,
-                table_elements: 30_000,
-            },
-            1 << 20,
-        );
-        RunningEngine::new(profile, strategy, &demand, 2).unwrap()
+    fn running(artifact: &Artifact, strategy: Strategy) -> RunningEngine {
+        let mut demand = Demand::of(Image::of(artifact));
+        demand.add(10, &artifact.resources, 1 << 20);
+        RunningEngine::new(EngineKind::of(artifact), strategy, &demand, 2).unwrap()
     }
 
     #[test]
-    fn every_artifact_loads_in_the_engine_of_its_profile_and_compiler() {
-        for profile in [Profile::Sync, Profile::Async] {
+    fn every_artifact_loads_in_the_engine_of_its_kind_and_compiler() {
+        for kind in kinds() {
             for strategy in [Strategy::Cranelift, Strategy::Winch] {
                 let folder = tempfile::tempdir().unwrap();
-                let artifact = artifact(folder.path(), profile, strategy);
+                let artifact = artifact(folder.path(), kind, strategy);
 
-                running(profile, strategy)
+                running(&artifact, strategy)
                     .load("sha256:00", &artifact)
                     .unwrap();
-                RunningEngine::on_demand(profile, strategy)
+                RunningEngine::on_demand(kind.0, strategy)
                     .unwrap()
                     .load("sha256:00", &artifact)
                     .unwrap();
@@ -365,41 +389,51 @@ mod tests {
     }
 
     #[test]
-    fn every_profile_and_compiler_has_a_key_of_its_own_that_stays() {
-        let all = [Profile::Sync, Profile::Async].map(|profile| {
-            [Strategy::Cranelift, Strategy::Winch]
-                .map(|strategy| engine_key(profile, strategy).unwrap())
-        });
-        let keys: std::collections::BTreeSet<_> = all.iter().flatten().collect();
+    fn every_kind_and_compiler_has_a_key_of_its_own_that_stays() {
+        let all: Vec<_> = kinds()
+            .flat_map(|(kind, _)| {
+                [Strategy::Cranelift, Strategy::Winch]
+                    .map(|strategy| engine_key(kind, strategy).unwrap())
+            })
+            .collect();
+        let keys: std::collections::BTreeSet<_> = all.iter().collect();
 
-        assert_eq!(keys.len(), 4);
+        assert_eq!(keys.len(), 8);
         assert_eq!(
-            engine_key(Profile::Sync, Strategy::Cranelift).unwrap(),
-            all[0][0]
+            engine_key(kind(Profile::Sync, 0), Strategy::Cranelift).unwrap(),
+            all[0]
         );
-        assert!(all[0][0].starts_with("sync-cranelift-"), "{}", all[0][0]);
+        assert!(all[0].starts_with("sync-little-cranelift-"), "{}", all[0]);
     }
 
     #[test]
     fn an_artifact_of_another_engine_is_refused() {
         let folder = tempfile::tempdir().unwrap();
-        let artifact = artifact(folder.path(), Profile::Async, Strategy::Cranelift);
+        let ours = kind(Profile::Sync, 0);
+        for other in [
+            (kind(Profile::Async, 0), 0),
+            (kind(Profile::Sync, 1 << 20), 1 << 20),
+        ] {
+            let artifact = artifact(folder.path(), other, Strategy::Cranelift);
 
-        let refused = running(Profile::Sync, Strategy::Cranelift)
-            .load("sha256:00", &artifact)
-            .unwrap_err();
+            let refused = RunningEngine::on_demand(ours, Strategy::Cranelift)
+                .unwrap()
+                .load("sha256:00", &artifact)
+                .unwrap_err();
 
-        assert_eq!(
-            (refused.kind(), refused.digest()),
-            ("artifact", Some("sha256:00"))
-        );
+            assert_eq!(
+                (refused.kind(), refused.digest()),
+                ("artifact", Some("sha256:00"))
+            );
+        }
     }
 
     #[test]
     fn a_file_that_is_torn_or_that_others_may_write_is_refused() {
         let folder = tempfile::tempdir().unwrap();
-        let artifact = artifact(folder.path(), Profile::Sync, Strategy::Cranelift);
-        let engine = running(Profile::Sync, Strategy::Cranelift);
+        let kind = kind(Profile::Sync, 0);
+        let artifact = artifact(folder.path(), (kind, 0), Strategy::Cranelift);
+        let engine = running(&artifact, Strategy::Cranelift);
         let refusal = || engine.load("sha256:00", &artifact).unwrap_err().to_string();
 
         std::fs::set_permissions(&artifact.path, std::fs::Permissions::from_mode(0o666)).unwrap();
@@ -414,7 +448,7 @@ mod tests {
 
     #[test]
     fn bytes_that_are_no_component_do_not_compile() {
-        let error = compile(b"(module)", Profile::Sync, Strategy::Cranelift).unwrap_err();
+        let error = compile(b"(module)", kind(Profile::Sync, 0), Strategy::Cranelift).unwrap_err();
 
         assert_eq!(error.kind(), "component");
     }

@@ -13,7 +13,7 @@ use crate::demand::{Demand, Image};
 use crate::engine::RunningEngine;
 use crate::error::HostError;
 use crate::link::{self, Callee, Linked};
-use crate::locked::{Artifact, LinkMode, LockedApp, LockedComponent, Profile, SCHEMA};
+use crate::locked::{Artifact, EngineKind, LinkMode, LockedApp, LockedComponent, Profile, SCHEMA};
 use crate::pool::{Place, Pool, PoolStatus, Share, Slots};
 use crate::settings::{Settings, Start};
 use crate::shutdown::Shutdown;
@@ -137,7 +137,7 @@ struct Loader<'a> {
     settings: &'a Settings,
     artifacts: &'a BTreeMap<String, Artifact>,
     log: &'a Log,
-    grounds: BTreeMap<(Profile, Image), Ground>,
+    grounds: BTreeMap<(EngineKind, Image), Ground>,
     loaded: HashMap<&'a str, Component>,
 }
 
@@ -148,7 +148,7 @@ impl<'a> Loader<'a> {
             apps,
             artifacts,
         } = start;
-        let mut demands = BTreeMap::<(Profile, Image), Demand>::new();
+        let mut demands = BTreeMap::<(EngineKind, Image), Demand>::new();
         for app in apps {
             if app.schema != SCHEMA {
                 return Err(HostError::Routes(format!(
@@ -161,12 +161,12 @@ impl<'a> Loader<'a> {
                 let instances = settings.share(component.limits.concurrency);
                 let image = Image::of(artifact);
                 let demand = demands
-                    .entry((artifact.profile, image))
+                    .entry((EngineKind::of(artifact), image))
                     .or_insert_with(|| Demand::of(image));
                 demand.add(instances, &artifact.resources, component.limits.memory);
             }
         }
-        let ground = |(kind, demand): ((Profile, Image), Demand)| {
+        let ground = |(kind, demand): ((EngineKind, Image), Demand)| {
             let ground = Ground::new(kind.0, &demand, settings)?;
             ground.running.warn_if_short(log);
             Ok((kind, ground))
@@ -219,7 +219,7 @@ impl<'a> Loader<'a> {
         let artifact = find(self.artifacts, &component.digest)?;
         let ground = self
             .grounds
-            .get(&(artifact.profile, Image::of(artifact)))
+            .get(&(EngineKind::of(artifact), Image::of(artifact)))
             .ok_or_else(|| HostError::Engine("an engine profile is missing".into()))?;
         let code = match self.loaded.get(component.digest.as_str()) {
             Some(code) => code.clone(),
@@ -237,13 +237,10 @@ impl<'a> Loader<'a> {
 }
 
 impl Ground {
-    fn new(profile: Profile, demand: &Demand, settings: &Settings) -> Result<Self, HostError> {
-        let running = RunningEngine::new(
-            profile,
-            settings.compiler_strategy,
-            demand,
-            settings.workers,
-        )?;
+    fn new(kind: EngineKind, demand: &Demand, settings: &Settings) -> Result<Self, HostError> {
+        let profile = kind.profile;
+        let running =
+            RunningEngine::new(kind, settings.compiler_strategy, demand, settings.workers)?;
         let linker = wisp_wasi::linker(&running.engine, profile == Profile::Async)
             .map_err(|error| HostError::Engine(format!("{error:#}")))?;
         let slots = Slots::new(running.slots.clone());

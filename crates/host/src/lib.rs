@@ -14,10 +14,16 @@ mod host;
 mod inspect;
 mod link;
 mod locked;
+#[cfg(target_os = "linux")]
+mod memory;
 mod merge;
+#[cfg(target_os = "linux")]
+mod pagemap;
 mod pool;
 mod settings;
 mod shutdown;
+#[cfg(target_os = "linux")]
+mod stacks;
 mod telemetry;
 pub mod trigger;
 pub mod value;
@@ -33,8 +39,8 @@ pub use error::HostError;
 pub use host::Host;
 pub use inspect::{FileKind, InspectError, Inspection, Producers, inspect};
 pub use locked::{
-    Artifact, LinkMode, LockedApp, LockedComponent, LockedInstances, LockedLimits, LockedLink,
-    LockedRoute, Profile, Resources,
+    Artifact, Data, EngineKind, LinkMode, LockedApp, LockedComponent, LockedInstances,
+    LockedLimits, LockedLink, LockedRoute, Profile, Resources,
 };
 pub use merge::{MergeError, merge};
 pub use pool::{InvokeError, Pool, PoolStatus};

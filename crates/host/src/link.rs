@@ -8,7 +8,7 @@
 //! future of the call inside it is dropped, and with it the callee's instance.
 //!
 //! Handles mean nothing in another store, so functions that pass resources are refused when the host loads, by name.
-//! Calls cannot run in circles, because a component that is reached from itself is refused too.
+//! Streams and futures of numbers and strings are led from one store to the other ([`crossing`]). Calls cannot run in circles, because a component that is reached from itself is refused too.
 //!
 //! The same links let a guest reach `http://<component>.internal/`: a request of one component is a request to another,
 //! in process, body by body, without a socket.
@@ -25,10 +25,18 @@ use wasmtime::{Result, bail};
 use wasmtime_wasi_http::WasiBody;
 use wisp_wasi::{PeerResponse, Peers, State};
 
-use crate::value::{self, Signature, Type, Value};
+use crate::value::{self, Payload, Signature, Type, Value};
+
+mod crossing;
+
+use crossing::Bridge;
+pub(crate) use crossing::{Begun, Crossing};
 
 /// The result of a call of another component, at some time.
 pub(crate) type Called = Pin<Box<dyn Future<Output = Result<Option<Value>>> + Send>>;
+
+/// The same for a call that may go on after it has returned.
+pub(crate) type Returned = Pin<Box<dyn Future<Output = Result<Crossing>> + Send>>;
 
 /// A function that a component exports.
 #[derive(Debug)]
@@ -47,6 +55,10 @@ pub(crate) trait Callee: Send + Sync + std::fmt::Debug {
 
     /// Called for each bridged call, many times at once. Dropping the future drops the instance that it runs in.
     fn call(self: Arc<Self>, function: Arc<Exported>, arguments: Vec<Value>) -> Called;
+
+    /// Called for each bridged call of an async function, or of one with streams; what is open then goes on after it has
+    /// returned. Dropping the future before drops the instance.
+    fn begin(self: Arc<Self>, begun: Begun) -> Returned;
 
     /// Called for each request to `http://<name>.internal/`; `None` when it does not serve HTTP.
     fn fetch(self: Arc<Self>, request: http::Request<WasiBody>) -> Option<PeerResponse>;
@@ -165,16 +177,27 @@ impl Link<'_> {
             self.caller
         )
         .into();
-        let call = move |arguments| {
+        if goes_on(signature) {
+            let bridge = Arc::new(Bridge {
+                callee,
+                function: exported,
+                place,
+            });
+            return if signature.asynchronous() {
+                value::define_concurrent(linker, name, signature, move |accessor, values| {
+                    bridge.answer_concurrent(accessor, values)
+                })
+            } else {
+                value::define(linker, name, signature, move |store, values| {
+                    bridge.answer(store, values)
+                })
+            };
+        }
+        value::define(linker, name, signature, move |_, arguments| {
             let answer = callee.clone().call(exported.clone(), arguments);
             let place = place.clone();
-            Box::pin(async move { answer.await.context(place) }) as Called
-        };
-        if signature.asynchronous() {
-            value::define_concurrent(linker, name, signature, move |_, values| call(values))
-        } else {
-            value::define(linker, name, signature, move |_, values| call(values))
-        }
+            Box::pin(async move { answer.await.context(place) })
+        })
     }
 
     fn exported(&self, name: &str) -> Result<Exported> {
@@ -192,22 +215,23 @@ impl Link<'_> {
     }
 }
 
-/// Refuses what cannot be copied from one store to another.
+/// Refuses what cannot get from one store to another.
 fn check_crosses(signature: &Signature) -> Result<()> {
-    let handle = |ty: &Type| {
-        matches!(
-            ty,
-            Type::Own(_)
-                | Type::Borrow(_)
-                | Type::Stream(_)
-                | Type::Future(_)
-                | Type::Unsupported(_)
-        )
+    let stuck = |ty: &Type| match ty {
+        Type::Stream(_) | Type::Future(_) => Payload::of(ty).is_none(),
+        Type::Own(_) | Type::Borrow(_) | Type::Unsupported(_) => true,
+        _ => false,
     };
-    match signature.types().find_map(|ty| ty.find(&handle)) {
+    match signature.types().find_map(|ty| ty.find(&stuck)) {
         None => Ok(()),
         Some(ty) => bail!("`{ty}` cannot cross a bridged link, only a fused one"),
     }
+}
+
+/// Whether something of a call may go on after it has returned.
+fn goes_on(signature: &Signature) -> bool {
+    let open = |ty: &Type| matches!(ty, Type::Stream(_) | Type::Future(_));
+    signature.asynchronous() || signature.types().any(|ty| ty.find(&open).is_some())
 }
 
 /// The components of an app, each after all those that it is linked to; an error is the path of a circle.

@@ -5,14 +5,17 @@
 //! is dropped too, which is the only way to stop a guest. After a trap or a timeout an instance is never used again.
 //!
 //! Requests are served by two kinds of instances because there are two engine profiles: [`sync`] for `wasi:http` 0.2 and
-//! [`concurrent`] for 0.3. Calls of other components are answered by instances of a third kind ([`called`]), for either
-//! profile, under the same admission and limits. A component that only others call is a library: it has no other kind.
+//! [`concurrent`] for 0.3. Calls of other components are answered by instances of a third kind ([`called`], and
+//! [`ongoing`] for calls that go on after they have returned), for either profile, under the same admission and limits.
+//! A component that only others call is a library: it has no other kind.
 
 mod admission;
 mod body;
 mod called;
 mod concurrent;
+mod ongoing;
 mod slots;
+mod stock;
 mod sync;
 mod ticket;
 mod warm;
@@ -30,7 +33,7 @@ use wasmtime_wasi_http::{Error as HttpError, WasiBody, p2, p3};
 use wisp_wasi::{PeerResponse, State};
 
 use crate::blueprint::Blueprint;
-use crate::link::{Called, Callee, Exported};
+use crate::link::{Begun, Called, Callee, Exported, Returned};
 use crate::locked::{LockedComponent, LockedInstances, LockedLimits, Profile};
 use crate::telemetry::{Log, RequestId};
 use crate::value::Value;
@@ -38,7 +41,6 @@ use crate::value::Value;
 use admission::{Admission, Permit};
 use called::CalledInstances;
 use concurrent::ConcurrentInstances;
-use slots::Holder;
 pub(crate) use slots::Slots;
 use sync::SyncInstances;
 
@@ -229,11 +231,11 @@ impl Pool {
     /// What goes on now.
     pub fn status(&self) -> PoolStatus {
         let serving = match &self.http {
-            Some(Instances::Sync(instances)) => Holder::warm(instances.as_ref()),
+            Some(Instances::Sync(instances)) => instances.warm(),
             Some(Instances::Concurrent(instances)) => instances.warm(),
             None => 0,
         };
-        let called = self.called.as_deref().map_or(0, Holder::warm);
+        let called = self.called.as_deref().map_or(0, CalledInstances::warm);
         PoolStatus {
             active: self.admission.active(),
             queued: self.admission.queued(),
@@ -307,6 +309,16 @@ impl Callee for Pool {
             let call = called.call(&function, arguments);
             let result = timeout_at(deadline, call).await;
             Ok(result.unwrap_or(Err(InvokeError::Timeout))?)
+        })
+    }
+
+    fn begin(self: Arc<Self>, begun: Begun) -> Returned {
+        Box::pin(async move {
+            let Some(called) = &self.called else {
+                return Err(InvokeError::Library.into());
+            };
+            let (permit, deadline) = self.admit().await?;
+            Ok(called.begin(begun, permit, deadline).await?)
         })
     }
 

@@ -8,11 +8,13 @@
     reason = "what helps a test may fail like a test"
 )]
 
+mod async_support;
 mod compose_support;
 
+use async_support::{AWAIT, WAITING, future_handles, lifted, stream_handles};
 use compose_support::{
     ANSWER, COUNTER, LEFT, RIGHT, WIT, answer, both, boxes, component, component_of, composition,
-    counter, front, part, relay, spy,
+    counter, front, later_answer, pair, part, relay, spy,
 };
 use wisp_host::{ComposeError, check_link, compose, inspect, interfaces};
 
@@ -139,57 +141,127 @@ fn resources_cross_links_and_are_dropped_where_they_were_made() {
                 (call $drop (local.get 0))
                 (i32.add (local.get 1) (call $dropped))))"#,
     );
-    let linked = composition(
-        "user",
-        [
-            ("user", part(0, &[("test:parts/boxes", "boxes")])),
-            ("boxes", part(1, &[])),
-        ],
-    );
+    let linked = pair("user", "test:parts/boxes", "boxes");
 
     let composed = compose(&linked, &[user, boxes()]).unwrap();
 
     assert_eq!(answer(&composed).unwrap(), 41);
 }
 
-#[test]
-fn interfaces_with_streams_and_futures_can_be_linked() {
-    let reader = component(
-        "reading",
+/// Doubles bytes while they come, and names a number as soon as it is known.
+fn flow() -> Vec<u8> {
+    let module = "[export]test:parts/flow";
+    let double = lifted(
+        "test:parts/flow#double",
+        "(param $bytes i32) (result i32)
+         (local $new i64) (local $writer i32) (local $code i32)
+         (local.set $new (call $new-stream))
+         (local.set $writer (call $writer (local.get $new)))
+         (call $return-double (call $reader (local.get $new)))
+         (loop $more
+            (local.set $code (call $await (local.get $bytes)
+                (call $read (local.get $bytes) (i32.const 1024) (i32.const 1))))
+            (if (i32.shr_u (local.get $code) (i32.const 4)) (then
+                (i32.store8 (i32.const 1024) (i32.mul (i32.const 2) (i32.load8_u (i32.const 1024))))
+                (drop (call $await (local.get $writer)
+                    (call $write (local.get $writer) (i32.const 1024) (i32.const 1))))))
+            (br_if $more (i32.eqz (i32.and (local.get $code) (i32.const 15)))))
+         (call $drop-reader (local.get $bytes))
+         (call $drop-writer (local.get $writer))",
+    );
+    let name = lifted(
+        "test:parts/flow#name",
+        "(param $number i32) (result i32)
+         (local $new i64) (local $writer i32)
+         (local.set $new (call $new-future-name))
+         (local.set $writer (call $writer (local.get $new)))
+         (call $return-name (call $reader (local.get $new)))
+         (drop (call $await (local.get $number) (call $get (local.get $number) (i32.const 1024))))
+         (i32.store (i32.const 1028) (i32.load (i32.const 1024)))
+         (i32.store (i32.const 1024) (i32.const 2048))
+         (drop (call $await (local.get $writer) (call $give-name (local.get $writer) (i32.const 1024))))
+         (call $drop-getter (local.get $number))
+         (call $drop-giver-name (local.get $writer))",
+    );
+    let core = format!(
         r#"(module
-            (import "test:parts/flow" "pass" (func (param i32) (result i32)))
-            (import "test:parts/flow" "wait" (func (param i32 i32)))
+            (import "{module}" "[task-return]double" (func $return-double (param i32)))
+            (import "{module}" "[task-return]name" (func $return-name (param i32)))
+            {WAITING} {} {} {}
             (memory (export "memory") 1)
+            (data (i32.const 2048) "seven is prime")
             (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) unreachable)
-            (func (export "test:parts/answer#get") (result i32) (i32.const 3)))"#,
+            {AWAIT} {double} {name})"#,
+        stream_handles(module, "double"),
+        future_handles(module, (0, "name"), ""),
+        future_handles(module, (1, "name"), "-name"),
     );
-    let flow = component(
-        "flowing",
-        r#"(module
-            (memory (export "memory") 1)
-            (func (export "test:parts/flow#pass") (param i32) (result i32) (local.get 0))
-            (func (export "test:parts/flow#wait") (param i32) (result i32) unreachable))"#,
-    );
-    let linked = composition(
-        "reader",
-        [
-            ("reader", part(0, &[("test:parts/flow", "flow")])),
-            ("flow", part(1, &[])),
-        ],
-    );
+    component("flowing", &core)
+}
 
-    let composed = compose(&linked, &[reader, flow]).unwrap();
+/// Sends 1, 2 and 3 through a stream, and 5 into a future; gives the sum of what comes back, and the length and the first
+/// letter of the name.
+fn reader() -> Vec<u8> {
+    let module = "test:parts/flow";
+    let get = lifted(
+        "test:parts/later-answer#get",
+        "(result i32)
+         (local $sent i64) (local $writer i32) (local $back i32) (local $sum i32) (local $left i32)
+         (local.set $sent (call $new-stream))
+         (local.set $writer (call $writer (local.get $sent)))
+         (local.set $back (call $double (call $reader (local.get $sent))))
+         (local.set $left (i32.const 3))
+         (loop $more
+            (i32.store8 (i32.const 512) (local.get $left))
+            (drop (call $await (local.get $writer) (call $write (local.get $writer) (i32.const 512) (i32.const 1))))
+            (drop (call $await (local.get $back) (call $read (local.get $back) (i32.const 513) (i32.const 1))))
+            (local.set $sum (i32.add (local.get $sum) (i32.load8_u (i32.const 513))))
+            (local.set $left (i32.sub (local.get $left) (i32.const 1)))
+            (br_if $more (local.get $left)))
+         (call $drop-writer (local.get $writer))
+         (if (i32.ne (call $await (local.get $back) (call $read (local.get $back) (i32.const 513) (i32.const 1)))
+                     (i32.const 1)) (then (unreachable)))
+         (call $drop-reader (local.get $back))
+         (local.set $sent (call $new-future))
+         (local.set $writer (call $writer (local.get $sent)))
+         (local.set $back (call $name (call $reader (local.get $sent))))
+         (i32.store (i32.const 512) (i32.const 5))
+         (drop (call $await (local.get $writer) (call $give (local.get $writer) (i32.const 512))))
+         (drop (call $await (local.get $back) (call $get-name (local.get $back) (i32.const 512))))
+         (call $return-get (i32.add (i32.mul (local.get $sum) (i32.const 10000))
+            (i32.add (i32.mul (i32.load (i32.const 516)) (i32.const 1000))
+                (i32.load8_u (i32.load (i32.const 512))))))",
+    );
+    let core = format!(
+        r#"(module
+            (import "{module}" "double" (func $double (param i32) (result i32)))
+            (import "{module}" "name" (func $name (param i32) (result i32)))
+            (import "[export]test:parts/later-answer" "[task-return]get" (func $return-get (param i32)))
+            {WAITING} {} {} {}
+            (memory (export "memory") 1)
+            (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) (i32.const 4096))
+            {AWAIT} {get})"#,
+        stream_handles(module, "double"),
+        future_handles(module, (0, "name"), ""),
+        future_handles(module, (1, "name"), "-name"),
+    );
+    component("reading", &core)
+}
+
+#[tokio::test]
+async fn streams_and_futures_carry_data_from_one_part_to_another() {
+    let linked = pair("reader", "test:parts/flow", "flow");
+
+    let composed = compose(&linked, &[reader(), flow()]).unwrap();
 
     assert_eq!(inspect(&composed).unwrap().imports, Vec::<String>::new());
-    assert_eq!(answer(&composed).unwrap(), 3);
+    let expected = (2 + 4 + 6) * 10_000 + 5 * 1000 + u32::from(b's');
+    assert_eq!(later_answer(&composed).await.unwrap(), expected);
 }
 
 #[test]
 fn a_link_for_what_is_not_imported_is_an_error_that_lists_the_imports() {
-    let linked = composition(
-        "front",
-        [("front", part(0, &[(LEFT, "spy")])), ("spy", part(1, &[]))],
-    );
+    let linked = pair("front", LEFT, "spy");
 
     let error = compose(&linked, &[front(), spy()]).unwrap_err();
 
@@ -202,13 +274,7 @@ fn a_link_for_what_is_not_imported_is_an_error_that_lists_the_imports() {
 
 #[test]
 fn a_link_to_a_component_without_the_interface_is_an_error_that_lists_the_exports() {
-    let linked = composition(
-        "front",
-        [
-            ("front", part(0, &[(ANSWER, "boxes")])),
-            ("boxes", part(1, &[])),
-        ],
-    );
+    let linked = pair("front", ANSWER, "boxes");
 
     let error = compose(&linked, &[front(), boxes()]).unwrap_err();
 
@@ -295,13 +361,7 @@ fn an_interface_of_plain_types_needs_nobody_to_answer() {
             .map(|import| (import.name, import.needed))
             .collect()
     };
-    let linked = composition(
-        "asker",
-        [
-            ("asker", part(0, &[("test:parts/tool", "tool")])),
-            ("tool", part(1, &[])),
-        ],
-    );
+    let linked = pair("asker", "test:parts/tool", "tool");
 
     let composed = compose(&linked, &[&asker, &tool]).unwrap();
 

@@ -12,18 +12,12 @@ mod compose_support;
 
 use std::collections::BTreeSet;
 
-use compose_support::{ANSWER, answer, boxes, component, composition, front, part, spy};
+use compose_support::{ANSWER, answer, boxes, component, composition, front, pair, part, spy};
 use wisp_host::{Part, compose, inspect};
 
 #[test]
 fn what_is_linked_to_is_denied_what_it_was_not_granted() {
-    let linked = composition(
-        "front",
-        [
-            ("front", part(0, &[(ANSWER, "spy")])),
-            ("spy", part(1, &[])),
-        ],
-    );
+    let linked = pair("front", ANSWER, "spy");
 
     let composed = compose(&linked, &[front(), spy()]).unwrap();
 
@@ -64,13 +58,7 @@ fn a_denial_that_the_interface_cannot_express_is_a_trap_that_says_who_was_denied
             (import "test:parts/keys" "count" (func $count (result i32)))
             (func (export "test:parts/answer#get") (result i32) (call $count)))"#,
     );
-    let linked = composition(
-        "front",
-        [
-            ("front", part(0, &[(ANSWER, "blunt")])),
-            ("blunt", part(1, &[])),
-        ],
-    );
+    let linked = pair("front", ANSWER, "blunt");
 
     let composed = compose(&linked, &[front(), blunt]).unwrap();
 
@@ -111,13 +99,7 @@ fn handles_that_go_into_a_denial_are_dropped() {
         ],
     );
     let inner = compose(&linked, &[front(), lender]).unwrap();
-    let whole = composition(
-        "inner",
-        [
-            ("inner", part(0, &[("test:parts/boxes", "boxes")])),
-            ("boxes", part(1, &[])),
-        ],
-    );
+    let whole = pair("inner", "test:parts/boxes", "boxes");
 
     let composed = compose(&whole, &[inner, boxes()]).unwrap();
 

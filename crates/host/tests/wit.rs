@@ -61,9 +61,9 @@ fn an_exporter_with_more_functions_links_and_one_with_fewer_does_not() {
     try_link(&more, &less).unwrap();
     let error = try_link(&less, &more).unwrap_err();
 
-    assert!(
-        error.message.contains("missing expected export `g`"),
-        "{error}"
+    assert_eq!(
+        error.message,
+        "a:b/c is not the same in importer and in exporter: instance is missing expected function export `g`"
     );
 }
 
@@ -86,6 +86,23 @@ fn an_interface_that_uses_another_package_can_be_tried() {
     folder.file(
         "main.wit",
         "package a:b; interface c { use dep:io/streams@0.2.0.{input}; f: func(it: borrow<input>); }",
+    );
+    let wit = read(folder.0.path()).unwrap();
+
+    try_link(&wit, &wit).unwrap();
+}
+
+#[test]
+fn an_exporter_may_need_of_another_package_what_the_importer_does_not() {
+    let folder = Folder::new();
+    std::fs::create_dir(folder.0.path().join("deps")).unwrap();
+    folder.file(
+        "deps/io.wit",
+        "package dep:io@0.2.0; interface types { record packet { id: u8 } }",
+    );
+    folder.file(
+        "main.wit",
+        "package a:b; interface c { use dep:io/types@0.2.0.{packet}; f: func(); }",
     );
     let wit = read(folder.0.path()).unwrap();
 

@@ -18,8 +18,8 @@ mod _core {
     use super::bindings::bindings;
     #[pymodule_export]
     use super::embed::{
-        PyCall, PyComponent, PyEmbedding, PyFunction, PyHandle, PyInstance, PyModule,
-        PyModuleInstance, PyWorld, forked,
+        PyCall, PyChunks, PyComponent, PyEmbedding, PyFeed, PyFunction, PyHandle, PyInstance,
+        PyModule, PyModuleInstance, PyWorld, ending, forked,
     };
     #[pymodule_export]
     use super::host::PyHost;

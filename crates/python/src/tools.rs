@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
-use wisp_host::{CommandOptions, HostError, Profile, Strategy};
+use wisp_host::{CommandOptions, Data, EngineKind, HostError, Profile, Strategy};
 
 use crate::error::{ComponentError, raise, system};
 
@@ -27,11 +27,20 @@ fn component_error(error: impl std::fmt::Display) -> PyErr {
     ComponentError::new_err(error.to_string())
 }
 
-/// Name of the folder of artifacts for this engine profile and compiler.
+/// Name of the folder of artifacts for this engine and compiler.
 #[pyfunction]
-pub(crate) fn engine_key(py: Python<'_>, profile: &str, strategy: &str) -> PyResult<String> {
-    let (profile, strategy) = (word::<Profile>(profile)?, word::<Strategy>(strategy)?);
-    py.detach(|| wisp_host::engine_key(profile, strategy))
+pub(crate) fn engine_key(
+    py: Python<'_>,
+    profile: &str,
+    data: &str,
+    strategy: &str,
+) -> PyResult<String> {
+    let kind = EngineKind {
+        profile: word::<Profile>(profile)?,
+        data: word::<Data>(data)?,
+    };
+    let strategy = word::<Strategy>(strategy)?;
+    py.detach(|| wisp_host::engine_key(kind, strategy))
         .map_err(|error| raise(&error))
 }
 
@@ -111,7 +120,7 @@ pub(crate) fn interfaces(py: Python<'_>, name: &str, component: &[u8]) -> PyResu
     json(&found)
 }
 
-/// Compiles a component for the engine profile that it needs and writes the artifact; gives its record as JSON.
+/// Compiles a component for the engine that it needs and writes the artifact; gives its record as JSON.
 #[pyfunction]
 #[expect(
     clippy::needless_pass_by_value,
@@ -128,10 +137,11 @@ pub(crate) fn compile(
         let wasm = std::fs::read(&wasm_path).map_err(|error| system(&error))?;
         let inspection = wisp_host::inspect(&wasm).map_err(component_error)?;
         let profile = inspection.profile;
-        let artifact = wisp_host::compile(&wasm, profile, strategy).map_err(|error| raise(&error))?;
-        std::fs::write(&artifact_path, artifact).map_err(|error| system(&error))?;
-        let engine_key = wisp_host::engine_key(profile, strategy).map_err(|error| raise(&error))?;
         let resources = inspection.resources;
+        let kind = EngineKind::new(profile, &resources);
+        let artifact = wisp_host::compile(&wasm, kind, strategy).map_err(|error| raise(&error))?;
+        std::fs::write(&artifact_path, artifact).map_err(|error| system(&error))?;
+        let engine_key = wisp_host::engine_key(kind, strategy).map_err(|error| raise(&error))?;
         Ok(serde_json::json!({ "profile": profile, "engine_key": engine_key, "resources": resources }))
     })?;
     json(&record)

@@ -7,6 +7,6 @@ mod linker;
 mod output;
 mod state;
 
-pub use linker::{linker, run_command};
-pub use output::{Lines, Output, Stream};
+pub use linker::{add_preview1, exit_code, linker, run_command};
+pub use output::{Captured, Lines, Output, Stream};
 pub use state::{Bounds, Companion, Embedded, PeerResponse, Peers, State};

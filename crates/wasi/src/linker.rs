@@ -1,7 +1,8 @@
 //! The functions that a guest may import.
 
 use wasmtime::component::{Component, Linker};
-use wasmtime::{Engine, Store};
+use wasmtime::{Engine, Linker as ModuleLinker, Store};
+use wasmtime_wasi::I32Exit;
 use wasmtime_wasi::p2::bindings::Command as Command2;
 use wasmtime_wasi::p3::bindings::Command as Command3;
 
@@ -37,4 +38,14 @@ pub async fn run_command(
     }
     let command = Command2::instantiate_async(&mut store, component, &linker).await?;
     command.wasi_cli_run().call_run(&mut store).await
+}
+
+/// WASI preview 1, for core modules.
+pub fn add_preview1(linker: &mut ModuleLinker<State>) -> wasmtime::Result<()> {
+    wasmtime_wasi::p1::add_to_linker_async(linker, State::preview1_context)
+}
+
+/// The code with which a program of preview 1 ended itself, if that is how a call ended.
+pub fn exit_code(error: &wasmtime::Error) -> Option<i32> {
+    error.downcast_ref::<I32Exit>().map(|exit| exit.0)
 }

@@ -8,6 +8,7 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use tokio::io::AsyncWrite;
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
+use wasmtime_wasi::p2::pipe::MemoryOutputPipe;
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
 
 /// Bytes that a guest may write in one call.
@@ -92,6 +93,32 @@ impl Output {
 impl Drop for Output {
     fn drop(&mut self) {
         self.finish();
+    }
+}
+
+/// Bytes of one stream that are kept; a program that writes more is stopped.
+const MOST_CAPTURED: usize = 64 << 20;
+
+/// Keeps what a program writes.
+#[derive(Clone, Debug)]
+pub struct Captured {
+    pub(crate) stdout: MemoryOutputPipe,
+    pub(crate) stderr: MemoryOutputPipe,
+}
+
+impl Captured {
+    /// Nothing yet.
+    #[expect(clippy::new_without_default, reason = "nobody wants one by accident")]
+    pub fn new() -> Self {
+        Self {
+            stdout: MemoryOutputPipe::new(MOST_CAPTURED),
+            stderr: MemoryOutputPipe::new(MOST_CAPTURED),
+        }
+    }
+
+    /// What was written to standard output and to standard error.
+    pub fn contents(&self) -> (Bytes, Bytes) {
+        (self.stdout.contents(), self.stderr.contents())
     }
 }
 

@@ -7,15 +7,18 @@ use std::any::Any;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use wasmtime::component::ResourceTable;
 use wasmtime::{Engine, ResourceLimiter, Store, UpdateDeadline};
+use wasmtime_wasi::p1::WasiP1Ctx;
+use wasmtime_wasi::p2::pipe::MemoryInputPipe;
 use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{
     Error as HttpError, RequestOptions, WasiBody, WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks,
     WasiHttpView,
 };
 
-use crate::output::{GuestStream, Lines, Output, Stream};
+use crate::output::{Captured, GuestStream, Lines, Output, Stream};
 
 /// Handles that one guest may hold at once.
 const MOST_HANDLES: usize = 10_000;
@@ -157,6 +160,8 @@ pub struct State {
     bounds: Bounds,
     output: Option<Arc<Output>>,
     companion: Option<Companion>,
+    /// For core modules, which know no other WASI.
+    preview1: Option<WasiP1Ctx>,
 }
 
 /// What an embedder keeps with an instance, for the functions that it gives the guest.
@@ -219,6 +224,7 @@ impl State {
             bounds: Bounds::new(memory),
             output,
             companion: None,
+            preview1: None,
         }
     }
 
@@ -253,6 +259,34 @@ impl State {
         let mut store = Self::preempted(engine, state);
         store.set_hostcall_fuel(EMBEDDED_HOSTCALL_BYTES.max(embedded.memory));
         store
+    }
+
+    /// The same for an instance of a core module, which reads `input`, and writes to where `captured` keeps it, if it does.
+    pub fn preview1(
+        engine: &Engine,
+        embedded: Embedded,
+        input: Bytes,
+        captured: Option<Captured>,
+    ) -> Store<Self> {
+        let output = Output::new(embedded.lines);
+        let mut builder = isolated(&output);
+        builder
+            .envs(&embedded.environment)
+            .args(&embedded.arguments)
+            .stdin(MemoryInputPipe::new(input));
+        if let Some(Captured { stdout, stderr }) = captured {
+            builder.stdout(stdout).stderr(stderr);
+        }
+        let mut state = Self::new(WasiCtx::builder().build(), Some(output), embedded.memory);
+        state.preview1 = Some(builder.build_p1());
+        state.companion = Some(embedded.companion);
+        Self::preempted(engine, state)
+    }
+
+    /// What WASI preview 1 works on.
+    pub(crate) fn preview1_context(&mut self) -> &mut WasiP1Ctx {
+        self.preview1
+            .get_or_insert_with(|| WasiCtx::builder().build_p1())
     }
 
     fn preempted(engine: &Engine, state: Self) -> Store<Self> {

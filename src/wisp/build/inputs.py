@@ -5,6 +5,7 @@ from __future__ import annotations
 import fnmatch
 import hashlib
 import os
+import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -59,7 +60,16 @@ def _walk(folder: Path, ignored: Sequence[str]) -> Iterator[Path]:
 
     for parent, folders, names in os.walk(folder, onerror=fail):
         folders[:] = [name for name in folders if wanted(name)]
-        yield from (Path(parent, name) for name in names if not name.startswith("."))
+        paths = (Path(parent, name) for name in names if not name.startswith("."))
+        yield from (path for path in paths if not _is_special(path))
+
+
+def _is_special(path: Path) -> bool:
+    """Whether it is a pipe, a socket or a device: no source, and reading it could take for ever."""
+    try:
+        return not stat.S_ISREG(path.stat().st_mode)
+    except OSError:
+        return False  # reading it says what is wrong, or that it is gone
 
 
 def matching(folder: Path, globs: Iterable[str]) -> list[Path]:

@@ -30,7 +30,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "function", metavar="INTERFACE.FUNCTION", help="what to call; the version may be left out"
     )
-    parser.add_argument("arguments", nargs="*", metavar="ARGS", help="its arguments, in WAVE or JSON")
+    parser.add_argument(
+        "arguments", nargs="*", default=[], metavar="ARGS", help="its arguments, in WAVE or JSON"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:

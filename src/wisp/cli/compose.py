@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +15,7 @@ from wisp.cli.prepared import PrepareOptions
 from wisp.errors import ComponentError, ManifestError
 from wisp.manifest.links import compatible
 from wisp.registry.cache import Cache
+from wisp.wit.agreement import disagreement
 
 if TYPE_CHECKING:
     import argparse
@@ -61,21 +61,9 @@ def run(arguments: argparse.Namespace) -> int:
         raise UsageError("--inherit is for .wasm files; an app says in its manifest who may use what")
     else:
         wasm = _of_app(paths[0], arguments)
-    _write(arguments.output, wasm)
+    output.write(arguments.output, wasm)
     _show(arguments, wasm)
     return 0
-
-
-def _write(path: Path, wasm: bytes) -> None:
-    """Write a file whole or not at all."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        beside.write_bytes(wasm)
-        beside.replace(path)
-    except OSError as error:
-        beside.unlink(missing_ok=True)
-        message = f"cannot write {path}: {error.strerror}"
-        raise ComponentError(message, path=path) from error
 
 
 def _are_files(paths: Sequence[Path]) -> bool:
@@ -124,7 +112,21 @@ def _of_files(paths: Sequence[Path], *, inherit: bool) -> bytes:
     if unused := _unused(names[0], parts):
         message = f"{unused} answers none of the imports of the others"
         raise ComponentError(message, hint=f"it exports {', '.join(found[unused].exports) or 'nothing'}")
-    return native.compose(names[0], parts)
+    try:
+        return native.compose(names[0], parts)
+    except ComponentError as error:
+        raise _explained(error, parts) from error
+
+
+def _explained(error: ComponentError, parts: Mapping[str, native.Part]) -> ComponentError:
+    """Say of components that do not fit together where they differ, instead of what the linker said."""
+    complaints = [
+        complaint
+        for name, part in parts.items()
+        for interface, provider in part.links.items()
+        if (complaint := disagreement((name, part.wasm), interface, (provider, parts[provider].wasm)))
+    ]
+    return ComponentError("\n".join(complaints)) if complaints else error
 
 
 def _read(path: Path) -> bytes:

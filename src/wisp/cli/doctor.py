@@ -39,6 +39,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Look at everything, and fail when something needed is missing."""
+    if not arguments.path.exists():
+        message = f"there is no file or folder {arguments.path}"
+        raise ManifestError(message, path=arguments.path)
     found = list(examine(arguments.path))
     healthy = all(check.status != "missing" for check in found)
     if arguments.json:
@@ -64,7 +67,7 @@ def _core() -> Check:
 
     try:
         version = native.version()
-        key = native.engine_key("sync", "cranelift")
+        key = native.engine_key("sync", "much", "cranelift")
     except ImportError as error:
         hint = "install wisp again; from its sources: make build"
         return Check("wisp", "core", "missing", f"the extension module does not load: {error}", hint)

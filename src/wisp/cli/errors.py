@@ -5,13 +5,10 @@ from __future__ import annotations
 import os
 import sys
 import traceback
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from wisp.cli import output
 from wisp.errors import BuildError, ManifestError, Trap, WispError, WitError
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 FAULT = 70
 """Our own fault (`EX_SOFTWARE`)."""
@@ -29,6 +26,10 @@ def show(error: Exception) -> int:
             print(line, file=sys.stderr)
         return error.exit_code
     label = output.paint("error:", "red", stream=sys.stderr)
+    if isinstance(error, OSError) and error.strerror:
+        # The machine's, such as a full disk, where nobody had anything better to say of it.
+        print(f"{label} {error.strerror}{_subject(error)}", file=sys.stderr)
+        return 1
     print(f"{label} a fault in wisp: {type(error).__name__}: {error}", file=sys.stderr)
     if not debug:
         print("  hint: run it again with WISP_DEBUG=1 to see where, and please report it:", file=sys.stderr)
@@ -43,7 +44,7 @@ def describe(error: WispError) -> list[str]:
     place = _place(error)
     if place and place not in error.message:
         lines.append(f"  at {place}")
-    if isinstance(error, BuildError) and error.output:
+    if isinstance(error, BuildError) and error.output and error.output not in error.message:
         lines += [f"  | {line}" for line in error.output.rstrip().splitlines()]
     if isinstance(error, Trap):
         lines += _trap(error)
@@ -51,6 +52,12 @@ def describe(error: WispError) -> list[str]:
         first, *rest = error.hint.splitlines()
         lines += [f"  hint: {first}", *(f"        {line}" for line in rest)]
     return lines
+
+
+def _subject(error: OSError) -> str:
+    if error.filename is None:
+        return ""
+    return f": {output.short(Path(os.fsdecode(error.filename)))}"
 
 
 def _trap(error: Trap) -> list[str]:

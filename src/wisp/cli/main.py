@@ -144,6 +144,7 @@ COMMANDS = (
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
     words = list(sys.argv[1:] if argv is None else argv)
+    _prepare_streams()
     try:
         code = _dispatch(words)
         sys.stdout.flush()
@@ -233,6 +234,18 @@ def _unknown(word: str) -> int:
     hint = f"did you mean `wisp {near[0]}`?" if near else "`wisp --help` lists the commands"
     print(f"error: there is no {what} `{word}`\n  hint: {hint}", file=sys.stderr)
     return USAGE
+
+
+def _prepare_streams() -> None:
+    """See to it that printing works: where a stream was closed, and with names that are not of its encoding."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123, SIM115 - for as long as we run
+        elif hasattr(stream, "reconfigure"):
+            # A path may have any bytes, and they go out as they came in; other encodings have not our arrows and lines.
+            unicode = stream.encoding.lower().replace("-", "") == "utf8"
+            stream.reconfigure(errors="surrogateescape" if unicode else "backslashreplace")
 
 
 def _abandon_stdout() -> None:

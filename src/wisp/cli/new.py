@@ -14,7 +14,7 @@ from wisp.errors import WispError
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 TEMPLATES = Path(__file__).parent.parent / "templates"
 DEFAULT = "http-python"
@@ -81,10 +81,12 @@ def create(app: NewApp) -> list[Path]:
         if target.exists() or target.is_symlink():
             message = f"{output.short(target)} is there already, and `wisp new` never overwrites"
             raise WispError(message, hint="choose another name, or another folder with --path")
+    new_folders = [folder for folder in _folders(copies) if not folder.exists()]
     try:
         for target, file in copies.items():
             _copy(file, target, app.name)
     except OSError as error:
+        _remove(copies, new_folders)
         message = f"cannot write {output.short(app.folder)}: {error.strerror}"
         raise WispError(message) from error
     return list(copies)
@@ -139,6 +141,22 @@ def _files(folder: Path) -> Iterator[Path]:
             yield from _files(entry)
         else:
             yield entry
+
+
+def _folders(targets: Iterable[Path]) -> list[Path]:
+    """Return the folders that these files need, the innermost first."""
+    found = {folder for target in targets for folder in target.parents}
+    return sorted(found, key=lambda folder: len(folder.parts), reverse=True)
+
+
+def _remove(files: Iterable[Path], folders: Iterable[Path]) -> None:
+    """Leave nothing half done, which the next try would take for something of the user's."""
+    for file in files:
+        with contextlib.suppress(OSError):
+            file.unlink()
+    for folder in folders:
+        with contextlib.suppress(OSError):
+            folder.rmdir()
 
 
 def _named(path: Path, name: str) -> Path:

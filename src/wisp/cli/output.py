@@ -137,9 +137,21 @@ def deliver(text: str, target: Path | None) -> None:
     if target is None:
         sys.stdout.write(text)
         return
+    write(target, text.encode())
+    print(f"wrote {short(target)}", file=sys.stderr)
+
+
+def write(target: Path, content: bytes) -> None:
+    """Write a file that the user asked for, whole or not at all.
+
+    Raises:
+        WispError: it cannot be written.
+
+    """
+    from wisp.manifest import files  # noqa: PLC0415 - most commands write nothing
+
     try:
-        target.write_text(text, encoding="utf-8")
+        files.write(target, content)
     except OSError as error:
         message = f"cannot write {short(target)}: {error.strerror}"
         raise WispError(message) from error
-    print(f"wrote {short(target)}", file=sys.stderr)

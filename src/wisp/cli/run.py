@@ -54,9 +54,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "file", type=Path, metavar="FILE.wasm", help="a command component, or a preview-1 program"
     )
-    parser.add_argument(
+    rest = parser.add_argument(
         "arguments", nargs=argparse.REMAINDER, metavar="ARGS", help="the program's own arguments"
     )
+    rest.required = False  # argparse would name it beside what is really missing
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -99,6 +100,9 @@ async def _artifact(file: Path) -> Artifact:
 def _read(file: Path) -> bytes:
     try:
         return file.read_bytes()
+    except IsADirectoryError as error:
+        message = f"{file} is a folder, and a program is a .wasm file"
+        raise ComponentError(message, path=file, hint=f"`wisp up {file}` builds and serves an app") from error
     except OSError as error:
         message = f"cannot read {file}: {error.strerror}"
         raise ComponentError(message, path=file) from error
@@ -110,6 +114,10 @@ def _component(cache: Cache, content: bytes, file: Path) -> str:
         return cache.add(content)
     from wisp import native  # noqa: PLC0415 - the core is loaded when it is needed
 
+    if "_start" not in native.inspect(content).exports:
+        message = f"{file} is not a program: it is a core module that exports no `_start`"
+        hint = "`wisp.Host().load_module` calls its functions from Python"
+        raise ComponentError(message, hint=hint, path=file)
     inputs = hashlib.sha256(f"program of preview1, wisp {wisp.__version__}\n".encode() + content).hexdigest()
     if digest := cache.built(f"sha256:{inputs}"):
         return digest

@@ -33,20 +33,15 @@ class Screen:
 
     def __init__(self, *, shown: bool) -> None:
         self._shown = shown
-        self._apps: Sequence[PreparedApp] = ()
         self._imported = time.monotonic()
 
-    def prepared(self, apps: Sequence[PreparedApp]) -> None:
-        """Remember what will be served."""
-        self._apps = apps
-
-    def listening(self, listening: Listening) -> None:
+    def listening(self, listening: Listening, apps: Sequence[PreparedApp]) -> None:
         """Show the screen: requests are answered from now on."""
         if not self._shown:
             return
         took = output.duration(_since_start(self._imported))
         lines = ["", f"  {output.paint(f'wisp {wisp.__version__}', 'bold', stream=sys.stderr)}", ""]
-        for app in self._apps:
+        for app in apps:
             lines += [*output.columns(_rows(app), indent=2), ""]
             if app.links:
                 lines += [*output.columns(output.link_rows(app.links), indent=2), ""]

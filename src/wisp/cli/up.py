@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from wisp.cli.prepare import PreparedApp, PrepareOptions
     from wisp.errors import WispError
+    from wisp.host.service import Listening
 
 MOST_WORKERS = 512
 
@@ -132,14 +133,17 @@ class _Up:
         self._log = Log(settings.log)
         self._screen = Screen(shown=settings.log.format == "text" or sys.stderr.isatty())
         self._progress = output.Progress()
+        self._prepared: tuple[PreparedApp, ...] = ()
+        self._served: tuple[PreparedApp, ...] = ()
 
     def around(self) -> Surroundings:
         return Surroundings(
             prepare=self._prepare,
             recover=self._recover,
-            listening=self._screen.listening,
+            listening=self._listening,
             failed=self._failed,
             log=self._log,
+            reloaded=self._reloaded,
         )
 
     async def _prepare(self) -> Start:
@@ -149,8 +153,19 @@ class _Up:
             apps = await prepare(self._paths, self._options(), self._progress.report)
         finally:
             self._progress.close()
-        self._screen.prepared(apps)
+        self._prepared = apps
         return _start(apps)
+
+    def _listening(self, listening: Listening) -> None:
+        self._served = self._prepared
+        self._screen.listening(listening, self._served)
+
+    def _reloaded(self) -> None:
+        from wisp.cli.changes import changes  # noqa: PLC0415 - a start does not need it
+
+        for change in changes(self._served, self._prepared):
+            self._log.event("component-changed", change.message, level="info", **change.details)
+        self._served = self._prepared
 
     def _options(self) -> PrepareOptions:
         from wisp.cli.prepare import PrepareOptions  # noqa: PLC0415 - as above

@@ -78,7 +78,7 @@ class Host:
             source: A ``.wasm`` file, its bytes, or the folder of an app, which is built.
             imports: By the name of an imported interface, the object that answers it: a method for each function, plain or
                 ``async``. It runs on the caller's event loop. What it raises ends the call as the cause of a `Trap`; `GuestError` is
-                the error of a WIT result.
+                the error of a WIT result. A resource is a class of that object, under the resource's name.
             component: Which one of an app, when it has several.
 
         Raises:
@@ -92,24 +92,28 @@ class Host:
 
         return Component(await load(self._ground(), source, imports, component))
 
-    async def load_module(self, source: Source) -> Module:
-        """Compile a core module that imports nothing, and make it ready to be instantiated.
+    async def load_module(self, source: Source, *, imports: Mapping[str, object] | None = None) -> Module:
+        """Compile a core module, and make it ready to be instantiated, or to be run when it is a program.
+
+        WASI preview 1 is the host's; a memory that it imports is made for each instance.
 
         Args:
             source: A ``.wasm`` file, or its bytes.
+            imports: By the name of an imported module, what answers its functions: an object with methods, or a mapping of names to
+                functions, plain or ``async``. They take numbers and return one, a tuple of several, or none.
 
         Raises:
             ComponentError: It is no module, or cannot be read.
-            LinkError: It imports something.
+            LinkError: It imports something that nobody answers.
 
         """
         import asyncio  # noqa: PLC0415 - whoever comes here has it
 
-        from wisp.host.embed.loading import read  # noqa: PLC0415 - slow to import
+        from wisp.host.embed.loading import load_module, read  # noqa: PLC0415 - slow to import
         from wisp.host.embed.modules import Module  # noqa: PLC0415 - slow to import
 
         wasm = await asyncio.to_thread(read, source)
-        return Module(await asyncio.to_thread(self._ground().load_module, wasm))
+        return Module(await asyncio.to_thread(load_module, self._ground(), wasm, imports))
 
     def _ground(self) -> Embedding:
         if self._closed:

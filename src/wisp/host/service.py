@@ -54,6 +54,9 @@ class Surroundings:
     log: Log
     """Where the host's events are written."""
 
+    reloaded: Callable[[], None] = lambda: None
+    """Told after each reload, before the log says that it is done."""
+
 
 class _Stopped(Exception):  # noqa: N818 - not an error: a person asked for it
     """A signal came before the host was up."""
@@ -160,6 +163,7 @@ class Service:
             self._around.failed(error)
             return old
         milliseconds = round((time.monotonic() - began) * 1000)
+        self._around.reloaded()
         self._log.event("reloaded", f"reloaded in {milliseconds} ms", milliseconds=milliseconds)
         return new
 

@@ -36,7 +36,10 @@ def check(data: Mapping[str, Any], places: Mapping[KeyPath, Place]) -> Iterator[
 def check_sources(manifest: Manifest) -> Iterator[Problem]:
     """Find components whose source is not there, or whose build cannot be meant."""
     for name, component in manifest.component.items():
-        complaint = _source_complaint(manifest.local_source(name), component)
+        try:
+            complaint = _source_complaint(manifest.local_source(name), component)
+        except OSError as error:
+            complaint = f"cannot be looked for: {error.strerror}"
         if complaint is not None:
             yield Problem(("component", name, "source"), complaint)
         yield from _build_complaints(name, component)

@@ -116,7 +116,7 @@ def problem(component: str, interface: str, message: str) -> Problem:
 def error(manifest: Manifest, wrong: Sequence[Problem]) -> ManifestError:
     """Make one error of all problems, each with its place in the manifest."""
     try:
-        places = positions(manifest.path.read_text(encoding="utf-8"))
+        places = positions(manifest.path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError):
         places = {}
     return problems.manifest_error(manifest.path, wrong, places)

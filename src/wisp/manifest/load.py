@@ -83,12 +83,14 @@ def _read(path: Path) -> str:
         content = path.read_bytes()
     except FileNotFoundError:
         message = f"there is no file {problems.shown(path)}"
-        raise ManifestError(message, path=path, hint="`wisp new` makes an app with a manifest") from None
+        hint = None if path.suffix == ".wasm" else "`wisp new` makes an app with a manifest"
+        raise ManifestError(message, path=path, hint=hint) from None
     except OSError as error:
         message = f"cannot read {problems.shown(path)}: {error.strerror}"
         raise ManifestError(message, path=path) from error
     try:
-        return content.decode("utf-8").replace("\r\n", "\n")
+        # Some editors put a mark in front that says that it is UTF-8.
+        return content.decode("utf-8").removeprefix("\ufeff").replace("\r\n", "\n")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         column = error.start - content.rfind(b"\n", 0, error.start)

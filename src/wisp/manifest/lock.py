@@ -9,16 +9,13 @@ Digests of what is built here are not in it: they belong to the locked app.
 
 from __future__ import annotations
 
-import contextlib
-import os
-import tempfile
 import tomllib
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final, Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field, Strict, ValidationError
 
 from wisp.errors import ManifestError
+from wisp.manifest import files
 from wisp.manifest.checks import local_sources, remote_sources
 from wisp.manifest.digests import Digest
 from wisp.manifest.problems import shown
@@ -26,6 +23,7 @@ from wisp.manifest.toml import write_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
 
     from wisp.manifest.models import Manifest
 
@@ -148,7 +146,10 @@ def write_lock(path: Path, lock: Lock, *, locked: bool = False) -> bool:
     if locked or (path.read_text(encoding="utf-8") if path.exists() else "") == text:
         return False
     try:
-        _replace(path, text)
+        if text:
+            files.write(path, text.encode())
+        else:
+            path.unlink()
     except OSError as error:
         message = f"cannot write {shown(path)}: {error.strerror}"
         raise ManifestError(message, path=path) from error
@@ -205,22 +206,3 @@ def _words(lock: Lock) -> dict[str, tuple[str, ...]]:
         **{f"{entry.url} ({entry.digest})": () for entry in lock.fetched},
         **{f"{entry.name} {entry.version} of {entry.source}": entry.hashes for entry in lock.dependency},
     }
-
-
-def _replace(path: Path, text: str) -> None:
-    if not text:
-        path.unlink()
-        return
-    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        # A temporary file is for its owner only, a lock file for everybody who may read the folder.
-        Path(name).chmod(0o644)
-        Path(name).replace(path)
-    except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            Path(name).unlink()
-        raise

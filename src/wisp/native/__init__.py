@@ -5,7 +5,7 @@ What the core raises are the classes of `wisp.errors`.
 """
 
 from wisp.native.bindings import Binding, bindings
-from wisp.native.component import ComponentInfo, Producers, Profile, Resources
+from wisp.native.component import ComponentInfo, Data, Producers, Profile, Resources
 from wisp.native.core import (
     Adapter,
     Serving,
@@ -20,12 +20,14 @@ from wisp.native.core import (
     version,
 )
 from wisp.native.embedding import (
+    Chunks,
     Described,
     EmbeddedComponent,
     EmbeddedInstance,
     EmbeddedModule,
     EmbeddedModuleInstance,
     Embedding,
+    Feed,
     Handle,
     describe,
     embedding,
@@ -36,13 +38,16 @@ from wisp.native.wit import wit_check, wit_decode, wit_read, wit_try_link, wit_t
 __all__ = [
     "Adapter",
     "Binding",
+    "Chunks",
     "ComponentInfo",
+    "Data",
     "Described",
     "EmbeddedComponent",
     "EmbeddedInstance",
     "EmbeddedModule",
     "EmbeddedModuleInstance",
     "Embedding",
+    "Feed",
     "Handle",
     "Interfaces",
     "Part",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 from typing import TYPE_CHECKING, Any, Literal, Protocol, cast, overload
 
@@ -9,12 +10,14 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Sequence
 
 __all__ = [
+    "Chunks",
     "Described",
     "EmbeddedComponent",
     "EmbeddedInstance",
     "EmbeddedModule",
     "EmbeddedModuleInstance",
     "Embedding",
+    "Feed",
     "Handle",
     "describe",
     "embedding",
@@ -44,6 +47,37 @@ class Handle(Protocol):
 
     def release(self) -> Awaitable[None]:
         """Free the resource."""
+
+
+class Chunks(Protocol):
+    """Where the items of a stream come out."""
+
+    def next(self) -> Any:  # noqa: ANN401 - awaitable, where calls are
+        """Return the next items, or the value of a future; None when there are no more."""
+
+    def close(self) -> None:
+        """Say that nobody reads any more."""
+
+
+class Feed(Protocol):
+    """Where the items of a stream go in."""
+
+    @property
+    def blocking(self) -> bool:
+        """Whether there is no event loop, so that `send` waits."""
+
+    @property
+    def bytes(self) -> bool:
+        """Whether it carries bytes."""
+
+    def put(self, items: object) -> None:
+        """Hand in all items there are, or the value of a future."""
+
+    def send(self, items: object) -> Any:  # noqa: ANN401 - awaitable, where calls are
+        """Hand in items when those before were taken; False when nobody reads any more."""
+
+    def close(self, fault: str | None = None) -> None:
+        """End the stream, in order or because something went wrong."""
 
 
 class EmbeddedInstance(Protocol):
@@ -109,6 +143,10 @@ class EmbeddedModuleInstance(Protocol):
     def size(self, memory: str) -> int:
         """Return the size of a memory in bytes."""
 
+    @property
+    def stderr(self) -> str:
+        """The end of what the guest wrote to its standard error."""
+
     def close(self) -> None:
         """End it."""
 
@@ -122,21 +160,33 @@ class EmbeddedModule(Protocol):
 
     @property
     def memories(self) -> list[str]:
-        """The names of its exported memories."""
+        """The names of its memories."""
 
     @overload
-    def instantiate(self, options: Options, *, blocking: Literal[True]) -> EmbeddedModuleInstance: ...
+    def instantiate(
+        self, options: Options, stdin: bytes, *, blocking: Literal[True]
+    ) -> EmbeddedModuleInstance: ...
     @overload
     def instantiate(
-        self, options: Options, *, blocking: Literal[False]
+        self, options: Options, stdin: bytes, *, blocking: Literal[False]
     ) -> Coroutine[None, None, EmbeddedModuleInstance]: ...
+    @overload
+    def run(
+        self, options: Options, stdin: bytes, *, captured: bool, blocking: Literal[True]
+    ) -> tuple[int, bytes, bytes]: ...
+    @overload
+    def run(
+        self, options: Options, stdin: bytes, *, captured: bool, blocking: Literal[False]
+    ) -> Coroutine[None, None, tuple[int, bytes, bytes]]: ...
 
 
 class Embedding(Protocol):
     """Threads and engines for guests."""
 
-    def load_module(self, wasm: bytes) -> EmbeddedModule:
-        """Compile a core module."""
+    def load_module(
+        self, wasm: bytes, answer: Callable[[str, str], Callable[..., Any] | None]
+    ) -> EmbeddedModule:
+        """Compile a core module and link it; `answer` gives the function for an import."""
 
     def load(self, world: Described, program: str, binding: object) -> EmbeddedComponent:
         """Load a compiled component and link it."""
@@ -166,18 +216,19 @@ def embedding() -> Embedding:
     from wisp import _core  # noqa: PLC0415 - see the package's docstring
 
     Coroutine.register(_core.Call)
-    _watch_forks()
+    _watch_process()
     return cast("Embedding", _core.Embedding())
 
 
 _watching = False
 
 
-def _watch_forks() -> None:
-    """Let the core know of forks: what was started before one is not in the child."""
+def _watch_process() -> None:
+    """Let the core know of forks, because what was started before one is not in the child; and of the end."""
     global _watching  # noqa: PLW0603 - a hook of the process is set once in it
     if not _watching:
         _watching = True
         from wisp import _core  # noqa: PLC0415 - see the package's docstring
 
         os.register_at_fork(after_in_child=_core.forked)
+        atexit.register(_core.ending)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from wisp.errors import WitError
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -17,6 +19,9 @@ def wit_read(path: Path) -> str:
     """
     from wisp import _core  # noqa: PLC0415 - see the package's docstring
 
+    if not path.exists():
+        message = f"there is no file or folder {path}"
+        raise WitError(message, path=path)
     return _core.wit_read(str(path))
 
 

@@ -17,12 +17,14 @@ from typing import TYPE_CHECKING, TypeAlias
 from wisp import native
 from wisp.errors import ComponentError
 from wisp.manifest import links
+from wisp.wit.agreement import disagreement
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from wisp.manifest.links import Group, Link, Plan
     from wisp.manifest.models import Manifest
+    from wisp.manifest.problems import Problem
     from wisp.registry.cache import Cache
 
 Report: TypeAlias = Callable[[str], None]
@@ -81,9 +83,8 @@ def _link(
     run = {}
     for entry, group in plan.groups.items():
         run[entry] = _composed(manifest, group, digests, cache, report)
-    for component, made in plan.links.items():
-        for bridged in (link for link in made if link.mode == "bridged"):
-            _checked(manifest, component, bridged, digests, cache)
+    bridged = [(name, link) for name, made in plan.links.items() for link in made if link.mode == "bridged"]
+    _require_agreement(manifest, bridged, digests, cache)
     return Linked(plan, run)
 
 
@@ -118,9 +119,8 @@ def _composed(
         }
         composed = native.compose(group.entry, parts)
     except ComponentError:
-        for component, made in group.parts.items():
-            for link in made:
-                _checked(manifest, component, link, digests, cache)
+        made = [(component, link) for component, answers in group.parts.items() for link in answers]
+        _require_agreement(manifest, made, digests, cache)
         raise
     digest = cache.add(composed)
     cache.remember_build(key, digest)
@@ -145,19 +145,25 @@ def _part(group: Group, name: str, wasm: bytes, *, trusted: bool) -> native.Part
     )
 
 
-def _checked(
-    manifest: Manifest, component: str, link: Link, digests: Mapping[str, str], cache: Cache
+def _require_agreement(
+    manifest: Manifest, made: Iterable[tuple[str, Link]], digests: Mapping[str, str], cache: Cache
 ) -> None:
-    """Refuse a link whose sides mean different things by the interface."""
+    """Refuse links whose sides mean different things by the interface."""
+    wrong = [
+        problem for component, link in made for problem in _disagreements(component, link, digests, cache)
+    ]
+    if wrong:
+        raise links.error(manifest, wrong)
+
+
+def _disagreements(component: str, link: Link, digests: Mapping[str, str], cache: Cache) -> Iterator[Problem]:
     key = _key("link", [link.interface, digests[component], digests[link.component]])
     if cache.built(key):
         return
-    consumer = (component, cache.read(digests[component]))
-    try:
-        native.check_link(consumer, link.interface, (link.component, cache.read(digests[link.component])))
-    except ComponentError as error:
-        place = link.follows or link.interface
-        raise links.error(manifest, [links.problem(component, place, error.message)]) from error
+    consumer, provider = ((name, cache.read(digests[name])) for name in (component, link.component))
+    if complaint := disagreement(consumer, link.interface, provider):
+        yield links.problem(component, link.follows or link.interface, complaint)
+        return
     cache.remember_build(key, digests[component])
 
 

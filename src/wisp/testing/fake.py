@@ -15,7 +15,7 @@ class Fake:
 
     Args:
         answers: By the name of a function: what it returns; or an exception, which it raises; or something to be called, which
-            answers with what that returns.
+            answers with what that returns. By the name of a resource: the class that implements it.
 
     """
 
@@ -32,6 +32,8 @@ class Fake:
         """Return the function of that name, if there is one."""
         if name not in self._answers:
             return None
+        if isinstance(implemented := self._answers[name], type):
+            return implemented
 
         def answer(*given: object) -> object:
             self.calls.append((name, given))

@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from wisp.wit.model import Named
 from wisp.wit.structure import same, same_members
+from wisp.wit.words import added, became, here, removed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from wisp.wit.model import Definition, Function, Interface, Member
+    from wisp.wit.model import Definition, Function, Interface, Member, Type
     from wisp.wit.structure import Side
 
 Affected: TypeAlias = Literal["importers", "exporters", "components", "hosts", "sources"]
@@ -75,17 +76,18 @@ def interface_changes(
 def function_changes(old: Function, new: Function, sides: tuple[Side, Side]) -> Iterator[str]:
     """Find what differs between two signatures."""
     if old.is_async != new.is_async:
-        yield f"is {_asynchronous(new)}, was {_asynchronous(old)}"
+        yield became(_asynchronous(old), _asynchronous(new), sides)
     if len(old.parameters) == len(new.parameters):
         for left, right in zip(old.parameters, new.parameters, strict=True):
             if left.name != right.name:
-                yield f"parameter `{right}` stands where `{left}` was"
+                yield f"parameter `{right}`{here(sides[1])} stands where `{left}`{here(sides[0]) or ' was'}"
             elif not same(left.type, right.type, sides):
-                yield f"parameter `{left.name}` is `{right.type}`, was `{left.type}`"
+                yield f"parameter `{left.name}` {became(f'`{left.type}`', f'`{right.type}`', sides)}"
     else:
         yield from _members("parameter", old.parameters, new.parameters, sides)
     if not same(old.result, new.result, sides):
-        yield f"the result is `{new.result or 'nothing'}`, was `{old.result or 'nothing'}`"
+        was, now = f"`{old.result or 'nothing'}`", f"`{new.result or 'nothing'}`"
+        yield f"the result {became(was, now, sides)}"
 
 
 def title(function: Function) -> str:
@@ -107,11 +109,30 @@ def definition_changes(
         # Two aliases whose targets share a name are the same here; that name is compared in its own place.
         targets = old.target or left, new.target or right
         if not same(*targets, sides):
-            yield f"is {_said(new)}, was {_said(old)}"
+            yield from _aliases(old, new, (left, right), sides)
     elif old.kind != new.kind:
-        yield f"is {_article(new.kind)}, was {_article(old.kind)}"
+        yield became(_article(old.kind), _article(new.kind), sides)
     elif not same_members(old.members, new.members, sides):
         yield from _members(_WORDS[new.kind], old.members, new.members, sides)
+
+
+def _aliases(
+    old: Definition, new: Definition, finals: tuple[Type, Type], sides: tuple[Side, Side]
+) -> Iterator[str]:
+    """Say how two types differ of which one at least is an alias."""
+    before, after = sides
+    left, right = finals
+    if not (isinstance(left, Named) and isinstance(right, Named) and before.key(left) == after.key(right)):
+        yield became(_said(old), _said(new), sides)
+        return
+    # One name, but only one of the two stands beside an export of the same interface.
+    meant = before.wit.definition(left), after.wit.definition(right)
+    where = f"{noun(meant[1])} of {after.owner(right.owner)}"
+    if meant[1].kind == "resource":
+        was, now = before.origin(left), after.origin(right)
+        yield f"is the {now} {where}, was the {was} one"
+    for text in definition_changes(*meant, (left.owner, right.owner), sides):
+        yield f"{where}: {text}"
 
 
 def _types(
@@ -122,7 +143,7 @@ def _types(
         key = owner, name
         if name not in new.types:
             breaks: tuple[Affected, ...] = ("importers",) if key in needs.old else ("sources",)
-            yield noun(definition), "removed", breaks
+            yield noun(definition), removed(sides), breaks
             continue
         affected: list[Affected] = ["importers"] if key in needs.old else []
         affected += ["exporters"] if key in needs.new else []
@@ -130,7 +151,7 @@ def _types(
             yield noun(new.types[name]), text, tuple(affected) or ("sources",)
     for name, definition in new.types.items():
         if name not in old.types:
-            yield noun(definition), "added", ("exporters",) if (owner, name) in needs.new else ()
+            yield noun(definition), added(sides), ("exporters",) if (owner, name) in needs.new else ()
 
 
 def _functions(
@@ -138,13 +159,13 @@ def _functions(
 ) -> Iterator[tuple[str, str, tuple[Affected, ...]]]:
     for name, function in old.functions.items():
         if name not in new.functions:
-            yield title(function), "removed", ("importers",)
+            yield title(function), removed(sides), ("importers",)
             continue
         for text in function_changes(function, new.functions[name], sides):
             yield title(function), text, BOTH
     for name, function in new.functions.items():
         if name not in old.functions:
-            yield title(function), "added", ("exporters",)
+            yield title(function), added(sides), ("exporters",)
 
 
 def _members(
@@ -153,13 +174,13 @@ def _members(
     before, after = ({member.name: member for member in members} for members in (old, new))
     for name, member in before.items():
         if name not in after:
-            yield f"{word} `{member}` removed"
+            yield f"{word} `{member}` {removed(sides)}"
         elif not same(member.type, after[name].type, sides):
-            yield f"{word} `{name}` is {_payload(after[name])}, was {_payload(member)}"
-    yield from (f"{word} `{member}` added" for name, member in after.items() if name not in before)
+            yield f"{word} `{name}` {became(_payload(member), _payload(after[name]), sides)}"
+    yield from (f"{word} `{member}` {added(sides)}" for name, member in after.items() if name not in before)
     common = [name for name in before if name in after]
     if common != [name for name in after if name in before]:
-        yield f"the {word}s stand in another order"
+        yield f"the {word}s stand in another order{here(sides[1])}"
 
 
 def noun(definition: Definition) -> str:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from wisp.errors import WitError
+from wisp.manifest import files
 from wisp.wit import diff, read
 from wisp.wit.lock import FILE_NAME, Pin, digest, dumps, read_lock
 
@@ -154,11 +155,22 @@ class Dependencies:
             message = f"{path} does not exist"
             hint = f"paths in {FILE_NAME} start at {self._folder}; `wisp wit add` takes a package from somewhere else"
             raise WitError(message, path=path, hint=hint)
-        return read.read(path)
+        try:
+            return read.read(path)
+        except WitError:
+            # A package of a folder `deps` has those that it refers to beside it; another one may mean those that we have.
+            for others in ([path.parent] if path.parent.name == "deps" else []) + [self._deps]:
+                if (found := _alone(path, others)) is not None:
+                    return found
+            raise
 
     def _put(self, package: Package, wit: Wit, source: Source, *, force: bool = False) -> Event:
         """Write a package, unless one that has as much is there already."""
         name, text = str(package.name), package.text.rstrip("\n") + "\n"
+        own = _named(self._folder)
+        if own is not None and own.partition("@")[0] == package.name.bare:
+            message = f"{source.place} has {name}, which is the package of {self._folder} itself"
+            raise WitError(message, hint="add what it refers to, not itself")
         present = next((pin for pin in self._pins if pin.name == name), None)
         if present is None:
             self._store(name, text, source)
@@ -177,7 +189,7 @@ class Dependencies:
 
         A component carries of a package only what it uses, so one of the two may be a part of the other.
         """
-        come, there = replace(wit, package=package, worlds={}), self._alone(self._deps / present.path)
+        come, there = replace(wit, package=package, worlds={}), _alone(self._deps / present.path, self._deps)
         if there is not None and not diff.compare(come, there).breaking:
             return Event(present.name, "kept")
         if there is not None and not diff.compare(there, come).breaking:
@@ -188,24 +200,10 @@ class Dependencies:
         hint = f"remove {self._deps / present.path} first, or add a source of {present.name} that both agree with"
         raise WitError(message, path=self._deps / present.path, hint=hint)
 
-    def _alone(self, path: Path) -> Wit | None:
-        """Read one package of `deps`, with the others for it to refer to."""
-        with tempfile.TemporaryDirectory() as name:
-            folder = Path(name)
-            for file in _files(path):
-                shutil.copy(file, folder)
-            ignored = shutil.ignore_patterns(path.name)
-            shutil.copytree(self._deps, folder / "deps", ignore=ignored)
-            try:
-                return replace(read.read(folder), worlds={})
-            except WitError:
-                return None
-
     def _store(self, name: str, text: str, source: Source) -> None:
         path = re.sub("[:@]", "-", name)
         target = self._deps / path / "package.wit"
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(text, encoding="utf-8", newline="\n")
+        _save(target, text)
         self._pins.append(
             Pin(
                 name=name,
@@ -266,9 +264,30 @@ class Dependencies:
         if not self._pins:
             target.unlink(missing_ok=True)
         elif not target.exists() or target.read_text(encoding="utf-8") != text:
-            beside = target.with_name(f".{FILE_NAME}.{os.getpid()}")
-            beside.write_text(text, encoding="utf-8", newline="\n")
-            beside.replace(target)
+            _save(target, text)
+
+
+def _alone(path: Path, others: Path) -> Wit | None:
+    """Read one package of a folder with packages, with the others for it to refer to."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for file in _files(path):
+            shutil.copy(file, folder)
+        if others.is_dir():
+            shutil.copytree(others, folder / "deps", ignore=shutil.ignore_patterns(path.name))
+        try:
+            return replace(read.read(folder), worlds={})
+        except WitError:
+            return None
+
+
+def _save(target: Path, text: str) -> None:
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        files.write(target, text.encode())
+    except OSError as error:
+        message = f"cannot write {target}: {error.strerror}"
+        raise WitError(message, path=target) from error
 
 
 def _packages(wit: Wit) -> list[Package]:

@@ -6,13 +6,14 @@ that matter to a linker are found, and the sum is drawn.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from wisp.wit.changes import Change, Needs, definition_changes, function_changes, interface_changes, noun
 from wisp.wit.model import Definition, Function, Interface, Named
 from wisp.wit.structure import Side, closed, used
 from wisp.wit.versions import Version
+from wisp.wit.words import added, removed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -98,29 +99,37 @@ def compare(old: Wit, new: Wit) -> Difference:
     )
 
 
-def misfits(component: Wit, target: Wit, world: str) -> tuple[Change, ...]:
-    """Find what keeps a component from fitting a world, as the changes that lead from the one to the other."""
+def misfits(
+    component: Wit, target: Wit, world: str, *, names: tuple[str, str] = ("", "")
+) -> tuple[Change, ...]:
+    """Find what keeps a component from fitting a world, told with the names of both, or as changes that lead to the world."""
     if component.world is None:
         return ()
-    sides = Side(component, frozenset()), Side(target, frozenset())
+    sides = (
+        Side(component, frozenset(), name=names[0]),
+        Side(target, frozenset(), name=names[1]),
+    )
     changes = _world(component.world, target.worlds[world], sides, own=frozenset())
     return tuple(change for change in changes if "components" in change.breaks)
 
 
-def compare_interfaces(old: Wit, new: Wit, pairs: Iterable[tuple[str, str]]) -> tuple[Change, ...]:
+def compare_interfaces(
+    old: Wit, new: Wit, pairs: Iterable[tuple[str, str]], *, names: tuple[str, str] = ("", "")
+) -> tuple[Change, ...]:
     """Compare single interfaces: what an importer has against what an exporter has.
 
     Args:
         old: What holds the importer's interfaces, its component for example.
         new: What holds the exporter's.
         pairs: The full names of the interfaces in the one and in the other. Versions of their packages do not count.
+        names: What the two are called in what is said of them; without, they are versions.
 
     A link works when no change breaks `importers`. Types of other interfaces that these use are compared too.
 
     """
     pairs = tuple(pairs)
     bare = frozenset(name.partition("/")[0] for pair in pairs for name in pair)
-    sides = Side(old, bare), Side(new, bare)
+    sides = Side(old, bare, name=names[0]), Side(new, bare, name=names[1])
     interfaces = [(old.interfaces.get(left), new.interfaces.get(right)) for left, right in pairs]
     needs = _needs(
         [left for left, _ in interfaces if left is not None],
@@ -207,7 +216,7 @@ def _elsewhere(sides: tuple[Side, Side], needs: Needs, compared: frozenset[str])
             for text in definition_changes(old, new, (before[owner], after[owner]), sides):
                 yield Change(owner, noun(new), text, tuple(affected))
         elif shared and (only := old or new) is not None:
-            yield Change(owner, noun(only), "added" if old is None else "removed", tuple(affected))
+            yield Change(owner, noun(only), added(sides) if old is None else removed(sides), tuple(affected))
 
 
 def _type(side: Side, interface: str | None, name: str) -> Definition | None:
@@ -216,7 +225,11 @@ def _type(side: Side, interface: str | None, name: str) -> Definition | None:
 
 def _world(old: World, new: World, sides: tuple[Side, Side], *, own: frozenset[str]) -> Iterator[Change]:
     yield from _items(old, new, sides, own=own, direction="import")
-    yield from _items(old, new, sides, own=own, direction="export")
+    exporting = (
+        replace(sides[0], exported=frozenset(old.exports)),
+        replace(sides[1], exported=frozenset(new.exports)),
+    )
+    yield from _items(old, new, exporting, own=own, direction="export")
 
 
 def _items(
@@ -239,7 +252,7 @@ def _items(
             yield Change(
                 path,
                 subject,
-                "removed",
+                removed(sides),
                 gone if _matters(item, old, sides[0], imports=imports) else ("sources",),
             )
             continue
@@ -253,7 +266,7 @@ def _items(
             yield Change(
                 path,
                 f"{direction} {name}",
-                "added",
+                added(sides),
                 come if _matters(item, new, sides[1], imports=imports) else (),
             )
 
@@ -263,11 +276,9 @@ def _named(items: Mapping[str, Item], side: Side) -> dict[str, Item]:
 
 
 def _matters(item: Item, world: World, side: Side, *, imports: bool) -> bool:
-    """Tell whether a linker looks at it: of what a component imports, it sees what is used; what it exports, it sees."""
-    if not imports or isinstance(item, Function):
+    """Tell whether a linker looks at it: of interfaces that a component imports, it sees what is used; all else, it sees."""
+    if not imports or not isinstance(item, Interface):
         return True
-    if not isinstance(item, Interface):
-        return False
     return bool(item.functions) or bool(_all(item) & _seen(item, world, side, imports=True))
 
 
@@ -291,6 +302,9 @@ def _seen(item: Item, world: World, side: Side, *, imports: bool) -> set[Named]:
         exported |= closed(_all(export), side.wit)
     # What is exported refers to what is exported beside it, before it refers to imports.
     found = {name for name in exported if name.owner not in world.exports}
+    # Types of the world itself are there whether or not something uses them.
+    own = (Named(world.name, name) for name, entry in world.imports.items() if isinstance(entry, Definition))
+    found |= closed(own, side.wit)
     return found | used(_functions(world.imports.values()), side.wit) | _all(item, kinds={"resource"})
 
 

@@ -12,15 +12,24 @@ if TYPE_CHECKING:
 
     from wisp.wit.model import Definition, Function, Interface, Member, Type, Wit
 
-_PRIMITIVES: Final = {"bool": "bool", "f32": "float", "f64": "float", "char": "str", "string": "str"}
+_PRIMITIVES: Final = {
+    "bool": "bool",
+    "f32": "float",
+    "f64": "float",
+    "char": "str",
+    "string": "str",
+    "error-context": "Never",
+}
 _BYTES: Final = Compound("list", (Primitive("u8"),))
-_GENERICS: Final = {"tuple": "tuple", "map": "dict", "stream": "AsyncIterator", "future": "Awaitable"}
+_BUFFERS: Final = "bytes | bytearray | memoryview"
 _HEADER: Final = """\
-from collections.abc import AsyncIterator, Awaitable, Sequence
+import concurrent.futures
+from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum, Flag
-from typing import Literal, Protocol, Self, TypeAlias, TypedDict, overload
+from typing import Literal, Never, Protocol, Self, TypeAlias, TypedDict, overload
 
+from wisp.host.embed import streams
 from wisp.wit.values import Err, Ok, Some
 
 """
@@ -52,13 +61,47 @@ class Writer:
             return [f'{indent}"""{first}"""']
         return [f'{indent}"""{first}', *(f"{indent}{line}".rstrip() for line in rest), f'{indent}"""']
 
-    def types(self, interface: Interface, owner: str) -> list[str]:
-        """Write the types of an interface, as the first part of its class."""
+    def types(self, interface: Interface, owner: str, *, implemented: bool = False) -> list[str]:
+        """Write the types of an interface, as the first part of its class.
+
+        Args:
+            interface: What has the types.
+            owner: The class.
+            implemented: Its resources are for a program to implement.
+
+        """
         lines: list[str] = []
         for name, definition in interface.types.items():
             below = [function for function in interface.functions.values() if function.resource == name]
-            lines += ["", *self._definition(definition, owner, below)]
+            if implemented and definition.kind == "resource":
+                lines += ["", *self._implemented(definition, below)]
+            else:
+                lines += ["", *self._definition(definition, owner, below)]
         return lines
+
+    def makers(self, interface: Interface, owner: str) -> list[str]:
+        """Write what makes the resources of an interface that a program implements: their classes, as properties."""
+        lines: list[str] = []
+        for name, definition in interface.types.items():
+            if definition.kind != "resource":
+                continue
+            made = f"{owner}.{type_name(name)}"
+            makes = f"type[{made}]"
+            for function in interface.functions.values():
+                if function.resource == name and function.kind == "constructor":
+                    given = [self.type(each.type) for each in function.parameters if each.type is not None]
+                    makes = f"Callable[[{', '.join(given)}], {made}]"
+            lines += ["", "    @property", f"    def {type_name(name)}(self) -> {makes}: ..."]
+        return lines
+
+    def _implemented(self, definition: Definition, below: list[Function]) -> list[str]:
+        """Write what the objects of a resource have that a program implements."""
+        docs = self.docs(definition.docs, " " * 8) if definition.docs else []
+        lines = [f"    class {type_name(definition.name)}(Protocol):", *docs]
+        methods = [function for function in below if function.kind != "constructor"]
+        for function in methods:
+            lines += ["", *self._function(function, " " * 8, implemented=True)]
+        return lines if docs or methods else [*lines, "        ..."]
 
     def functions(self, functions: Iterable[Function], *, implemented: bool = False) -> list[str]:
         """Write functions as methods; those of resources are left out.
@@ -81,7 +124,7 @@ class Writer:
         if isinstance(given, Named):
             return self._reference(given)
         if given == _BYTES:
-            return "bytes | bytearray | memoryview" if parameter else "bytes"
+            return _BUFFERS if parameter else "bytes"
         return self._compound(given, parameter=parameter)
 
     def _reference(self, name: Named) -> str:
@@ -100,12 +143,34 @@ class Writer:
             return f"Some[{first}] | None" if self._is_option(given.arguments[0]) else f"{first} | None"
         if given.kind == "result":
             return f"Ok[{words[0]}] | Err[{words[1]}]"
-        if given.kind == "stream" and given.arguments == _BYTES.arguments:
-            return "AsyncIterator[bytes]"
+        if given.kind in {"stream", "future"}:
+            return self._passing(given, parameter=parameter)
         if given.kind in {"own", "borrow"}:
             return str(first)
-        name = _GENERICS.get(given.kind, "Sequence" if parameter else "list")
+        if given.kind == "map":
+            return "Never"
+        name = "tuple" if given.kind == "tuple" else "Sequence" if parameter else "list"
         return f"{name}[{', '.join(str(word) for word in words)}]"
+
+    def _passing(self, given: Compound, *, parameter: bool) -> str:
+        """Write a stream or a future; only those of WIT's own types can cross."""
+        carried = given.arguments[0] if given.arguments else None
+        final = None if carried is None else self._wit.resolved(carried)
+        if not isinstance(final, Primitive) or final.name == "error-context":
+            return "Never"
+        word = self.type(final)
+        if given.kind == "future":
+            if parameter:
+                return f"concurrent.futures.Future[{word}] | {word}" + (
+                    "" if self._sync else f" | Awaitable[{word}]"
+                )
+            return f"streams.{'BlockingFuture' if self._sync else 'Future'}[{word}]"
+        is_bytes = final.name == "u8"
+        word = "bytes" if is_bytes else word
+        if not parameter:
+            return f"streams.{'BlockingStream' if self._sync else 'Stream'}[{word}]"
+        ways = [f"Iterable[{word}]"] + ([] if self._sync else [f"AsyncIterable[{word}]"])
+        return " | ".join([*ways, *([_BUFFERS] if is_bytes else [])])
 
     def _is_option(self, given: Type | None) -> bool:
         final = None if given is None else self._wit.resolved(given)

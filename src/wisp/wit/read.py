@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any, cast
 
 from wisp import native
+from wisp.errors import WitError
 from wisp.wit.model import (
     Compound,
     Definition,
@@ -34,7 +35,15 @@ def read(path: Path) -> Wit:
         WitError: it is none of these, or something in it is wrong; with the line and the column.
 
     """
-    return loads(native.wit_read(path))
+    try:
+        return loads(native.wit_read(path))
+    except WitError as error:
+        if path.is_file() and (path.parent / "deps").is_dir() and "not found" in error.message:
+            hint = f"a file is read without the folder `deps` beside it; name the folder {path.parent}"
+            raise WitError(
+                error.message, hint=hint, path=error.path, line=error.line, column=error.column
+            ) from error
+        raise
 
 
 def decode(wasm: bytes) -> Wit:

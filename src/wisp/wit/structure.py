@@ -27,6 +27,12 @@ class Side:
     bare: frozenset[str]
     """The packages (`cyber:packets`) whose version does not count, because another version of them is on the other side."""
 
+    exported: frozenset[str] = frozenset()
+    """The interfaces that a world exports, while its exports are compared: there, their names lead to what is exported."""
+
+    name: str = ""
+    """What it is called in sentences, where it is a component that meets another one, and not a version."""
+
     _keys: dict[str, str] = field(default_factory=dict, repr=False)
 
     def owner(self, name: str) -> str:
@@ -40,6 +46,14 @@ class Side:
     def key(self, name: Named) -> tuple[str, str]:
         """Return what a type's name is compared by."""
         return self.owner(name.owner), name.name
+
+    def identity(self, name: Named) -> tuple[bool, tuple[str, str]]:
+        """Return what tells a name from others: a type of an export is another one than that of an import beside it."""
+        return name.owner in self.exported, self.key(name)
+
+    def origin(self, name: Named) -> str:
+        """Say where a component has a type from that its exports mention."""
+        return "exported" if name.owner in self.exported else "imported"
 
     def final(self, given: Type) -> Type:
         """Follow aliases up to the name of a definition that is none, or to a type without a name."""
@@ -56,7 +70,7 @@ def same(old: Type | None, new: Type | None, sides: tuple[Side, Side]) -> bool:
     if old is None or new is None:
         return old is new
     before, after = sides
-    if isinstance(old, Named) and isinstance(new, Named) and before.key(old) == after.key(new):
+    if isinstance(old, Named) and isinstance(new, Named) and before.identity(old) == after.identity(new):
         return True
     old, new = before.final(old), after.final(new)
     if isinstance(old, Named) and isinstance(new, Named):
@@ -77,7 +91,7 @@ def same_definition(old: Named, new: Named, sides: tuple[Side, Side]) -> bool:
     if left.kind != right.kind:
         return False
     if left.kind == "resource":
-        return before.key(old) == after.key(new)
+        return before.identity(old) == after.identity(new)
     return same_members(left.members, right.members, sides)
 
 

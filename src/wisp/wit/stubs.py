@@ -54,7 +54,7 @@ def write(wit: Wit, world: World, options: Options) -> str:
             body += _types_only(writer, wit.interfaces.get(owner) or world.imports[owner], name)
     for name, item in imports.items():
         if isinstance(item, Interface) and item.functions:
-            body += _imported(writer, item, _protocol(name, classes))
+            body += _imported(writer, item, _protocol(name, classes), classes.get(item.name, ""))
     body += _instance(writer, world, classes, options)
     body += _imports(imports, classes, options)
     head = f'"""Types of {options.title}, written by `wisp wit stubs`; do not edit."""\n\n'
@@ -110,13 +110,15 @@ def _exported(writer: Writer, item: Item, name: str) -> list[str]:
 def _types_only(writer: Writer, item: Item, name: str) -> list[str]:
     if not isinstance(item, Interface) or not item.types:
         return []
-    return [f"class {name}:", *writer.docs(f"Types of `{item.name}`."), *writer.types(item, name), ""]
+    types = writer.types(item, name, implemented=not item.name.startswith(_HOST))
+    return [f"class {name}:", *writer.docs(f"Types of `{item.name}`."), *types, ""]
 
 
-def _imported(writer: Writer, item: Interface, name: str) -> list[str]:
+def _imported(writer: Writer, item: Interface, name: str, types: str) -> list[str]:
     lines = [
         f"class {name}(Protocol):",
         *writer.docs(f"Implements `{item.name}`; methods may be `async def`."),
+        *writer.makers(item, types),
     ]
     free = (function for function in item.functions.values() if function.resource is None)
     return [*lines, *writer.functions(free, implemented=True), ""]

@@ -6,7 +6,7 @@ import shutil
 import threading
 from typing import TYPE_CHECKING
 
-from examples.polyglot.demo import Service
+from examples.service import Service
 from tests.guests.build import Name, component
 
 if TYPE_CHECKING:

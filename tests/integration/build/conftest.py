@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from examples.polyglot.demo import Service
+    from examples.service import Service
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 
 import wisp
 import wisp.sync
-from examples.polyglot.demo import Service
+from examples.service import Service
 from tests.integration.build.projects import build, write
 from wisp import native
 from wisp.build import languages

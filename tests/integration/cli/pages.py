@@ -3,9 +3,12 @@
 A comment before a fenced block says what the block is, and no reader sees it:
 
     <!-- run -->          a console session: after `$ ` a command, below it what it prints (`...` stands for anything)
+    <!-- shape -->        the same, where numbers, what marks a request, and the width of columns may be others
     <!-- file: app.py --> the content of a file
     <!-- table: x.toml --> one table of that file, in place of the one with the same header, or at the end
-    <!-- serve -->        a command that goes on running until the next one or the page's end, such as `wisp up`
+    <!-- excerpt: app.py --> lines that stand in that file
+    <!-- serve -->        a command that goes on running until the next one or the page's end, such as `wisp up`; what it
+                          prints, if the page shows that, is compared in its shape
 
 A comment can also be a console session itself, for what a page takes for granted:
 
@@ -22,7 +25,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[3]
 _BLOCK = re.compile(
-    r"^<!-- (?:beforehand\n(?P<hidden>.*?)|(?P<kind>run|serve|file|table)(?:: (?P<name>[^\n]+?))? -->\n+"
+    r"^<!-- (?:beforehand\n(?P<hidden>.*?)|(?P<kind>run|shape|serve|file|table|excerpt)(?:: (?P<name>[^\n]+?))? -->\n+"
     r"```[^\n]*\n(?P<text>.*?))^(?:```|-->)$",
     re.MULTILINE | re.DOTALL,
 )
@@ -45,15 +48,19 @@ class Command:
     line: str
     output: str
 
-    def is_answered_by(self, printed: str) -> bool:
-        """Whether what was printed is what the page shows."""
-        pattern = re.escape(self.output.strip()).replace(re.escape("..."), ".*")
-        return re.fullmatch(pattern, printed.strip(), re.DOTALL) is not None
+    def is_answered_by(self, printed: str, *, in_shape: bool = False) -> bool:
+        """Whether what was printed is what the page shows, or looks like it."""
+        shown, printed = self.output.strip(), printed.strip()
+        if in_shape:
+            shown, printed = _shape(shown), _shape(printed)
+        pattern = re.escape(shown).replace(re.escape("..."), ".*")
+        return re.fullmatch(pattern, printed, re.DOTALL) is not None
 
 
 def pages() -> list[Path]:
     """Return the pages that have something to run."""
-    candidates = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+    folders = [*sorted((ROOT / "docs").rglob("*.md")), *sorted((ROOT / "examples").glob("*/README.md"))]
+    candidates = [ROOT / "README.md", *folders]
     return [page for page in candidates if steps(page)]
 
 
@@ -82,6 +89,17 @@ def commands(text: str) -> list[Command]:
         elif found:
             found[-1] = Command(found[-1].line, f"{found[-1].output}{line}\n")
     return found
+
+
+def _shape(text: str) -> str:
+    """Return a text with one mark for each number and one for each duration, one space between columns.
+
+    Whether something had to be built depends on the cache, so that is not part of the shape.
+    """
+    text = re.sub(r"\b[0-9a-f]{32}\b", "#", text)
+    text = re.sub(r"\d+(?:[.:]\d+)*", "#", text)
+    text = re.sub(r"# min # s\b|# ms\b", "# s", text)
+    return re.sub(r"[ \t]+", " ", text.replace(" built in # s", ""))
 
 
 def with_table(text: str, table: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -41,26 +42,37 @@ def wisp(
 
 
 @contextmanager
-def serving(command: Sequence[str | Path], *, folder: Path) -> Iterator[str]:
+def serving(
+    command: Sequence[str | Path], *, folder: Path, printed: list[str] | None = None
+) -> Iterator[str]:
     """Run a command that is, or becomes, `wisp up`, while the block runs; gives the URL once it listens.
 
-    How long that takes is up to the compilers, so the test's own time limit decides.
+    How long that takes is up to the compilers, so the test's own time limit decides. What it prints, all of it at the end, is added to
+    `printed`.
     """
     process = subprocess.Popen(
         command, cwd=folder, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
+    said = [] if printed is None else printed
     try:
-        yield _url(process)
+        yield _url(process, said)
     finally:
         process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=30)
+        said.append(process.stdout.read() if process.stdout else "")
+        process.wait(30)
+        process.communicate()  # closes the pipe
 
 
-def _url(process: subprocess.Popen[str]) -> str:
+_SCREEN = re.compile(r"^ +(http://\S+)  ready in ")
+
+
+def _url(process: subprocess.Popen[str], said: list[str]) -> str:
+    """Wait for the line of the log, or of the first screen, that says where it listens."""
     assert process.stdout is not None
-    said = []
     for line in process.stdout:
         said.append(line)
         if '"event":"listening"' in line:
             return str(json.loads(line)["url"])
+        if found := _SCREEN.match(line):
+            return found[1]
     pytest.fail(f"it does not serve:\n{''.join(said)}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import subprocess
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,6 +14,7 @@ from tests.integration.cli import pages
 from tests.integration.cli.program import environment, serving
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 SERVICE = "127.0.0.1:3000"
@@ -24,9 +25,9 @@ APPS = "/srv"
 
 @pytest.mark.e2e
 @pytest.mark.timeout(900)  # the first run fetches and compiles compilers
-@pytest.mark.parametrize("page", pages.pages(), ids=lambda page: page.name)
+@pytest.mark.parametrize("page", pages.pages(), ids=lambda page: str(page.relative_to(pages.ROOT)))
 def test_what_the_page_shows_is_what_happens(page: Path, tmp_path: Path) -> None:
-    if "http-rust" in page.read_text(encoding="utf-8"):
+    if any(word in page.read_text(encoding="utf-8") for word in ("http-rust", "examples/")):
         use_rust()
     reader = Reader(tmp_path)
 
@@ -37,11 +38,13 @@ def test_what_the_page_shows_is_what_happens(page: Path, tmp_path: Path) -> None
                     reader.write(step.name, step.text)
                 case "table":
                     reader.write(step.name, pages.with_table(reader.read(step.name), step.text))
+                case "excerpt":
+                    assert step.text in reader.read(step.name), f"{page.name}:{step.line}: not in {step.name}"
                 case "serve":
                     running.close()
-                    running.enter_context(reader.serve(step.text))
-                case _:
-                    reader.run(step.text, f"{page.name}:{step.line}")
+                    running.enter_context(reader.serve(step.text, f"{page.name}:{step.line}"))
+                case kind:
+                    reader.run(step.text, f"{page.name}:{step.line}", in_shape=kind == "shape")
 
 
 class Reader:
@@ -52,6 +55,7 @@ class Reader:
         self._folder = home
         """Where the session is: a `cd` in one block holds for the next."""
 
+        (home / "examples").symlink_to(pages.ROOT / "examples")
         self._address = free_address()
         self._meant = {SERVICE: self._address, ADMIN: free_address(), APPS: str(home)}
 
@@ -63,17 +67,27 @@ class Reader:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
 
-    def serve(self, text: str) -> AbstractContextManager[str]:
+    @contextmanager
+    def serve(self, text: str, place: str) -> Iterator[None]:
         [command] = pages.commands(text)
         line = f"exec {self._mean(command.line)} --listen {self._address}"
-        return serving(["bash", "-c", line], folder=self._folder)
+        if not command.output:
+            with serving(["bash", "-c", line], folder=self._folder):
+                yield
+            return
+        printed: list[str] = []
+        with serving(["bash", "-c", f"{line} --log-format text"], folder=self._folder, printed=printed):
+            yield
+        said = "".join(printed)
+        said = said[
+            max(said.find("\n  wisp "), 0) :
+        ]  # a build may have been reported before the first screen
+        assert command.is_answered_by(said, in_shape=True), _other(place, command, said)
 
-    def run(self, text: str, place: str) -> None:
+    def run(self, text: str, place: str, *, in_shape: bool) -> None:
         for command in pages.commands(text):
             printed = self._type(self._mean(command.line))
-            assert command.is_answered_by(printed), (
-                f"{place}: `{command.line}` printed:\n{printed}\nbut the page shows:\n{command.output}"
-            )
+            assert command.is_answered_by(printed, in_shape=in_shape), _other(place, command, printed)
 
     def _type(self, line: str) -> str:
         note = self._home / ".folder"
@@ -93,6 +107,10 @@ class Reader:
         for shown, meant in self._meant.items():
             line = line.replace(shown, meant)
         return line
+
+
+def _other(place: str, command: pages.Command, printed: str) -> str:
+    return f"{place}: `{command.line}` printed:\n{printed}\nbut the page shows:\n{command.output}"
 
 
 def free_address() -> str:

@@ -11,6 +11,7 @@ import pytest
 
 from tests.guests.build import Name, component
 from tests.integration.cli.program import WISP, environment, wisp
+from tests.seam import wasm
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -186,3 +187,33 @@ def test_a_grant_that_cannot_be_read_is_wrong_usage(
 
     assert finished.returncode == 2
     assert complaint in finished.stderr
+
+
+def test_a_core_module_that_is_a_library_is_told_from_a_program(tmp_path: Path) -> None:
+    file = tmp_path / "add.wasm"
+    file.write_bytes(wasm.ADD)
+
+    finished = wisp("run", file)
+
+    assert finished.returncode == 1
+    assert "is not a program: it is a core module that exports no `_start`" in finished.stderr
+    assert "load_module" in finished.stderr
+
+
+def test_a_folder_is_not_run_but_served(tmp_path: Path) -> None:
+    (tmp_path / "app").mkdir()
+
+    finished = wisp("run", "app", folder=tmp_path)
+
+    assert finished.returncode == 1
+    assert "app is a folder" in finished.stderr
+    assert "`wisp up app`" in finished.stderr
+
+
+@pytest.mark.parametrize(("command", "missing"), [("run", "FILE.wasm"), ("call", "INTERFACE.FUNCTION")])
+def test_only_what_is_missing_is_named(command: str, missing: str) -> None:
+    finished = wisp(command)
+
+    assert finished.returncode == 2
+    assert missing in finished.stderr
+    assert "ARGS" not in finished.stderr

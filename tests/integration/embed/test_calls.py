@@ -41,6 +41,18 @@ async def test_a_call_is_a_coroutine_for_tasks_groups_and_timeouts(instance: Any
     assert task.result() == "z"
 
 
+async def test_a_quick_call_does_not_wait_for_the_loop_even_after_a_pause(instance: Any) -> None:
+    at_once = 0
+    for _ in range(20):
+        await asyncio.sleep(0.005)
+        others: list[int] = []
+        asyncio.get_running_loop().call_soon(others.append, 1)
+        await instance[ECHO].text("x")
+        at_once += not others
+
+    assert at_once > 0
+
+
 async def test_a_call_that_was_not_awaited_does_nothing(instance: Any) -> None:
     call = instance[BEHAVE].count()
     call.close()
@@ -353,6 +365,38 @@ async def main():
     await asyncio.sleep(0)
     print("left")
 asyncio.run(main())
+"""
+    )
+
+    assert (done.returncode, done.stdout) == (0, "left\n"), done.stderr
+
+
+def test_a_program_may_end_while_a_thread_of_the_core_tells_a_loop() -> None:
+    done = _run(
+        """
+import asyncio, sys, threading, time, wisp
+from tests.integration.embed.guest import BEHAVE, LOG, Log, values
+telling = threading.Event()
+class Loop(asyncio.SelectorEventLoop):
+    watched = False
+    def call_soon_threadsafe(self, *arguments, **options):
+        if self.watched:
+            telling.set()
+            time.sleep(0.2)  # stands for a system call, for which a thread gives the interpreter away
+        return super().call_soon_threadsafe(*arguments, **options)
+class Last:
+    def __del__(self, sleep=time.sleep):
+        sleep(0.6)  # so that the thread comes back while the interpreter ends, and not after
+sys.last = Last()
+async def main():
+    instance = (await wisp.Host().load(values(), imports={LOG: Log()})).instantiate(output=False)
+    await instance.__aenter__()
+    asyncio.get_running_loop().watched = True
+    asyncio.ensure_future(instance[BEHAVE].eat(16))
+    while not telling.is_set():
+        await asyncio.sleep(0)
+    print("left")
+Loop().run_until_complete(main())
 """
     )
 

@@ -10,6 +10,7 @@ import pytest
 
 from tests.seam import wasm
 from tests.seam.wit.samples import NEW, OLD, write
+from tests.unit.manifest.test_lock import no_file_longer_than
 from wisp import native
 from wisp.cli import main
 
@@ -83,9 +84,9 @@ def test_check_says_what_keeps_a_component_from_fitting(
 
     assert capsys.readouterr().err == (
         "error: add.wasm does not fit world calculator of test:add\n"
-        "  export add: parameter `b` is `u64`, was `u32`\n"
-        "  export sub: added\n"
-        "  hint: the lines lead from the component to the world; build it against this world, or change the world\n"
+        "  export add: parameter `b` is `u64` in world calculator, `u32` in add.wasm\n"
+        "  export sub: is in world calculator only\n"
+        "  hint: build it against this world, or change the world\n"
     )
 
 
@@ -150,6 +151,32 @@ def test_diff_says_that_versions_of_one_track_link_as_they_are(
         "0.1.0 and 0.1.1 are on one track: what imports 0.1.0 links to what exports 0.1.1, as it is",
         "tried: importer of old, exporter of new: works",
     ]
+
+
+def test_a_component_and_a_package_cannot_be_compared(
+    component: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for files in ([component.name, "wit"], ["wit", component.name]):
+        assert main.main(["wit", "diff", *files]) == 1
+
+        assert capsys.readouterr().err == (
+            "error: add.wasm is a component, and wit is a package\n  hint: two components can be compared, or two"
+            " packages; `wisp wit check` checks a component against a world\n"
+        )
+
+
+def test_a_file_that_needs_what_lies_beside_it_is_to_be_read_with_its_folder(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = "package a:b;\ninterface c {\n  use d:e/f.{t};\n}\n"
+    write(tmp_path / "wit", text, dependencies={"e": "package d:e;\ninterface f { type t = u8; }\n"})
+
+    assert main.main(["wit", "show", "wit"]) == 0
+    assert main.main(["wit", "show", "wit/world.wit"]) == 1
+
+    assert "hint: a file is read without the folder `deps` beside it; name the folder wit\n" in (
+        capsys.readouterr().err
+    )
 
 
 def test_two_components_are_compared_and_tried_by_their_worlds(
@@ -233,3 +260,20 @@ def test_inspect_refuses_what_is_no_webassembly(tmp_path: Path, capsys: pytest.C
     assert main.main(["inspect", "notes.wasm"]) == 1
 
     assert "notes.wasm is not a WebAssembly file" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("component")
+@pytest.mark.parametrize("command", [["wit", "stubs", "add.wasm", "-o"], ["schema", "-o"]])
+def test_a_command_that_cannot_write_its_file_whole_leaves_the_one_that_is_there(
+    command: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    target = tmp_path / "target"
+    target.write_text("before")
+
+    with no_file_longer_than(100):
+        code = main.main([*command, "target"])
+
+    assert code == 1
+    assert capsys.readouterr().err == "error: cannot write target: File too large\n"
+    assert target.read_text() == "before"
+    assert not list(tmp_path.glob(".target.*"))

@@ -116,6 +116,37 @@ def test_what_is_missing_comes_back_with_the_same_bytes(wit: Path) -> None:
     assert files(wit) == before
 
 
+def test_a_package_of_a_folder_of_packages_is_added_with_those_beside_it(shared: Path, wit: Path) -> None:
+    (shared / "deps" / "send").mkdir()
+    (shared / "deps" / "send" / "send.wit").write_text(SHARED)
+
+    events = dependencies(wit).add([Source("../../shared/deps/send")])
+    shutil.rmtree(wit / "deps")
+    restored = dependencies(wit).lock()
+
+    assert events == [Event("test:base@1.0.0", "added"), Event("test:shared@0.1.0", "added")]
+    assert [event.verb for event in restored] == ["restored", "restored"]
+
+
+def test_a_package_may_refer_to_those_that_are_there_already(tmp_path: Path, shared: Path, wit: Path) -> None:
+    dependencies(wit).add([Source("../../shared/deps/base")])
+    alone = write(tmp_path / "alone", SHARED)
+
+    events = dependencies(wit).add([Source("../../alone")])
+
+    assert events == [Event("test:base@1.0.0", "kept"), Event("test:shared@0.1.0", "added")]
+    assert (alone.exists(), shared.exists()) == (True, True)
+
+
+def test_a_package_whose_own_are_nowhere_is_told_with_its_place(tmp_path: Path, wit: Path) -> None:
+    alone = write(tmp_path / "alone", SHARED)
+
+    with pytest.raises(WitError, match=r"package 'test:base@1\.0\.0' not found") as caught:
+        dependencies(wit).add([Source("../../alone")])
+
+    assert caught.value.path == alone / "world.wit"
+
+
 def test_a_source_that_changed_does_not_come_back_unnoticed(shared: Path, wit: Path) -> None:
     dependencies(wit).add([Source("../../shared")])
     shutil.rmtree(wit / "deps" / "test-shared-0.1.0")
@@ -208,8 +239,10 @@ def test_a_component_gives_the_packages_that_it_uses(tmp_path: Path, wit: Path) 
 
 class Handler(BaseHTTPRequestHandler):
     content = BASE.encode()
+    requests = 0
 
     def do_GET(self) -> None:
+        Handler.requests += 1
         self.send_response(200)
         self.send_header("content-length", str(len(self.content)))
         self.end_headers()
@@ -242,10 +275,30 @@ def test_an_address_is_fetched_once_and_pinned_by_its_digest(
     assert dependencies(wit).lock() == []
 
 
+def test_nothing_is_fetched_when_the_lock_is_complete_and_what_is_missing_is(
+    server: str, wit: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WISP_CACHE_DIR", str(tmp_path / "cache"))
+    address = f"{server}#sha256:{hashlib.sha256(Handler.content).hexdigest()}"
+    assert main.main(["wit", "add", address, "--wit", str(wit)]) == 0
+    shutil.rmtree(tmp_path / "cache")
+    Handler.requests = 0
+
+    for command in ("lock", "update"):
+        assert main.main(["wit", command, "--wit", str(wit)]) == 0
+    complete = Handler.requests
+    shutil.rmtree(wit / "deps")
+    assert main.main(["wit", "lock", "--wit", str(wit)]) == 0
+
+    assert (complete, Handler.requests) == (0, 1)
+    assert (wit / "deps" / "test-base-1.0.0" / "package.wit").read_text() == BASE
+
+
 @pytest.mark.parametrize(
     ("source", "said"),
     [
         ("oci://ghcr.io/webassembly/wasi/io:0.2.6", "packages in OCI registries cannot be added yet"),
+        ("wasi:http@0.2.12", "wasi:http@0.2.12 is the name of a package, which says not where it lies"),
         ("https://example.com/io.wasm", "expected a digest"),
         ("http://example.com/io.wasm#sha256:" + "0" * 64, "is not encrypted"),
     ],
@@ -263,6 +316,41 @@ def test_a_source_that_is_not_there_is_named_as_a_person_would(wit: Path, tmp_pa
         dependencies(wit).add([Source("../../nowhere")])
 
     assert caught.value.message == f"{tmp_path / 'nowhere'} does not exist"
+
+
+def test_a_package_is_not_added_to_itself(tmp_path: Path) -> None:
+    folder = write(tmp_path / "wit", BASE)
+
+    with pytest.raises(WitError, match=r"has test:base@1\.0\.0, which is the package of .* itself"):
+        dependencies(folder).add([Source("world.wit")])
+
+    assert not (folder / "deps").exists()
+
+
+@pytest.mark.parametrize("command", ["lock", "update"])
+def test_a_folder_that_is_not_there_is_not_up_to_date(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    assert main.main(["wit", command]) == 1
+
+    assert capsys.readouterr().err == (
+        "error: there is no folder wit\n  hint: say where the WIT is, with --wit DIR\n"
+    )
+
+
+def test_what_is_to_be_added_and_is_not_there_is_told_with_what_can_be_added(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    assert main.main(["wit", "add", "../nope"]) == 1
+
+    assert capsys.readouterr().err.splitlines() == [
+        "error: ../nope does not exist",
+        "  hint: add a folder or a file with WIT, a component, or an address: https://…#sha256:…",
+    ]
 
 
 def test_a_lock_file_that_is_none_is_named(wit: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -149,4 +150,28 @@ def test_single_interfaces_are_compared_with_the_types_that_they_use(tmp_path: P
 
     assert [str(change) for change in changes] == [
         "a:b/types: record packet: field `id` is `u64`, was `string`: breaks importers and exporters"
+    ]
+
+
+def test_a_type_that_comes_from_an_export_instead_of_an_import_is_another_one(tmp_path: Path) -> None:
+    text = (
+        "package a:b@{};\ninterface types {{ resource r; record s {{ {} }} }}\n"
+        "interface api {{ use types.{{r, s}}; f: func(it: r) -> s; }}\nworld w {{ {} }}\n"
+    )
+    old = read.read(write(tmp_path / "old", text.format("0.1.0", "a: u8", "export api;")))
+    new = read.read(write(tmp_path / "new", text.format("0.1.1", "a: u16", "export types; export api;")))
+
+    found = diff.compare(old, new)
+    said = [str(change) for change in diff.misfits(replace(old, world=old.worlds["w"]), new, "w")]
+
+    assert [str(change) for change in found.consequences] == [
+        "world w: export a:b/api: changed: breaks components and hosts"
+    ]
+    assert said == [
+        "world w: import a:b/types@0.1: removed: breaks components",
+        "world w: export a:b/api@0.1: type r: is the exported resource r of a:b/types@0.1, was the imported one:"
+        " breaks hosts and components",
+        "world w: export a:b/api@0.1: type s: record s of a:b/types@0.1: field `a` is `u16`, was `u8`: breaks hosts"
+        " and components",
+        "world w: export a:b/types@0.1: added: breaks components",
     ]

@@ -138,7 +138,7 @@ def test_what_is_neither_wit_nor_a_component_is_refused(content: bytes, tmp_path
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(WitError, match="cannot be read: No such file") as caught:
+    with pytest.raises(WitError, match="there is no file or folder") as caught:
         read.read(tmp_path / "nothing.wit")
 
     assert caught.value.path == tmp_path / "nothing.wit"

@@ -21,6 +21,28 @@ world gateway {
   export data-processor;
   export counters;
   export version: func() -> string;
+  import shelf;
+  export flows;
+}
+interface shelf {
+  resource book {
+    constructor(title: string, pages: u32);
+    read: func(pages: u32) -> result<u32, string>;
+    bound: static func(first: book, second: borrow<book>) -> book;
+  }
+  resource ticket;
+  find: func(title: string) -> option<book>;
+  pages: async func(title: string) -> stream<u8>;
+  later: func(numbers: stream<u32>) -> future<string>;
+}
+interface flows {
+  use shelf.{book};
+  look-at: func(book: borrow<book>) -> string;
+  doubled: async func(numbers: stream<u32>) -> stream<u32>;
+  upper: async func(text: stream<u8>) -> stream<u8>;
+  later: func(value: future<string>) -> future<u32>;
+  records: func() -> stream<tuple<u32, u32>>;
+  wrong: func(what: error-context);
 }
 interface log {
   enum level { info, error }
@@ -44,7 +66,9 @@ RIGHT = """\
 from __future__ import annotations
 from typing import TYPE_CHECKING
 if TYPE_CHECKING:
-    from gateway import Counters, DataProcessor, Gateway, GatewayImports, LogTypes
+    from collections.abc import AsyncIterator
+    from gateway import Counters, DataProcessor, Gateway, GatewayImports, LogTypes, ShelfTypes
+    from wisp.host.embed import streams
 
 class MyLog:
     async def write(self, level: LogTypes.Level, text: str) -> None:
@@ -68,10 +92,81 @@ async def run(instance: Gateway) -> bytes:
         print(number + 1, letter.upper(), await counters.Counter.merge([counter]))
     return done.verification_hash
 
-imports: GatewayImports = {"cyber:packets/log@0.2.0": MyLog()}
+async def flow(instance: Gateway) -> str:
+    flows = instance["cyber:packets/flows@0.2.0"]
+    async for number in await flows.doubled([1, 2]):
+        print(number + 1)
+    async with await flows.doubled(await flows.doubled(range(3))) as numbers:
+        print(await anext(numbers) + 1)
+    print(b"".join([piece async for piece in await flows.upper(b"abc")]))
+    later = await flows.later("x")
+    print(await later + 1)
+    return await flows.look_at(MyShelf.Book("a", 1))
+
+class MyBook:
+    def __init__(self, title: str, pages: int) -> None:
+        self.title = title
+
+    async def read(self, pages: int) -> int:
+        return pages
+
+    @staticmethod
+    def bound(first: ShelfTypes.Book, second: ShelfTypes.Book) -> ShelfTypes.Book:
+        return first
+
+class MyTicket:
+    pass
+
+class MyShelf:
+    Book = MyBook
+    Ticket = MyTicket
+
+    def find(self, title: str) -> MyBook | None:
+        return MyBook(title, 1)
+
+    async def pages(self, title: str) -> AsyncIterator[bytes]:
+        async def pieces() -> AsyncIterator[bytes]:
+            yield b"x"
+        return pieces()
+
+    async def later(self, numbers: streams.Stream[int]) -> str:
+        return str([number async for number in numbers])
+
+imports: GatewayImports = {"cyber:packets/log@0.2.0": MyLog(), "cyber:packets/shelf@0.2.0": MyShelf()}
 """
 
+BAD_SHELF = """\
+class Bad:
+        class Ticket: ...
+        class Book:
+            def __init__(self, {parameters}) -> None: ...
+            def read(self, pages: {pages}) -> int: return 1
+            @staticmethod
+            def bound(first: object, second: object) -> Bad.Book: return Bad.Book("", 1)
+        def find(self, title: str) -> {found}: return None
+        async def pages(self, title: str) -> {stream}: return b""
+        async def later(self, numbers: object) -> str: return ""
+    shelf: Shelf = Bad()"""
+
+
+def bad(
+    parameters: str = "title: str, pages: int", pages: str = "int", found: str = "None", stream: str = "bytes"
+) -> str:
+    """Return a class that answers `shelf`, with one thing in it."""
+    return BAD_SHELF.format(parameters=parameters, pages=pages, found=found, stream=stream)
+
+
 WRONG = {
+    bad(parameters="title: bytes, pages: int"): 'variable has type "Shelf"',
+    bad(pages="str"): 'variable has type "Shelf"',
+    bad(found="int"): 'variable has type "Shelf"',
+    bad(stream="list[int]"): 'variable has type "Shelf"',
+    'await instance["cyber:packets/flows@0.2.0"].doubled(["a"])': 'List item 0 has incompatible type "str"; expected "int"',
+    'await instance["cyber:packets/flows@0.2.0"].upper("text")': 'incompatible type "str"',
+    'await instance["cyber:packets/flows@0.2.0"].look_at("a")': 'incompatible type "str"; expected "Book"',
+    'await (await instance["cyber:packets/flows@0.2.0"].later(1))': 'incompatible type "int"',
+    '(await instance["cyber:packets/flows@0.2.0"].doubled([])).send(1)': 'has no attribute "send"',
+    'await instance["cyber:packets/flows@0.2.0"].wrong(1)': 'incompatible type "int"; expected "Never"',
     'packets.Packet(id="a1", payload=b"x", encryption_level=7)': 'incompatible type "bytes"; expected "str"',
     'packets.Packet(id="a1", payload="x")': 'Missing positional argument "encryption_level"',
     'await packets.process("a1")': 'incompatible type "str"; expected "Packet"',
@@ -79,13 +174,14 @@ WRONG = {
     'instance["cyber:packets/data-processor@0.1.0"]': "No overload variant",
     "await packets.send()": 'has no attribute "send"',
     'setattr_ = packets.Packet("a", "b", 1); setattr_.id = "b"': "is read-only",
-    'x: GatewayImports = {"cyber:packets/log@0.2.0": object()}': 'has type "Log"',
+    "log: Log = object()": 'variable has type "Log"',
+    'x: GatewayImports = {"cyber:packets/log@0.2.0": 1}': 'Missing key "cyber:packets/shelf@0.2.0"',
 }
 HEAD = """\
 from __future__ import annotations
 from typing import TYPE_CHECKING
 if TYPE_CHECKING:
-    from gateway import Gateway, GatewayImports
+    from gateway import Gateway, GatewayImports, Log, Shelf
 
 async def run(instance: Gateway) -> None:
     packets = instance["cyber:packets/data-processor@0.2.0"]
@@ -133,6 +229,13 @@ def test_mypy_refuses_each_wrong_program_for_its_reason(folder: Path) -> None:
         assert any(reason in line for line in found), f"{programs[name]}\n{said}"
 
 
+def test_what_cannot_cross_to_python_has_no_value(folder: Path) -> None:
+    text = (folder / "gateway.pyi").read_text()
+
+    assert "    async def records(self) -> Never: ..." in text
+    assert "    async def wrong(self, what: Never) -> None: ..." in text
+
+
 def test_the_text_is_the_same_every_time_and_plain_for_sync(folder: Path) -> None:
     wit = read.read(folder / "wit")
 
@@ -142,4 +245,6 @@ def test_the_text_is_the_same_every_time_and_plain_for_sync(folder: Path) -> Non
     assert text == stubs.write(wit, wit.worlds["gateway"], options)
     assert "    def process(self, input: DataProcessor.Packet) -> DataProcessor.ProcessedPacket: ..." in text
     assert "    async def" not in text
+    assert "-> streams.BlockingStream[bytes]: ..." in text
+    assert "value: concurrent.futures.Future[str] | str) -> streams.BlockingFuture[int]: ..." in text
     compile(text, "gateway.pyi", "exec")

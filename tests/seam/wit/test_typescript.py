@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-WRITTEN = """\
+DECLARED = """\
 // Types of the world `w`, written by `wisp wit init`; do not edit.
 
 declare module "a:b/log@1.0.0" {
@@ -68,7 +68,7 @@ def test_an_import_has_functions_and_an_export_the_type_of_an_object(tmp_path: P
         """,
     )
 
-    assert text == WRITTEN
+    assert text == DECLARED
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from tests.seam.wit.packages import Package, pairs, worlds
+from tests.seam.wit.packages import Package, World, pairs, worlds
 from wisp import native
 from wisp.errors import WitError
 from wisp.wit import diff, read
@@ -57,17 +57,18 @@ def test_a_change_breaks_importers_or_exporters_exactly_when_their_components_do
 def test_a_change_breaks_components_or_hosts_exactly_when_the_world_no_longer_fits(
     folder: Path,
     pair: tuple[Package, Package],
-    old_world: tuple[str, ...],
-    new_world: tuple[str, ...],
+    old_world: World,
+    new_world: World,
     *,
     same: bool,
 ) -> None:
-    # A known fault, see the test below.
-    assume(same or ("export types;" in old_world) == ("export types;" in new_world))
     old, new = folder / "old.wit", folder / "new.wit"
     old.write_text(replace(pair[0], world=old_world).text("0.1.0"))
     new.write_text(replace(pair[1], world=old_world if same else new_world).text("0.1.1"))
 
+    assume(is_possible(old) and is_possible(new))
+    # Where a resource is imported and exported as well, the encoder may make a component that does not fit its own world.
+    assume(not fits(old, old) and not fits(new, new))
     found = diff.compare(read.read(old), read.read(new))
     changes = found.changes + found.consequences
 
@@ -78,10 +79,6 @@ def test_a_change_breaks_components_or_hosts_exactly_when_the_world_no_longer_fi
     assert ("hosts" in broken) == bool(refusals["hosts"]), said
 
 
-@pytest.mark.xfail(
-    reason="an exported interface whose types move from an import to an export beside it is not told from one that stays",
-    strict=True,
-)
 def test_a_record_that_an_exported_interface_uses_breaks_hosts_when_its_owner_is_exported_too(
     folder: Path,
 ) -> None:
@@ -93,7 +90,20 @@ def test_a_record_that_an_exported_interface_uses_breaks_hosts_when_its_owner_is
     found = diff.compare(read.read(old), read.read(new))
 
     assert fits(new, old)
-    assert "hosts" in {side for change in found.changes + found.consequences for side in change.breaks}
+    assert [str(change) for change in found.consequences if "hosts" in change.breaks] == [
+        "world w: export test:pair/api: changed: breaks components and hosts"
+    ]
+
+
+def is_possible(path: Path) -> bool:
+    """Tell whether its world may be: some would have an interface both as an import and as an export, for one export to use."""
+    try:
+        read.read(path)
+    except WitError as error:
+        if "transitively depends on an interface in incompatible ways" not in error.message:
+            raise
+        return False
+    return True
 
 
 def fits(given: Path, wanted: Path) -> str:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -94,3 +95,12 @@ def test_a_file_that_is_gone_counts_as_gone(tmp_path: Path) -> None:
     path.touch()
 
     assert inputs.digest(tmp_path, [path], []) != gone
+
+
+def test_what_is_no_file_of_content_is_no_source(tmp_path: Path) -> None:
+    make(tmp_path, "app.py")
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "gone").symlink_to(tmp_path / "nowhere")
+
+    assert names(tmp_path) == ["app.py", "gone"]
+    assert inputs.digest(tmp_path, inputs.source_files(tmp_path), []).startswith("sha256:")

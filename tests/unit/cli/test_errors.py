@@ -94,3 +94,17 @@ def test_ctrl_c_ends_silently_with_130(
 
     assert main.main(["up"]) == 130
     assert capsys.readouterr().err == ""
+
+
+def test_an_error_of_the_machine_is_told_with_its_subject_and_is_no_fault_of_ours(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    code = errors.show(OSError(28, "No space left on device", "/full/app.wasm"))
+
+    assert (code, capsys.readouterr().err) == (1, "error: No space left on device: /full/app.wasm\n")
+
+
+def test_what_a_message_has_already_is_not_shown_twice() -> None:
+    error = BuildError("the app does not build:\nerror: no such thing", output="error: no such thing")
+
+    assert errors.describe(error) == ["error: the app does not build:\nerror: no such thing"]

@@ -73,3 +73,19 @@ def test_other_files_in_the_folder_do_not_disturb(tmp_path: Path) -> None:
     new.create(new.NewApp("hello", "http-python", tmp_path))
 
     assert (tmp_path / "wisp.toml").exists()
+
+
+def test_what_could_not_be_written_whole_leaves_nothing_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "app.py").mkdir()
+    (tmp_path / "app.py" / "mine").touch()
+    folder = tmp_path / "app.py" / "mine" / "below-a-file"
+
+    with pytest.raises(WispError, match=r"cannot write .*Not a directory"):
+        new.create(new.NewApp("hello", "http-python", folder))
+
+    assert sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*")) == [
+        "app.py",
+        "app.py/mine",
+    ]

@@ -35,9 +35,8 @@ def test_the_first_screen_shows_routes_sizes_addresses_and_the_time_it_took(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     screen = Screen(shown=True)
-    screen.prepared([APP])
 
-    screen.listening(Listening("http://127.0.0.1:3000", "http://127.0.0.1:4000", 2))
+    screen.listening(Listening("http://127.0.0.1:3000", "http://127.0.0.1:4000", 2), [APP])
 
     printed = capsys.readouterr()
     assert printed.out == ""
@@ -50,13 +49,13 @@ def test_the_first_screen_shows_routes_sizes_addresses_and_the_time_it_took(
 
 
 def test_nothing_is_shown_where_a_program_reads_the_log(capsys: pytest.CaptureFixture[str]) -> None:
-    Screen(shown=False).listening(Listening("http://127.0.0.1:3000", None, 1))
+    Screen(shown=False).listening(Listening("http://127.0.0.1:3000", None, 1), [APP])
 
     assert capsys.readouterr().err == ""
 
 
 def test_one_worker_is_not_called_workers(capsys: pytest.CaptureFixture[str]) -> None:
-    Screen(shown=True).listening(Listening("http://127.0.0.1:3000", None, 1))
+    Screen(shown=True).listening(Listening("http://127.0.0.1:3000", None, 1), [APP])
 
     printed = capsys.readouterr().err
     assert "1 worker\n" in printed

@@ -147,3 +147,20 @@ def test_whatever_is_written_is_a_manifest_or_an_error_with_a_place(text: str) -
         wrong = error
 
     assert wrong is None or (wrong.path == path and wrong.line in range(1, text.count("\n") + 2))
+
+
+def test_a_mark_in_front_and_line_ends_of_other_systems_are_read(tmp_path: Path) -> None:
+    text = "\ufeff" + LEAST.replace("\n", "\r\n")
+    (tmp_path / "wisp.toml").write_bytes(text.encode())
+
+    manifest = load(tmp_path)
+
+    assert manifest is not None
+    assert manifest.app.name == "least"
+
+
+def test_a_source_that_no_file_could_be_called_is_an_error_of_the_manifest(tmp_path: Path) -> None:
+    with pytest.raises(
+        ManifestError, match=r"component\.only\.source: cannot be looked for: File name too long"
+    ):
+        loads(f'app.name = "least"\ncomponent.only.source = "{"x" * 5000}"\n', path=tmp_path / "wisp.toml")

@@ -3,30 +3,32 @@
 use std::pin::Pin;
 use std::sync::Arc;
 
-use wasmtime::Engine;
 use wasmtime::component::{
-    Component as WasmComponent, ComponentExportIndex, InstancePre, Linker, LinkerInstance,
-    ResourceType, types,
+    Component as WasmComponent, ComponentExportIndex, InstancePre, Linker, LinkerInstance, types,
 };
-use wisp_wasi::{Companion, Embedded, State};
+use wasmtime::{AsContextMut, Engine};
+use wisp_wasi::{Embedded, State};
 
 use super::failure::{CallError, Thrown};
-use super::instance::{Instance, Limits, Live, bounded, explain, late};
+use super::instance::{Born, Instance, Limits, Live, bounded, explain, late};
+use super::objects::{Objects, resource_type};
 use super::output::LastWords;
+use super::passage;
 use super::world::{Function, Interface, TypeIndex, TypeKind, World};
 use crate::error::HostError;
-use crate::value::{self, Signature, Value};
+use crate::value::{self, Ends, Fate, Given, Signature, Value};
 
 /// The answer of a host function: its result, or what it failed with, which the guest's caller gets back.
 pub type Answer = Pin<Box<dyn Future<Output = Result<Option<Value>, Thrown>> + Send>>;
 
 /// The functions that an embedder gives to the guests of one component.
 pub trait Imports: Send + Sync + std::fmt::Debug {
-    /// Called on the thread that runs the guest; must not block. `companion` is the calling instance's.
-    fn call(&self, companion: Companion, place: ImportPlace, arguments: Vec<Value>) -> Answer;
+    /// Called on the thread that runs the guest, on the guest's stack; must not block.
+    fn call(&self, place: ImportPlace, arguments: Vec<Value>) -> Answer;
 
-    /// Called when the guest has dropped the last handle of a resource that the embedder made.
-    fn dropped(&self, companion: Companion, resource: TypeIndex, number: u32);
+    /// Called when the guest has dropped its handle of a resource that the embedder gave it, or has ended with it: on the
+    /// thread that runs the guest, or on the one that ends it.
+    fn dropped(&self, object: Given);
 }
 
 /// Which imported function: the places of its interface and of itself in [`World::imports`].
@@ -44,6 +46,11 @@ pub(super) struct Shared {
     pub(super) world: Arc<World>,
     /// Where the exported functions are, interface by interface.
     pub(super) functions: Vec<ComponentExportIndex>,
+    imports: Arc<dyn Imports>,
+    /// The resources that the embedder implements.
+    resources: Arc<[TypeIndex]>,
+    /// Whether its guests do several things at once.
+    pub(super) concurrent: bool,
 }
 
 /// A component, ready to be instantiated as often as somebody likes.
@@ -72,8 +79,6 @@ pub struct Grants {
     pub arguments: Vec<String>,
     /// Whether its output goes to this process's own streams.
     pub output: bool,
-    /// What the host functions find again.
-    pub companion: Companion,
 }
 
 impl Component {
@@ -87,15 +92,20 @@ impl Component {
         let world = Arc::new(world);
         linker.allow_shadowing(true);
         for place in given {
-            define(&mut linker, component, &world, *place, imports)
-                .map_err(|error| link_error(&error))?;
+            define(&mut linker, component, &world, *place).map_err(|error| link_error(&error))?;
         }
         let pre = linker
             .instantiate_pre(component)
             .map_err(|error| link_error(&error))?;
         let functions = exports(component, &world)?;
         let engine = component.engine().clone();
-        let shared = Arc::new(Shared { world, functions });
+        let shared = Arc::new(Shared {
+            resources: resources(&world, given),
+            concurrent: world.concurrent(given),
+            world,
+            functions,
+            imports: imports.clone(),
+        });
         Ok(Self {
             shared,
             pre,
@@ -109,14 +119,18 @@ impl Component {
     }
 
     /// Makes an instance. Must run inside the runtime.
-    pub async fn instantiate(&self, limits: Limits, grants: Grants) -> Result<Instance, CallError> {
+    pub async fn instantiate(&self, limits: Limits, grants: Grants) -> Result<Born, CallError> {
         let words = Arc::new(LastWords::new(grants.output));
+        let Shared {
+            imports, resources, ..
+        } = &*self.shared;
+        let objects = Arc::new(Objects::new(imports.clone(), resources.clone()));
         let embedded = Embedded {
             lines: words.clone(),
             environment: grants.environment,
             arguments: grants.arguments,
             memory: limits.memory,
-            companion: grants.companion,
+            companion: objects.clone(),
         };
         let mut store = State::embedded(&self.engine, embedded);
         let made = bounded(limits.timeout, self.pre.instantiate_async(&mut store)).await;
@@ -129,8 +143,9 @@ impl Component {
             store,
             instance,
             functions: vec![None; self.shared.functions.len()],
+            objects,
         };
-        Ok(Instance::new(self.shared.clone(), limits, words, live))
+        Ok(Instance::begin(self.shared.clone(), limits, words, live))
     }
 }
 
@@ -166,9 +181,8 @@ fn exports(
 fn define(
     linker: &mut Linker<State>,
     component: &WasmComponent,
-    world: &Arc<World>,
+    world: &World,
     place: usize,
-    imports: &Arc<dyn Imports>,
 ) -> wasmtime::Result<()> {
     let Some(interface) = world.imports.get(place) else {
         return Ok(());
@@ -178,42 +192,46 @@ fn define(
     } else {
         linker.instance(&interface.name)?
     };
-    define_resources(&mut instance, world, interface, imports)?;
+    define_resources(&mut instance, world, interface)?;
     for (number, function) in interface.functions.iter().enumerate() {
         let place = ImportPlace {
             interface: place,
             function: number,
         };
-        define_function(
-            &mut instance,
-            component,
-            place,
-            (interface, function),
-            imports,
-        )?;
+        define_function(&mut instance, component, place, (interface, function))?;
     }
     Ok(())
 }
 
+/// The resources that these imported interfaces define.
+fn resources(world: &World, given: &[usize]) -> Arc<[TypeIndex]> {
+    let interfaces = given.iter().filter_map(|place| world.imports.get(*place));
+    interfaces
+        .flat_map(|interface| own_resources(world, interface))
+        .map(|(_, place)| place)
+        .collect()
+}
+
+fn own_resources<'a>(
+    world: &'a World,
+    interface: &'a Interface,
+) -> impl Iterator<Item = (&'a str, TypeIndex)> {
+    let types = interface.types.iter();
+    types.filter_map(|(name, place)| {
+        let definition = world.types.get(*place)?;
+        let own = definition.kind == TypeKind::Resource && definition.owner == interface.name;
+        own.then_some((name.as_str(), *place))
+    })
+}
+
 fn define_resources(
     instance: &mut LinkerInstance<'_, State>,
-    world: &Arc<World>,
+    world: &World,
     interface: &Interface,
-    imports: &Arc<dyn Imports>,
 ) -> wasmtime::Result<()> {
-    for (name, place) in &interface.types {
-        let Some(definition) = world.types.get(*place) else {
-            continue;
-        };
-        if definition.kind != TypeKind::Resource || definition.owner != interface.name {
-            continue;
-        }
-        let (imports, resource) = (imports.clone(), *place);
-        let ty = ResourceType::host_dynamic(u32::try_from(resource).unwrap_or(u32::MAX));
-        instance.resource(name, ty, move |store, number| {
-            if let Some(companion) = store.data().companion() {
-                imports.dropped(companion, resource, number);
-            }
+    for (name, place) in own_resources(world, interface) {
+        instance.resource(name, resource_type(place), |store, number| {
+            Objects::of(store.data().companion())?.dropped(number);
             Ok(())
         })?;
     }
@@ -225,19 +243,23 @@ fn define_function(
     component: &WasmComponent,
     place: ImportPlace,
     (interface, function): (&Interface, &Function),
-    imports: &Arc<dyn Imports>,
 ) -> wasmtime::Result<()> {
     let signature = signature(component, &interface.name, &function.name)
         .ok_or_else(|| wasmtime::Error::msg("an import is not in the component"))?;
-    let imports = imports.clone();
+    let passing = passage::passes(&signature).then(|| Arc::new(signature.clone()));
     if signature.asynchronous() {
         return value::define_concurrent(
             instance,
             &function.name,
             &signature,
             move |accessor, arguments| {
-                let companion = accessor.with(|mut access| access.get().companion());
-                Box::pin(answer(&*imports, companion, place, arguments))
+                let passing = passing.clone();
+                let asked = accessor.with(|access| ask(access, place, arguments, passing));
+                Box::pin(async move {
+                    let (asked, answer) = asked?;
+                    let answer = answer.await?;
+                    accessor.with(|access| asked.answered(access, answer))
+                })
             },
         );
     }
@@ -245,26 +267,56 @@ fn define_function(
         instance,
         &function.name,
         &signature,
-        move |store, arguments| {
-            let companion = store.data().companion();
-            Box::pin(answer(&*imports, companion, place, arguments))
+        move |mut store, arguments| {
+            let asked = ask(&mut store, place, arguments, passing.clone());
+            Box::pin(async move {
+                let (asked, answer) = asked?;
+                let answer = answer.await?;
+                asked.answered(&mut store, answer)
+            })
         },
     )
 }
 
-/// The question is asked now, and answered when the future is awaited.
-fn answer(
-    imports: &dyn Imports,
-    companion: Option<Companion>,
+/// A question of a guest.
+struct Asked {
+    objects: Arc<Objects>,
+    /// The signature of a function that passes streams or futures, and the ends of them that the store has.
+    passing: Option<(Arc<Signature>, Arc<Ends>)>,
+}
+
+/// Asks the embedder, who answers when the future is awaited.
+fn ask(
+    mut store: impl AsContextMut<Data = State>,
     place: ImportPlace,
-    arguments: Vec<Value>,
-) -> impl Future<Output = wasmtime::Result<Option<Value>>> + Send + use<> {
-    let asked = companion.map(|companion| imports.call(companion, place, arguments));
-    async move {
-        match asked {
-            Some(asked) => Ok(asked.await?),
-            None => Err(wasmtime::Error::msg("the instance has no embedder")),
+    mut arguments: Vec<Value>,
+    passing: Option<Arc<Signature>>,
+) -> wasmtime::Result<(Asked, Answer)> {
+    let objects = Objects::of(store.as_context_mut().data().companion())?;
+    objects.received(&mut store, &mut arguments)?;
+    let passing = passing.map(|signature| (signature, Ends::new(&Arc::new(Fate::default()))));
+    if let Some((signature, ends)) = &passing {
+        let types = signature.parameters().iter().map(|(_, ty)| ty);
+        passage::leave(&mut store, types, &mut arguments, ends)?;
+        ends.watch(&mut store)?;
+    }
+    let answer = objects.imports().call(place, arguments);
+    Ok((Asked { objects, passing }, answer))
+}
+
+impl Asked {
+    /// What the embedder answered, as the guest takes it.
+    fn answered(
+        self,
+        mut store: impl AsContextMut<Data = State>,
+        mut answer: Option<Value>,
+    ) -> wasmtime::Result<Option<Value>> {
+        if let Some((signature, ends)) = &self.passing {
+            let types = signature.result().into_iter();
+            passage::enter(&mut store, types, answer.as_mut_slice(), ends)?;
         }
+        self.objects.exchanged(store, answer.as_mut_slice())?;
+        Ok(answer)
     }
 }
 

@@ -26,7 +26,7 @@ impl fmt::Display for Thrown {
 impl std::error::Error for Thrown {}
 
 /// What ended a call. After each of these the instance is gone.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CallError {
     /// The guest trapped.

@@ -3,16 +3,22 @@
 //! An instance answers one call at a time; others wait for their turn. A call is a future: whoever drops it stops the guest at
 //! its next tick, and the instance with it, because a guest that stopped in the middle cannot be entered again. So does a trap.
 
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::task::Poll;
+use std::time::{Duration, Instant};
 
-use tokio::sync::{Mutex as Turn, Notify};
+use futures::future::Either;
+use tokio::sync::{Mutex as Turn, Notify, mpsc};
 use wasmtime::Store;
 use wasmtime::component::{ComponentExportIndex, Func, Instance as WasmInstance, ResourceAny};
 use wisp_wasi::State;
 
 use super::component::Shared;
+use super::concurrent::{self, Driver, Orders, drive};
 use super::failure::CallError;
+use super::objects::Objects;
 use super::output::LastWords;
 use crate::value::{self, Signature, Value};
 
@@ -29,24 +35,56 @@ pub struct Limits {
 #[derive(Clone, Debug)]
 pub struct Instance(Arc<Inner>);
 
-#[derive(Debug)]
-struct Inner {
-    component: Arc<Shared>,
-    limits: Limits,
-    words: Arc<LastWords>,
-    /// Taken by the call that has its turn; empty when the instance is gone.
+/// An instance that was just made.
+pub struct Born {
+    /// It.
+    pub instance: Instance,
+    /// What has to be polled for as long as it lives, on a thread of the runtime; nothing where calls do without.
+    pub driver: Option<Driver>,
+}
+
+impl std::fmt::Debug for Born {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.instance.fmt(formatter)
+    }
+}
+
+pub(super) struct Inner {
+    pub(super) component: Arc<Shared>,
+    pub(super) limits: Limits,
+    pub(super) words: Arc<LastWords>,
+    /// Taken by the call that has its turn; empty when the instance is gone, or has a driver.
     live: Arc<Turn<Option<Live>>>,
-    ended: OnceLock<String>,
+    /// For an instance that has a driver.
+    orders: Option<Orders>,
+    pub(super) ended: OnceLock<String>,
     /// Told when somebody ends it.
     closing: Notify,
 }
+
+impl std::fmt::Debug for Inner {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("Inner")
+            .field("limits", &self.limits)
+            .field("ended", &self.ended)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What comes of a job.
+pub(super) type Outcome = Result<Option<Value>, CallError>;
+
+/// A function that was called before.
+pub(super) type Known = (Func, Arc<Signature>);
 
 /// What exists while the instance does.
 pub(super) struct Live {
     pub(super) store: Store<State>,
     pub(super) instance: WasmInstance,
     /// By the place of the export; looked up when first called.
-    pub(super) functions: Vec<Option<(Func, Arc<Signature>)>>,
+    pub(super) functions: Vec<Option<Known>>,
+    pub(super) objects: Arc<Objects>,
 }
 
 impl std::fmt::Debug for Live {
@@ -56,11 +94,7 @@ impl std::fmt::Debug for Live {
 }
 
 impl Live {
-    fn look_up(
-        &mut self,
-        place: usize,
-        export: &ComponentExportIndex,
-    ) -> wasmtime::Result<(Func, Arc<Signature>)> {
+    fn look_up(&mut self, place: usize, export: &ComponentExportIndex) -> wasmtime::Result<Known> {
         let function = self.instance.get_func(&mut self.store, export);
         let function = function.ok_or_else(|| wasmtime::Error::msg("the function is gone"))?;
         let signature = Arc::new(Signature::of(&function.ty(&self.store)));
@@ -72,20 +106,35 @@ impl Live {
 }
 
 impl Instance {
-    pub(super) fn new(
+    pub(super) fn begin(
         component: Arc<Shared>,
         limits: Limits,
         words: Arc<LastWords>,
         live: Live,
-    ) -> Self {
-        Self(Arc::new(Inner {
+    ) -> Born {
+        let concurrent = component.concurrent;
+        let (orders, received) = concurrent.then(mpsc::unbounded_channel).unzip();
+        let (turn, apart) = if concurrent {
+            (None, Some(live))
+        } else {
+            (Some(live), None)
+        };
+        let inner = Arc::new(Inner {
             component,
             limits,
             words,
-            live: Arc::new(Turn::new(Some(live))),
+            live: Arc::new(Turn::new(turn)),
+            orders,
             ended: OnceLock::new(),
             closing: Notify::new(),
-        }))
+        });
+        let driver = apart
+            .zip(received)
+            .map(|(live, received)| -> Driver { Box::pin(drive(inner.clone(), live, received)) });
+        Born {
+            instance: Self(inner),
+            driver,
+        }
     }
 
     /// Calls an exported function, by its place among all exports, when it is this call's turn.
@@ -94,7 +143,7 @@ impl Instance {
         function: usize,
         arguments: Vec<Value>,
     ) -> impl Future<Output = Result<Option<Value>, CallError>> + Send + 'static {
-        perform(self.0.clone(), Job::Call(function, arguments))
+        self.perform(Job::Call(function, arguments))
     }
 
     /// Frees a resource that the guest gave.
@@ -102,16 +151,22 @@ impl Instance {
         &self,
         handle: ResourceAny,
     ) -> impl Future<Output = Result<Option<Value>, CallError>> + Send + 'static {
-        perform(self.0.clone(), Job::Release(handle))
+        self.perform(Job::Release(handle))
+    }
+
+    fn perform(&self, job: Job) -> impl Future<Output = Outcome> + Send + 'static {
+        match &self.0.orders {
+            None => Either::Left(perform(self.0.clone(), job)),
+            Some(orders) => Either::Right(concurrent::perform(self.0.clone(), orders.clone(), job)),
+        }
     }
 
     /// Ends the instance; a call that is in progress stops at the guest's next tick. Closing twice is harmless.
     pub fn close(&self, reason: &str) {
-        let _ = self.0.ended.set(reason.to_owned());
-        self.0.closing.notify_waiters();
-        if let Ok(mut live) = self.0.live.try_lock() {
-            drop(live.take());
-        }
+        self.0.end(reason);
+        // What ends with the instance may ask for it: the turn is given back before.
+        let live = self.0.live.try_lock().ok().and_then(|mut live| live.take());
+        drop(live);
     }
 
     /// Why the instance does not exist any more, if it does not.
@@ -123,6 +178,11 @@ impl Instance {
     pub fn stderr(&self) -> String {
         self.0.words.stderr()
     }
+}
+
+/// Lets work go for as long as it does not wait, and not a moment longer.
+async fn at_once<T>(mut work: Pin<&mut (impl Future<Output = T> + ?Sized)>) -> Poll<T> {
+    poll_fn(|context| Poll::Ready(work.as_mut().poll(context))).await
 }
 
 /// Waits for at most so long; `None` when that was not enough.
@@ -151,7 +211,7 @@ impl Drop for Unfinished<'_> {
 }
 
 /// What an instance can be asked to do.
-enum Job {
+pub(super) enum Job {
     Call(usize, Vec<Value>),
     Release(ResourceAny),
 }
@@ -163,15 +223,17 @@ enum Ended<T> {
     Closed,
 }
 
-async fn perform(inner: Arc<Inner>, job: Job) -> Result<Option<Value>, CallError> {
-    let mut turn = inner.live.clone().lock_owned().await;
+async fn perform(inner: Arc<Inner>, job: Job) -> Outcome {
+    if inner.ended.get().is_some() {
+        return inner.gone(&job);
+    }
+    let mut turn = match inner.live.clone().try_lock_owned() {
+        Ok(turn) => turn,
+        Err(_) => inner.live.clone().lock_owned().await,
+    };
     let live = turn.take();
     if live.is_none() || inner.ended.get().is_some() {
-        return match job {
-            Job::Call(..) => Err(inner.closed()),
-            // The instance is gone, and all its resources with it.
-            Job::Release(_) => Ok(None),
-        };
+        return inner.gone(&job);
     }
     // Until the job has succeeded, nobody finds the instance: a future that is dropped here takes it along.
     let mut unfinished = Unfinished {
@@ -194,22 +256,46 @@ async fn perform(inner: Arc<Inner>, job: Job) -> Result<Option<Value>, CallError
 }
 
 impl Inner {
-    async fn until_closed<T>(&self, work: impl Future<Output = wasmtime::Result<T>>) -> Ended<T> {
-        let closing = self.closing.notified();
-        let mut closing = std::pin::pin!(closing);
+    /// Ends the instance; only the first reason counts.
+    pub(super) fn end(&self, reason: &str) {
+        let _ = self.ended.set(reason.to_owned());
+        self.closing.notify_waiters();
+    }
+
+    /// Waits until somebody ends it.
+    pub(super) async fn until_ended(&self) {
+        let mut closing = pin!(self.closing.notified());
         closing.as_mut().enable();
+        if self.ended.get().is_none() {
+            closing.await;
+        }
+    }
+
+    /// Most calls end without waiting once, and then nobody has to be told and nothing has to be timed.
+    async fn until_closed<T>(&self, work: impl Future<Output = wasmtime::Result<T>>) -> Ended<T> {
         if self.ended.get().is_some() {
             return Ended::Closed;
         }
+        let began = Instant::now();
+        let mut work = pin!(work);
+        if let Poll::Ready(outcome) = at_once(work.as_mut()).await {
+            return Ended::Done(outcome);
+        }
+        let rest = self
+            .limits
+            .timeout
+            .map(|limit| limit.saturating_sub(began.elapsed()));
         tokio::select! {
             biased;
-            outcome = bounded(self.limits.timeout, work) => outcome.map_or(Ended::Late, Ended::Done),
-            () = closing => Ended::Closed,
+            outcome = bounded(rest, work) => outcome.map_or(Ended::Late, Ended::Done),
+            () = self.until_ended() => Ended::Closed,
         }
     }
 
     async fn run(&self, live: &mut Live, job: Job) -> wasmtime::Result<Option<Value>> {
-        let (place, arguments) = match job {
+        // The tick of an earlier call is long past: without this, each call after a pause would give way at once.
+        live.store.set_epoch_deadline(1);
+        let (place, mut arguments) = match job {
             Job::Release(handle) => {
                 handle.resource_drop_async(&mut live.store).await?;
                 return Ok(None);
@@ -224,10 +310,27 @@ impl Inner {
                 None => return Err(wasmtime::Error::msg("there is no such function")),
             },
         };
-        value::call(&mut live.store, &function, &signature, arguments).await
+        if !live.objects.exist() {
+            return value::call(&mut live.store, &function, &signature, arguments).await;
+        }
+        let (store, objects) = (&mut live.store, live.objects.clone());
+        let lent = objects.exchanged(&mut *store, &mut arguments)?;
+        let mut result = value::call(&mut *store, &function, &signature, arguments).await?;
+        objects.take_back(&mut *store, lent)?;
+        objects.received(&mut *store, result.as_mut_slice())?;
+        Ok(result)
     }
 
-    fn closed(&self) -> CallError {
+    /// What comes of a job when there is no instance any more.
+    pub(super) fn gone(&self, job: &Job) -> Outcome {
+        match job {
+            Job::Call(..) => Err(self.closed()),
+            // All its resources went with it.
+            Job::Release(_) => Ok(None),
+        }
+    }
+
+    pub(super) fn closed(&self) -> CallError {
         let reason = self.ended.get().map_or("it was closed", String::as_str);
         CallError::Closed {
             reason: reason.to_owned(),
@@ -248,7 +351,7 @@ impl Inner {
         failure
     }
 
-    fn late(&self) -> CallError {
+    pub(super) fn late(&self) -> CallError {
         let failure = late(&self.limits, &self.words);
         let _ = self
             .ended

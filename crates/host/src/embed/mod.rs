@@ -6,10 +6,15 @@
 //! give it to the runtime when it is not.
 
 mod component;
+mod concurrent;
 mod failure;
 mod instance;
+mod memory;
 mod module;
+mod module_instance;
+mod objects;
 mod output;
+mod passage;
 mod world;
 
 use std::collections::BTreeMap;
@@ -23,26 +28,42 @@ use wisp_wasi::State;
 
 pub use crate::handlers::replaced as trap_handlers_replaced;
 pub use component::{Answer, Component, Grants, ImportPlace, Imports};
+pub use concurrent::Driver;
 pub use failure::{CallError, Thrown};
-pub use instance::{Instance, Limits};
-pub use module::{MemoryError, Module, ModuleFunction, ModuleInstance, Number, NumberType};
+pub use instance::{Born, Instance, Limits};
+pub use memory::MemoryError;
+pub use module::{CompiledModule, Finished, Module, ModuleFunction, Number, NumberType, Streams};
+pub use module_instance::ModuleInstance;
+pub use passage::Passage;
 pub use wasmtime::component::ResourceAny;
-pub use wisp_wasi::Companion;
 pub use world::{
     Function, Interface, Named, Primitive, Role, TypeDefinition, TypeIndex, TypeKind, TypeUse,
     World,
 };
 
 use crate::engine::{RunningEngine, Strategy};
-pub use crate::value::{Numbers, Value};
+pub use crate::value::{Chunks, Closed, Fate, Feed, Given, Numbers, Value, channel};
 
 use crate::error::HostError;
-use crate::locked::{Artifact, Profile};
+use crate::locked::{Artifact, EngineKind, Profile};
 
 /// How often a guest that computes can be stopped; also the longest time for which it can hold the thread of an event loop.
 const TICK: Duration = Duration::from_millis(1);
 /// Guests that wait take no thread; those that compute take one each.
 const MOST_THREADS: usize = 16;
+
+/// By how much the threads of guests are nicer than the program's own (decision 008).
+#[cfg(target_os = "linux")]
+const NICER: i32 = 5;
+
+/// Lets the program's event loop have the processor before guests that compute. Linux has a priority for each thread, others have not.
+fn step_back() {
+    #[cfg(target_os = "linux")]
+    if let Ok(priority) = rustix::process::getpriority_process(None) {
+        // Where this is not allowed, guests and the loop share as before.
+        let _ = rustix::process::setpriority_process(None, priority.saturating_add(NICER).min(19));
+    }
+}
 
 /// An engine and what its guests may import from the host itself.
 struct Ground {
@@ -54,7 +75,7 @@ struct Ground {
 pub struct Embedding {
     runtime: Mutex<Option<Runtime>>,
     handle: Handle,
-    grounds: Mutex<BTreeMap<Profile, Arc<Ground>>>,
+    grounds: Mutex<BTreeMap<EngineKind, Arc<Ground>>>,
     /// The engine of core modules, which compiles them itself: they are small, and have no cache.
     modules: Mutex<Option<Engine>>,
 }
@@ -72,6 +93,7 @@ impl Embedding {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(processors.clamp(2, MOST_THREADS))
             .thread_name("wisp-guest")
+            .on_thread_start(step_back)
             .enable_all()
             .build()?;
         Ok(Self {
@@ -108,14 +130,14 @@ impl Embedding {
         world: World,
         imports: (&[usize], &Arc<dyn Imports>),
     ) -> Result<Component, HostError> {
-        let ground = self.ground(artifact.profile, strategy)?;
+        let ground = self.ground(EngineKind::of(artifact), strategy)?;
         let component = ground.running.load(digest, artifact)?;
         let linker = ground.linker.clone();
         Component::link(&component, linker, world, imports.0, imports.1)
     }
 
     /// Compiles a core module.
-    pub fn load_module(&self, wasm: &[u8]) -> Result<Module, HostError> {
+    pub fn compile_module(&self, wasm: &[u8]) -> Result<CompiledModule, HostError> {
         let mut modules = self.modules.lock().unwrap_or_else(PoisonError::into_inner);
         let engine = match &*modules {
             Some(engine) => engine.clone(),
@@ -123,19 +145,19 @@ impl Embedding {
         };
         *modules = Some(engine.clone());
         drop(modules);
-        Module::compile(&engine, wasm)
+        CompiledModule::new(&engine, wasm)
     }
 
-    fn ground(&self, profile: Profile, strategy: Strategy) -> Result<Arc<Ground>, HostError> {
+    fn ground(&self, kind: EngineKind, strategy: Strategy) -> Result<Arc<Ground>, HostError> {
         let mut grounds = self.grounds.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(found) = grounds.get(&profile) {
+        if let Some(found) = grounds.get(&kind) {
             return Ok(found.clone());
         }
-        let running = RunningEngine::ticking(profile, strategy, TICK)?;
-        let linker = wisp_wasi::linker(&running.engine, profile == Profile::Async)
+        let running = RunningEngine::ticking(kind, strategy, TICK)?;
+        let linker = wisp_wasi::linker(&running.engine, kind.profile == Profile::Async)
             .map_err(|error| HostError::Engine(format!("{error:#}")))?;
         let ground = Arc::new(Ground { running, linker });
-        grounds.insert(profile, ground.clone());
+        grounds.insert(kind, ground.clone());
         Ok(ground)
     }
 }

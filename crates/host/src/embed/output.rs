@@ -37,6 +37,13 @@ impl LastWords {
         lines.join("\n")
     }
 
+    /// Keeps the end of what was captured of standard error.
+    pub(super) fn said(&self, stderr: &[u8]) {
+        for line in String::from_utf8_lossy(stderr).lines() {
+            self.keep(line);
+        }
+    }
+
     fn keep(&self, text: &str) {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         kept.bytes += text.len();

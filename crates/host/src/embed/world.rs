@@ -215,6 +215,34 @@ impl World {
             exports,
         })
     }
+
+    /// Whether a function that is exported, or imported from one of these places, is asynchronous, or passes streams or futures.
+    pub(super) fn concurrent(&self, given: &[TypeIndex]) -> bool {
+        let imports = given.iter().filter_map(|place| self.imports.get(*place));
+        let interfaces = self.exports.iter().chain(imports);
+        let mut functions = interfaces.flat_map(|interface| &interface.functions);
+        functions.any(|function| {
+            let parameters = function.parameters.iter().map(|parameter| parameter.ty);
+            function.is_async || parameters.chain(function.result).any(|ty| self.streams(ty))
+        })
+    }
+
+    /// Whether a value of this type may have a stream or a future in it.
+    fn streams(&self, ty: TypeUse) -> bool {
+        let TypeUse::Defined(place) = ty else {
+            return false;
+        };
+        let any = |ty: &Option<TypeUse>| ty.is_some_and(|ty| self.streams(ty));
+        match self.types.get(place).map(|found| &found.kind) {
+            Some(TypeKind::Stream { .. } | TypeKind::Future { .. }) => true,
+            Some(TypeKind::Record { fields }) => fields.iter().any(|field| self.streams(field.ty)),
+            Some(TypeKind::Variant { cases }) => cases.iter().any(|case| any(&case.ty)),
+            Some(TypeKind::Tuple { items }) => items.iter().any(|item| self.streams(*item)),
+            Some(TypeKind::List { item } | TypeKind::Option { item }) => self.streams(*item),
+            Some(TypeKind::Result { ok, err }) => any(ok) || any(err),
+            _ => false,
+        }
+    }
 }
 
 struct Reader<'a> {

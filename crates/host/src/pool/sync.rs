@@ -11,7 +11,7 @@ use std::task::Poll;
 use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, Timeout, timeout_at};
-use wasmtime::{Engine, Store};
+use wasmtime::Engine;
 use wasmtime_wasi_http::p2::bindings::http::types::{ErrorCode, Scheme};
 use wasmtime_wasi_http::p2::bindings::{Proxy, ProxyPre};
 use wasmtime_wasi_http::p2::body::HyperOutgoingBody;
@@ -20,10 +20,10 @@ use wisp_wasi::State;
 
 use super::admission::Permit;
 use super::body::{Ending, Failure, GuestBody};
-use super::slots::{Holder, Slot, Slots};
-use super::warm::Warm;
+use super::slots::{Holder, Slots};
+use super::stock::Stock;
 use super::{InvokeError, Reuse};
-use crate::blueprint::{Blueprint, RequestLines};
+use crate::blueprint::Blueprint;
 use crate::telemetry::RequestId;
 
 type Head = Result<http::Response<HyperOutgoingBody>, ErrorCode>;
@@ -32,36 +32,15 @@ type Invocation = Pin<Box<dyn Future<Output = Result<(), InvokeError>> + Send>>;
 
 /// The instances of one component.
 pub(crate) struct SyncInstances {
-    engine: Engine,
     pre: ProxyPre<State>,
-    blueprint: Arc<Blueprint>,
-    reuse: Reuse,
-    slots: Arc<Slots>,
-    warm: Warm<Instance>,
+    stock: Arc<Stock<Proxy>>,
 }
 
 impl std::fmt::Debug for SyncInstances {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter
             .debug_struct("SyncInstances")
-            .field("reuse", &self.reuse)
-            .finish_non_exhaustive()
-    }
-}
-
-struct Instance {
-    store: Store<State>,
-    proxy: Proxy,
-    lines: Arc<RequestLines>,
-    served: u32,
-    _slot: Slot,
-}
-
-impl std::fmt::Debug for Instance {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter
-            .debug_struct("Instance")
-            .field("served", &self.served)
+            .field("stock", &self.stock)
             .finish_non_exhaustive()
     }
 }
@@ -105,17 +84,8 @@ impl SyncInstances {
         reuse: Reuse,
         slots: Arc<Slots>,
     ) -> Arc<Self> {
-        let made = Arc::new(Self {
-            engine,
-            pre,
-            blueprint,
-            reuse,
-            slots,
-            warm: Warm::new(reuse.idle),
-        });
-        let holder: Arc<dyn Holder> = made.clone();
-        made.slots.register(Arc::downgrade(&holder));
-        made
+        let stock = Stock::new(engine, blueprint, reuse, slots);
+        Arc::new(Self { pre, stock })
     }
 
     pub(crate) async fn handle(
@@ -172,7 +142,7 @@ impl SyncInstances {
                 component,
                 log,
                 ..
-            } = self.blueprint.as_ref();
+            } = self.stock.blueprint.as_ref();
             log.failure(app, component, id, &error.to_string());
         });
         Task(task.abort_handle())
@@ -187,13 +157,13 @@ impl SyncInstances {
         sender: oneshot::Sender<Head>,
     ) -> Result<(), InvokeError> {
         let (_permit, failure) = held;
-        let mut instance = self.instance().await?;
+        let instantiate = async |store: &mut _| self.pre.instantiate_async(store).await;
+        let mut instance = self.stock.take(instantiate).await?;
         let mut watch = Watch {
             failure,
             armed: true,
         };
-        instance.lines.begin(Some(id));
-        instance.store.set_epoch_deadline(1);
+        instance.begin(Some(id));
         let trap = |error: wasmtime::Error| InvokeError::Trap {
             message: format!("{error:#}"),
         };
@@ -204,58 +174,25 @@ impl SyncInstances {
         let mut view = instance.store.data_mut().http();
         let request = view.new_incoming_request(scheme, request).map_err(trap)?;
         let out = view.new_response_outparam(sender).map_err(trap)?;
-        let handler = instance.proxy.wasi_http_incoming_handler();
+        let handler = instance.made.wasi_http_incoming_handler();
         handler
             .call_handle(&mut instance.store, request, out)
             .await
             .map_err(trap)?;
         watch.armed = false;
         instance.store.data().finish_output();
-        self.give_back(instance);
+        self.stock.give_back(instance);
         Ok(())
     }
 
-    async fn instance(&self) -> Result<Instance, InvokeError> {
-        if self.reuse.requests > 1
-            && let Some(instance) = self.warm.take()
-        {
-            return Ok(instance);
-        }
-        let closed = || InvokeError::Instantiate("the engine is closed".into());
-        let slot = self.slots.take().await.ok_or_else(closed)?;
-        let (mut store, lines) = self.blueprint.store(&self.engine);
-        match self.pre.instantiate_async(&mut store).await {
-            Ok(proxy) => Ok(Instance {
-                store,
-                proxy,
-                lines,
-                served: 0,
-                _slot: slot,
-            }),
-            Err(error) => Err(InvokeError::Instantiate(format!("{error:#}"))),
-        }
-    }
-
-    fn give_back(&self, mut instance: Instance) {
-        instance.served += 1;
-        if instance.served < self.reuse.requests && !self.slots.contended() {
-            self.warm.keep(instance);
-        }
+    /// Instances that wait for a request.
+    pub(crate) fn warm(&self) -> usize {
+        self.stock.warm()
     }
 
     /// Drops instances that were unused for longer than the component allows.
     pub(crate) fn retire_idle(&self) {
-        self.warm.retire();
-    }
-}
-
-impl Holder for SyncInstances {
-    fn warm(&self) -> usize {
-        self.warm.count()
-    }
-
-    fn give_up_one(&self) {
-        self.warm.give_up_one();
+        self.stock.retire_idle();
     }
 }
 

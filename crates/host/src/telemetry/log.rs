@@ -227,6 +227,16 @@ impl Log {
         self.say(whose, "error", message);
     }
 
+    /// Why a component failed in a call of another one, after it had returned.
+    pub fn failed_call(&self, app: &str, component: &str, message: &str) {
+        let whose = Whose {
+            app: Some(app),
+            component: Some(component),
+            id: None,
+        };
+        self.say(whose, "error", message);
+    }
+
     fn say(&self, whose: Whose<'_>, level: &str, message: &str) {
         let event = Event::Worker {
             whose,

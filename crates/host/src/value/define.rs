@@ -15,8 +15,13 @@ pub type Answer<'a> = Pin<Box<dyn Future<Output = Result<Option<Value>>> + Send 
 
 /// A handler without its own type: what follows is made for each number of core values, and must not be made for each
 /// handler too.
-type Handler<T> = dyn for<'a> Fn(StoreContextMut<'a, T>, Vec<Value>) -> Answer<'a> + Send + Sync;
-type ConcurrentHandler<T> = dyn for<'a> Fn(&'a Accessor<T>, Vec<Value>) -> Answer<'a> + Send + Sync;
+enum Handler<T: 'static> {
+    Plain(Box<Plain<T>>),
+    Concurrent(Box<Concurrent<T>>),
+}
+
+type Plain<T> = dyn for<'a> Fn(StoreContextMut<'a, T>, Vec<Value>) -> Answer<'a> + Send + Sync;
+type Concurrent<T> = dyn for<'a> Fn(&'a Accessor<T>, Vec<Value>) -> Answer<'a> + Send + Sync;
 
 /// The result, if it fits the signature: a wrong one is a fault of the host and traps with a message that says where.
 fn answered<const N: usize>(signature: &Signature, result: Option<Value>) -> Result<Answered<N>> {
@@ -43,39 +48,7 @@ where
             "{name} is an async func: define it as concurrent"
         ));
     }
-    define_boxed(linker, name, signature, Box::new(handler))
-}
-
-fn define_boxed<T: Send + 'static>(
-    linker: &mut LinkerInstance<'_, T>,
-    name: &str,
-    signature: &Signature,
-    handler: Box<Handler<T>>,
-) -> Result<()> {
-    let signature = Arc::new(signature.clone());
-    with_count!(signature.flat_parameters().unwrap_or(MOST_FLAT), PARAMETERS => {
-        if signature.flat_result(1) == Some(0) {
-            plain::<T, PARAMETERS, 0>(linker, name, signature, handler)
-        } else {
-            plain::<T, PARAMETERS, 1>(linker, name, signature, handler)
-        }
-    })
-}
-
-fn plain<T, const PARAMETERS: usize, const RESULTS: usize>(
-    linker: &mut LinkerInstance<'_, T>,
-    name: &str,
-    signature: Arc<Signature>,
-    handler: Box<Handler<T>>,
-) -> Result<()>
-where
-    T: Send + 'static,
-{
-    linker.func_wrap_async(name, move |store, received: Received<PARAMETERS>| {
-        let answer = handler(store, received.0);
-        let signature = signature.clone();
-        Box::new(async move { answered::<RESULTS>(&signature, answer.await?) })
-    })
+    define_any(linker, name, signature, Handler::Plain(Box::new(handler)))
 }
 
 /// Answers an import that WIT calls `async func`: other tasks of the same store go on while the future is pending.
@@ -96,37 +69,49 @@ where
             "{name} is not an async func: define it as a plain one"
         ));
     }
-    define_boxed_concurrent(linker, name, signature, Box::new(handler))
+    let handler = Handler::Concurrent(Box::new(handler));
+    define_any(linker, name, signature, handler)
 }
 
-fn define_boxed_concurrent<T: Send + 'static>(
+fn define_any<T: Send + 'static>(
     linker: &mut LinkerInstance<'_, T>,
     name: &str,
     signature: &Signature,
-    handler: Box<ConcurrentHandler<T>>,
+    handler: Handler<T>,
 ) -> Result<()> {
     let signature = Arc::new(signature.clone());
     with_count!(signature.flat_parameters().unwrap_or(MOST_FLAT), PARAMETERS => {
         if signature.flat_result(1) == Some(0) {
-            concurrent::<T, PARAMETERS, 0>(linker, name, signature, handler)
+            wrap::<T, PARAMETERS, 0>(linker, name, signature, handler)
         } else {
-            concurrent::<T, PARAMETERS, 1>(linker, name, signature, handler)
+            wrap::<T, PARAMETERS, 1>(linker, name, signature, handler)
         }
     })
 }
 
-fn concurrent<T, const PARAMETERS: usize, const RESULTS: usize>(
+fn wrap<T, const PARAMETERS: usize, const RESULTS: usize>(
     linker: &mut LinkerInstance<'_, T>,
     name: &str,
     signature: Arc<Signature>,
-    handler: Box<ConcurrentHandler<T>>,
+    handler: Handler<T>,
 ) -> Result<()>
 where
     T: Send + 'static,
 {
-    linker.func_wrap_concurrent(name, move |accessor, received: Received<PARAMETERS>| {
-        let answer = handler(accessor, received.0);
-        let signature = signature.clone();
-        Box::pin(async move { answered::<RESULTS>(&signature, answer.await?) })
-    })
+    match handler {
+        Handler::Plain(handler) => {
+            linker.func_wrap_async(name, move |store, received: Received<PARAMETERS>| {
+                let answer = handler(store, received.0);
+                let signature = signature.clone();
+                Box::new(async move { answered::<RESULTS>(&signature, answer.await?) })
+            })
+        }
+        Handler::Concurrent(handler) => {
+            linker.func_wrap_concurrent(name, move |accessor, received: Received<PARAMETERS>| {
+                let answer = handler(accessor, received.0);
+                let signature = signature.clone();
+                Box::pin(async move { answered::<RESULTS>(&signature, answer.await?) })
+            })
+        }
+    }
 }

@@ -3,7 +3,6 @@
 
 use std::slice;
 
-use bytes::Bytes;
 use wasmtime::component::__internal::LiftContext;
 use wasmtime::component::__internal::wasmtime_environ::component::{
     CanonicalAbiInfo, InterfaceType, TypeRecordIndex, TypeTuple, VariantInfo,
@@ -11,6 +10,7 @@ use wasmtime::component::__internal::wasmtime_environ::component::{
 use wasmtime::component::{ComponentType, FutureAny, Lift, ResourceAny, StreamAny};
 use wasmtime::{Result, ValRaw, bail, format_err};
 
+use super::buffer;
 use super::{Numbers, Value};
 
 /// Where a value stands: next among core values, or in these bytes of memory, which are exactly its own.
@@ -294,7 +294,7 @@ fn bytes(cx: &mut LiftContext<'_>, source: Source<'_, '_>) -> Result<Value> {
         bail!("list pointer/length out of bounds of memory");
     };
     cx.consume_fuel(length)?;
-    Ok(Value::Bytes(Bytes::copy_from_slice(bytes)))
+    Ok(Value::Bytes(buffer::copied(bytes)))
 }
 
 fn in_memory<'a>(cx: &LiftContext<'a>, pointer: usize, length: usize) -> Option<&'a [u8]> {

@@ -35,23 +35,34 @@
 //! checked against the type before the guest is entered: a wrong argument names its place (`argument packet: field id:
 //! expected string, found u32`) and leaves the instance as it was.
 //!
-//! Resources, streams and futures are handles of the store that they came from; Wasmtime checks them. `map`,
-//! `error-context` and lists of fixed length are refused by name.
+//! Resources, streams and futures are handles of the store that they came from; Wasmtime checks them. Streams and futures of
+//! a few types can leave it ([`Ends`]). `map`, `error-context` and lists of fixed length are refused by name.
 
 mod abi;
+mod buffer;
 mod call;
 mod define;
+mod fate;
 mod lift;
 mod lower;
+mod payload;
 mod signature;
+mod stream;
 mod types;
+
+use std::any::Any;
+use std::fmt;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use wasmtime::component::{FutureAny, ResourceAny, StreamAny};
 
 pub use call::{call, call_blocking, call_concurrent};
 pub use define::{Answer, define, define_concurrent};
+pub use fate::{Ends, Fate};
+pub use payload::Payload;
 pub use signature::{Mismatch, Signature};
+pub use stream::{Chunks, Closed, Feed, channel, each_handle};
 pub use types::Type;
 
 /// A value of a WIT type.
@@ -116,6 +127,35 @@ pub enum Value {
     Stream(StreamAny),
     /// The readable end of a future.
     Future(FutureAny),
+    /// Something of the host's own that has no handle yet. Whoever makes a call exchanges it for one before.
+    Given(Given),
+}
+
+/// Something that only the host knows: what a handle stands for, where there is no handle yet, or none any more.
+#[derive(Clone)]
+pub struct Given {
+    /// What it is.
+    pub object: Arc<dyn Any + Send + Sync>,
+    /// A number by which the host knows its type.
+    pub ty: usize,
+    /// Whether whoever passes it gives it away.
+    pub owned: bool,
+}
+
+impl fmt::Debug for Given {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Given")
+            .field("ty", &self.ty)
+            .field("owned", &self.owned)
+            .finish_non_exhaustive()
+    }
+}
+
+impl PartialEq for Given {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.object, &other.object) && (self.ty, self.owned) == (other.ty, other.owned)
+    }
 }
 
 /// A list of numbers of one type, without a [`Value`] for each.
@@ -188,6 +228,7 @@ impl Value {
             Self::Resource(_) => "resource",
             Self::Stream(_) => "stream",
             Self::Future(_) => "future",
+            Self::Given(_) => "thing of the host's own",
         }
     }
 }

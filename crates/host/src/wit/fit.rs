@@ -6,15 +6,16 @@
 //! Names are compared by version track, as linkers do: `wasi:io/streams@0.2.0` and `@0.2.6` are one name. The package that
 //! is compared with another version of itself is compared without version, because this is about its types.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use wit_component::{
-    ComponentEncoder, DecodedWasm, StringEncoding, decode, dummy_module, embed_component_metadata,
-    targets,
+    ComponentEncoder, StringEncoding, dummy_module, embed_component_metadata, targets,
 };
-use wit_parser::{LiftLowerAbi, ManglingAndAbi, PackageName, Resolve, WorldId, WorldItem};
+use wit_parser::{LiftLowerAbi, ManglingAndAbi, PackageName, Resolve, WorldId};
 
 use super::{Wit, WitError};
+use crate::compose::{ComposeError, Composition, Part, compose, interfaces};
 
 /// Does a component fit a world: does it export all that the world exports, and import no more than the world imports?
 ///
@@ -40,18 +41,45 @@ pub fn try_world(given: &Wit, wanted: &Wit, world: &str) -> Result<(), WitError>
 }
 
 /// Does a component that imports all interfaces of one package link to one that exports all of the other?
+///
+/// Both are composed. The encoder keeps of an import only what is used, so the importer wants less than the package has; and
+/// what both need of other packages stays an import of the composition, where the two have to agree.
 pub fn try_link(exporter: &Wit, importer: &Wit) -> Result<(), WitError> {
     let names = [exporter.name(), importer.name()];
     let (mut resolve, world) = whole(exporter, "export")?;
     unify(&mut resolve, &names);
-    let exporter = dummy(&resolve, world)?;
+    let provider = dummy(&resolve, world)?;
 
     let (mut resolve, world) = whole(importer, "import")?;
     unify(&mut resolve, &names);
-    let Some((resolve, world)) = as_exports(&dummy(&resolve, world)?, &importer.name())? else {
+    let consumer = dummy(&resolve, world)?;
+
+    let own = format!("{}:{}/", importer.name().namespace, importer.name().name);
+    let wanted = interfaces("importer", &consumer).map_err(|error| composing(&error))?;
+    let links = wanted.imports.into_iter().map(|import| import.name);
+    let links: BTreeMap<_, _> = links
+        .filter(|name| name.starts_with(&own))
+        .map(|name| (name, "exporter".to_owned()))
+        .collect();
+    if links.is_empty() {
         return Ok(());
+    }
+    let part = |component, links| Part {
+        component,
+        links,
+        trusted: true,
+        ..Part::default()
     };
-    targets(&resolve, world, &exporter).map_err(refused)
+    let composition = Composition {
+        entry: "importer".to_owned(),
+        parts: BTreeMap::from([
+            ("importer".to_owned(), part(0, links)),
+            ("exporter".to_owned(), part(1, BTreeMap::new())),
+        ]),
+    };
+    compose(&composition, &[consumer, provider])
+        .map(drop)
+        .map_err(|error| composing(&error))
 }
 
 impl Wit {
@@ -103,34 +131,6 @@ fn whole(wit: &Wit, direction: &str) -> Result<(Resolve, WorldId), WitError> {
         .collect();
     let world = push_world(&mut resolve, direction, &names)?;
     Ok((resolve, world))
-}
-
-/// What a component really imports of a package, as a world that exports it; None when it imports nothing of it.
-///
-/// The encoder keeps of an import only what is used, so this is less than the package has.
-fn as_exports(component: &[u8], of: &PackageName) -> Result<Option<(Resolve, WorldId)>, WitError> {
-    let DecodedWasm::Component(mut resolve, world) = decode(component).map_err(refused)? else {
-        return Err(WitError::new("the dummy component is not a component"));
-    };
-    let world = resolve.worlds.get(world);
-    let imports = world.into_iter().flat_map(|world| world.imports.values());
-    let names: Vec<String> = imports
-        .filter_map(|item| {
-            let WorldItem::Interface { id, .. } = item else {
-                return None;
-            };
-            let interface = resolve.interfaces.get(*id)?;
-            let package = resolve.packages.get(interface.package?)?;
-            let given = &package.name;
-            let own = (&given.namespace, &given.name) == (&of.namespace, &of.name);
-            own.then_some(path(given, interface.name.as_ref()?))
-        })
-        .collect();
-    if names.is_empty() {
-        return Ok(None);
-    }
-    let world = push_world(&mut resolve, "export", &names)?;
-    Ok(Some((resolve, world)))
 }
 
 fn push_world(
@@ -199,6 +199,10 @@ fn dummy(resolve: &Resolve, world: WorldId) -> Result<Vec<u8>, WitError> {
         .map_err(|error| WitError::new(format!("no component can be made of it: {error:#}")))
 }
 
+fn composing(error: &ComposeError) -> WitError {
+    WitError::new(without_offsets([error.to_string()].iter()))
+}
+
 /// The validator's own words in one line: those before say where, the last what differs. Its offsets are ours, not the user's.
 #[expect(
     clippy::needless_pass_by_value,
@@ -206,10 +210,13 @@ fn dummy(resolve: &Resolve, world: WorldId) -> Result<Vec<u8>, WitError> {
 )]
 fn refused(error: anyhow::Error) -> WitError {
     let all: Vec<String> = error.chain().map(ToString::to_string).collect();
-    let lines = all.iter().skip(usize::from(all.len() > 1));
-    let words: Vec<&str> = lines
+    WitError::new(without_offsets(all.iter().skip(usize::from(all.len() > 1))))
+}
+
+fn without_offsets<'a>(texts: impl Iterator<Item = &'a String>) -> String {
+    let words: Vec<&str> = texts
         .flat_map(|text| text.lines())
         .map(|line| line.split(" (at offset ").next().unwrap_or(line).trim())
         .collect();
-    WitError::new(words.join(": "))
+    words.join(": ")
 }

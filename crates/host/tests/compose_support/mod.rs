@@ -9,7 +9,7 @@
 
 use std::collections::BTreeMap;
 
-use wasmtime::component::{Component, Linker};
+use wasmtime::component::{Component, Linker, TypedFunc};
 use wasmtime::{Config, Engine, Store};
 use wisp_host::{Composition, Part};
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
@@ -86,6 +86,17 @@ pub fn composition<const COUNT: usize>(entry: &str, parts: [(&str, Part); COUNT]
     }
 }
 
+/// Two parts, the first linked to the second for this interface.
+pub fn pair(user: &str, interface: &str, library: &str) -> Composition {
+    composition(
+        user,
+        [
+            (user, part(0, &[(interface, library)])),
+            (library, part(1, &[])),
+        ],
+    )
+}
+
 pub const COUNTER: &str = "test:counts/counter@1.0.0";
 pub const LEFT: &str = "test:parts/left";
 pub const RIGHT: &str = "test:parts/right";
@@ -96,20 +107,30 @@ pub fn engine() -> Engine {
     Engine::new(&config).unwrap()
 }
 
-/// Calls `get` of the interface `answer`.
-pub fn answer(component: &[u8]) -> wasmtime::Result<u32> {
+type Getter = TypedFunc<(), (u32,)>;
+
+/// Instantiates a component without imports, and finds `get` of this interface.
+fn getter(component: &[u8], interface: &str) -> wasmtime::Result<(Store<()>, Getter)> {
     let engine = engine();
     let mut store = Store::new(&engine, ());
     let component = Component::new(&engine, component)?;
     let instance = Linker::new(&engine).instantiate(&mut store, &component)?;
-    let interface = instance
-        .get_export_index(&mut store, None, "test:parts/answer")
-        .unwrap();
-    let get = instance
-        .get_export_index(&mut store, Some(&interface), "get")
-        .unwrap();
-    let get = instance.get_typed_func::<(), (u32,)>(&mut store, get)?;
+    let interface = instance.get_export_index(&mut store, None, interface);
+    let get = instance.get_export_index(&mut store, interface.as_ref(), "get");
+    let get = instance.get_typed_func(&mut store, get.unwrap())?;
+    Ok((store, get))
+}
+
+/// Calls `get` of the interface `answer`.
+pub fn answer(component: &[u8]) -> wasmtime::Result<u32> {
+    let (mut store, get) = getter(component, "test:parts/answer")?;
     Ok(get.call(&mut store, ())?.0)
+}
+
+/// Calls `get` of the interface `later-answer`.
+pub async fn later_answer(component: &[u8]) -> wasmtime::Result<u32> {
+    let (mut store, get) = getter(component, "test:parts/later-answer")?;
+    Ok(get.call_async(&mut store, ()).await?.0)
 }
 
 /// Makes boxes that hold a number, and says how many were dropped.

@@ -368,17 +368,26 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
         self.read.drain(..count).collect()
     }
 
+    /// The next chunk of a chunked body; empty at its end, before the trailers.
+    pub async fn chunk(&mut self) -> Vec<u8> {
+        let size = usize::from_str_radix(self.until("\r\n").await.trim_end(), 16).unwrap();
+        let chunk = self.exactly(size).await;
+        if size > 0 {
+            self.until("\r\n").await;
+        }
+        chunk
+    }
+
     /// Reads the answer to anything but HEAD.
     pub async fn reply(&mut self) -> Reply {
         let mut reply = self.head().await;
         if reply.header("transfer-encoding") == Some("chunked") {
             loop {
-                let size = usize::from_str_radix(self.until("\r\n").await.trim_end(), 16).unwrap();
-                if size == 0 {
+                let chunk = self.chunk().await;
+                if chunk.is_empty() {
                     break;
                 }
-                reply.body.extend(self.exactly(size).await);
-                self.until("\r\n").await;
+                reply.body.extend(chunk);
             }
             loop {
                 let line = self.until("\r\n").await;

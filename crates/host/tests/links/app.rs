@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::PermissionsExt;
+use std::sync::Arc;
 
 use tempfile::TempDir;
 use tokio::net::TcpStream;
 use wisp_host::{
-    Artifact, Host, HostError, LinkMode, LockedApp, LockedComponent, LockedInstances, LockedLimits,
-    LockedLink, LockedRoute, LogFormat, LogSettings, Profile, Resources, Settings, Shutdown, Start,
-    Strategy,
+    Artifact, EngineKind, Host, HostError, LinkMode, LockedApp, LockedComponent, LockedInstances,
+    LockedLimits, LockedLink, LockedRoute, LogFormat, LogSettings, Profile, Resources, Settings,
+    Shutdown, Start, Strategy,
 };
 
 use super::guests::artifact;
@@ -22,6 +23,9 @@ pub(crate) struct Part {
     profile: Profile,
     timeout_ms: u64,
     reuse: u32,
+    concurrency: u32,
+    queue: u32,
+    body: u64,
     links: Vec<(&'static str, &'static str)>,
 }
 
@@ -33,6 +37,9 @@ impl Part {
             profile: Profile::Sync,
             timeout_ms: 20_000,
             reuse: 1,
+            concurrency: 8,
+            queue: 8,
+            body: 1 << 20,
             links: Vec::new(),
         }
     }
@@ -47,6 +54,20 @@ impl Part {
 
     pub(crate) fn reuse(self, reuse: u32) -> Self {
         Self { reuse, ..self }
+    }
+
+    /// How many calls may be in progress, and how many wait.
+    pub(crate) fn at_once(self, concurrency: u32, queue: u32) -> Self {
+        Self {
+            concurrency,
+            queue,
+            ..self
+        }
+    }
+
+    /// Bytes that a body may have.
+    pub(crate) fn body(self, body: u64) -> Self {
+        Self { body, ..self }
     }
 
     pub(crate) fn linked(mut self, interface: &'static str, component: &'static str) -> Self {
@@ -68,10 +89,11 @@ impl Part {
             limits: LockedLimits {
                 memory: 16 << 20,
                 timeout_ms: self.timeout_ms,
-                concurrency: 8,
-                queue: 8,
-                queue_timeout_ms: 5000,
-                body: 1 << 20,
+                concurrency: self.concurrency,
+                queue: self.queue,
+                // Who must not wait does not have to wait for that.
+                queue_timeout_ms: if self.queue == 0 { 1 } else { 5000 },
+                body: self.body,
             },
             instances: LockedInstances {
                 reuse: self.reuse,
@@ -84,21 +106,23 @@ impl Part {
 }
 
 fn start(folder: &TempDir, parts: &[Part], route: &str) -> Start {
+    let resources = Resources {
+        core_instances: 4,
+        memories: 1,
+        tables: 2,
+        table_elements: 1000,
+        data: 0,
+    };
     let artifacts = parts.iter().map(|part| {
         let path = folder.path().join(part.name);
-        let bytes = artifact(&part.wasm, part.profile);
+        let bytes = artifact(&part.wasm, EngineKind::new(part.profile, &resources));
         std::fs::write(&path, &bytes).unwrap();
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
         let artifact = Artifact {
             path,
             size: u64::try_from(bytes.len()).unwrap(),
             profile: part.profile,
-            resources: Resources {
-                core_instances: 4,
-                memories: 1,
-                tables: 2,
-                table_elements: 1000,
-            },
+            resources,
         };
         (part.name.to_owned(), artifact)
     });
@@ -148,33 +172,52 @@ pub(crate) struct App {
     address: SocketAddr,
     shutdown: Shutdown,
     serving: tokio::task::JoinHandle<Result<(), HostError>>,
+    host: Arc<Host>,
     _folder: TempDir,
 }
 
 impl App {
     pub(crate) fn serve(parts: &[Part]) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let host = Host::load(&start(&folder, parts, parts[0].name)).unwrap();
+        let host = Arc::new(Host::load(&start(&folder, parts, parts[0].name)).unwrap());
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let shutdown = Shutdown::new();
         let serving = tokio::spawn({
-            let shutdown = shutdown.clone();
+            let (host, shutdown) = (host.clone(), shutdown.clone());
             async move { host.serve(listener, shutdown).await }
         });
         Self {
             address,
             shutdown,
             serving,
+            host,
             _folder: folder,
         }
     }
 
+    pub(crate) async fn connect(&self) -> Client<TcpStream> {
+        Client::new(TcpStream::connect(self.address).await.unwrap())
+    }
+
     /// The status of the answer to one request.
     pub(crate) async fn status(&self) -> u16 {
-        let mut client = Client::new(TcpStream::connect(self.address).await.unwrap());
+        let mut client = self.connect().await;
         client.send("GET / HTTP/1.1\r\nhost: a\r\n\r\n").await;
         client.reply().await.status
+    }
+
+    /// Waits until no call of this component is in progress.
+    pub(crate) async fn idle(&self, component: &str) {
+        let active = || {
+            let metrics = self.host.metrics();
+            let pools = metrics["pools"].as_array().unwrap();
+            let pool = pools.iter().find(|pool| pool["component"] == component);
+            pool.unwrap()["active"].as_u64().unwrap()
+        };
+        while active() > 0 {
+            tokio::task::yield_now().await;
+        }
     }
 
     pub(crate) async fn end(self) {

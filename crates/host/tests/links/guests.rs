@@ -1,11 +1,11 @@
 //! Guests that call and are called.
 
-use wisp_host::{Profile, Strategy, compile};
+use wisp_host::{EngineKind, Strategy, compile};
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
 use wit_parser::Resolve;
 
 /// Memory, and an allocator that never frees.
-const MEMORY: &str = r#"
+pub(crate) const MEMORY: &str = r#"
     (memory (export "memory") 4)
     (global $next (mut i32) (i32.const 65536))
     (func (export "cabi_realloc") (param $old i32) (param $size i32) (param $align i32) (param $new i32) (result i32)
@@ -27,8 +27,13 @@ const NUMBERS: &str = "
 
 /// A component with the package `test:links` of this WIT, made for its world `guest`.
 pub(crate) fn component(wit: &str, core: &str) -> Vec<u8> {
+    component_of("http-0.2", wit, core)
+}
+
+/// The same with the interfaces of the folder `wit/<http>`.
+pub(crate) fn component_of(http: &str, wit: &str, core: &str) -> Vec<u8> {
     let mut resolve = Resolve::default();
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../wit/http-0.2");
+    let folder = format!("{}/../../wit/{http}", env!("CARGO_MANIFEST_DIR"));
     resolve.push_path(folder).unwrap();
     let package = resolve
         .push_str("test.wit", &format!("package test:links; {wit}"))
@@ -46,6 +51,11 @@ pub(crate) fn component(wit: &str, core: &str) -> Vec<u8> {
 
 /// A library: adds, gives a text back, counts its calls, traps, and computes for ever.
 pub(crate) fn numbers() -> Vec<u8> {
+    numbers_and("", "")
+}
+
+/// The same with other functions too.
+pub(crate) fn numbers_and(functions: &str, exports: &str) -> Vec<u8> {
     let name = "test:links/numbers";
     let core = format!(
         r#"(module {MEMORY}
@@ -56,10 +66,15 @@ pub(crate) fn numbers() -> Vec<u8> {
             (func (export "{name}#count") (result i32)
                 (global.set $count (i32.add (global.get $count) (i32.const 1))) (global.get $count))
             (func (export "{name}#fail") (result i32) (unreachable))
-            (func (export "{name}#spin") (result i32) (loop $more (br $more)) (unreachable)))"#
+            (func (export "{name}#spin") (result i32) (loop $more (br $more)) (unreachable))
+            {exports})"#
+    );
+    let interface = NUMBERS.replace(
+        "interface numbers {",
+        &format!("interface numbers {{ {functions}"),
     );
     component(
-        &format!("{NUMBERS} world guest {{ export numbers; }}"),
+        &format!("{interface} world guest {{ export numbers; }}"),
         &core,
     )
 }
@@ -156,7 +171,7 @@ pub(crate) fn asker((place, length): (u32, u32)) -> Vec<u8> {
     server("", &imports, &status)
 }
 
-/// Bytes that the engine of this profile loads.
-pub(crate) fn artifact(wasm: &[u8], profile: Profile) -> Vec<u8> {
-    compile(wasm, profile, Strategy::Cranelift).unwrap()
+/// Bytes that the engine of this kind loads.
+pub(crate) fn artifact(wasm: &[u8], kind: EngineKind) -> Vec<u8> {
+    compile(wasm, kind, Strategy::Cranelift).unwrap()
 }

@@ -9,9 +9,14 @@
 )]
 
 mod app;
+#[path = "../async_support/mod.rs"]
+mod async_support;
 mod guests;
+mod guests3;
 #[path = "../http_support/mod.rs"]
 mod http_support;
+mod internal;
+mod streams;
 
 use wisp_host::Profile;
 

@@ -8,27 +8,32 @@
 //! that is a Python thread, else on the caller's event loop. Never on the guest's own stack.
 
 use std::future::Future;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::Thread;
 use std::time::{Duration, Instant};
 
+use pyo3::IntoPyObjectExt;
 use pyo3::exceptions::{PyRuntimeError, PyStopIteration};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::PyTuple;
+use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
-use wisp_host::embed::{CallError, Instance, Module, ModuleInstance, Number, Value};
+use wisp_host::embed::{Born, CallError, Driver, Finished, Module, ModuleInstance, Number, Value};
 
+use super::attach::attached;
 use super::failure::raise_call;
 use super::ground::Ground;
-use super::imports::{self, Asked, Caller};
+use super::imports::{self, Asked};
 use super::instance::{Birth, PyInstance};
-use super::lift::returned;
-use super::module::{PyModuleInstance, numbers};
+use super::lift::{lift, returned};
+use super::module::{PyModuleInstance, finished, numbers};
 use super::plan::Signature;
+use super::stream::Passing;
+use crate::error::InstanceClosed;
 
 /// A call that takes longer than this does not run on the thread of an event loop the next time.
 const QUICK: Duration = Duration::from_micros(200);
@@ -40,9 +45,14 @@ const PATIENCE: Duration = Duration::from_millis(50);
 pub(crate) enum Produced {
     Nothing,
     Value(Option<Value>),
-    Instance(Instance),
+    Instance(Born),
     Numbers(Vec<Number>),
     Module(ModuleInstance),
+    Finished(Finished),
+    /// What came out of a stream; nothing at its end, an error where it ended too early.
+    Chunk(Option<Result<Value, String>>),
+    /// Whether somebody still reads a stream.
+    Read(bool),
 }
 
 /// Something that runs in the core.
@@ -63,6 +73,10 @@ pub(crate) enum Finish {
         ground: Arc<Ground>,
         blocking: bool,
     },
+    /// The end of a module's program.
+    Program,
+    Chunk(Arc<Passing>),
+    Read,
 }
 
 impl Finish {
@@ -74,6 +88,12 @@ impl Finish {
             (Self::Numbers(name), Err(error)) => Err(raise_call(py, Some(&name), &error)),
             (_, Err(error)) => Err(raise_call(py, None, &error)),
             (Self::Numbers(_), Ok(Produced::Numbers(found))) => numbers(py, &found),
+            (Self::Program, Ok(Produced::Finished(ended))) => finished(py, &ended),
+            (Self::Chunk(passing), Ok(Produced::Chunk(Some(chunk)))) => {
+                let chunk = chunk.map_err(InstanceClosed::new_err)?;
+                lift(py, &passing.chunk, chunk, None).map(Bound::unbind)
+            }
+            (Self::Read, Ok(Produced::Read(read))) => read.into_py_any(py),
             (
                 Self::Module {
                     module,
@@ -92,7 +112,7 @@ impl Finish {
                 },
                 Ok(Produced::Value(value)),
             ) => returned(py, &signature, value, Some(&instance)).map(Bound::unbind),
-            (Self::Instance(birth), Ok(Produced::Instance(instance))) => birth.finish(py, instance),
+            (Self::Instance(birth), Ok(Produced::Instance(born))) => birth.finish(py, born),
             _ => Ok(py.None()),
         }
     }
@@ -102,16 +122,17 @@ impl Finish {
 pub(crate) fn start(
     py: Python<'_>,
     ground: &Arc<Ground>,
-    work: Work,
+    work: impl Future<Output = Result<Produced, CallError>> + Send + 'static,
     finish: Finish,
     slow: Option<Arc<AtomicBool>>,
     blocking: bool,
 ) -> PyResult<Py<PyAny>> {
-    ground.check()?;
+    let threads = ground.check()?;
     if blocking {
-        let outcome = wait(py, ground, work)?;
+        let outcome = wait(py, threads, pin!(work))?;
         return finish.finish(py, outcome);
     }
+    let work: Work = Box::pin(work);
     let call = PyCall {
         ground: ground.clone(),
         state: Mutex::new(State::Fresh(Fresh { work, finish, slow })),
@@ -134,16 +155,24 @@ enum Step {
     Python,
 }
 
+thread_local! {
+    /// Wakes this thread; made once, because most calls need none.
+    static UNPARK: Waker = Waker::from(Arc::new(Unpark(std::thread::current())));
+}
+
 /// Runs work to its end on this thread.
-fn wait(py: Python<'_>, ground: &Ground, mut work: Work) -> PyResult<Result<Produced, CallError>> {
-    let threads = ground.check()?.clone();
-    let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
+fn wait(
+    py: Python<'_>,
+    threads: &Handle,
+    mut work: Pin<&mut (dyn Future<Output = Result<Produced, CallError>> + Send)>,
+) -> PyResult<Result<Produced, CallError>> {
+    let waker = UNPARK.with(Clone::clone);
     loop {
         let step = py.detach(|| {
             let _entered = threads.enter();
             let mut context = Context::from_waker(&waker);
             loop {
-                let polled = imports::calling(Caller::Here, || work.as_mut().poll(&mut context));
+                let polled = imports::polling(|| work.as_mut().poll(&mut context));
                 if let Poll::Ready(outcome) = polled {
                     return Step::Done(outcome);
                 }
@@ -158,7 +187,10 @@ fn wait(py: Python<'_>, ground: &Ground, mut work: Work) -> PyResult<Result<Prod
             }
         });
         match step {
-            Step::Done(outcome) => return Ok(outcome),
+            Step::Done(outcome) => {
+                imports::answer_all(py, None);
+                return Ok(outcome);
+            }
             Step::Python => {
                 py.check_signals()?;
                 imports::answer_all(py, None);
@@ -285,7 +317,7 @@ fn stop(value: Py<PyAny>) -> PyErr {
 /// Runs work here for as long as it does not wait.
 fn attempt(
     py: Python<'_>,
-    threads: &tokio::runtime::Handle,
+    threads: &Handle,
     work: &mut Work,
     event_loop: &Bound<'_, PyAny>,
 ) -> Poll<Result<Produced, CallError>> {
@@ -293,22 +325,39 @@ fn attempt(
         let polled = py.detach(|| {
             let _entered = threads.enter();
             let mut context = Context::from_waker(Waker::noop());
-            imports::calling(Caller::Here, || work.as_mut().poll(&mut context))
+            imports::polling(|| work.as_mut().poll(&mut context))
         });
-        if polled.is_ready() || !imports::asked() {
+        if !imports::asked() {
             return polled;
         }
-        if imports::answer_all(py, Some(event_loop)) {
-            // A coroutine was started on the loop, which has to run for it.
-            return Poll::Pending;
+        let later = imports::answer_all(py, Some(event_loop));
+        // When a coroutine was started on the loop, that has to run for it.
+        if polled.is_ready() || later {
+            return polled;
         }
     }
+}
+
+/// Polls an instance's driver on the runtime's threads for as long as the instance lives. What its guest asks of Python is
+/// answered on the loop that asked for the instance; without one, on the thread that polls.
+pub(crate) fn drive(threads: &tokio::runtime::Handle, mut driver: Driver, asked: Option<Asked>) {
+    threads.spawn(std::future::poll_fn(move |context| {
+        let polled = imports::polling(|| driver.as_mut().poll(context));
+        match &asked {
+            Some(asked) => imports::send_all(asked),
+            None if imports::asked() => {
+                Python::try_attach(|py| imports::answer_all(py, None));
+            }
+            None => {}
+        }
+        polled
+    }));
 }
 
 /// Gives work to the runtime's threads, which tell the loop when it is done.
 fn hand_over(
     py: Python<'_>,
-    threads: &tokio::runtime::Handle,
+    threads: &Handle,
     work: Work,
     finish: Finish,
     slow: Option<Arc<AtomicBool>>,
@@ -319,13 +368,16 @@ fn hand_over(
         .call_method0(pyo3::intern!(py, "__await__"))?
         .unbind();
     let outcome = Arc::new(Mutex::new(None));
-    let caller = Caller::Loop(Arc::new(Asked::on(&event_loop)?));
+    let asked = Asked::on(&event_loop)?;
     let (result_slot, future, event_loop) = (outcome.clone(), future.unbind(), event_loop.unbind());
     let task = threads.spawn(async move {
         let mut work = Timed::new(work);
-        let result =
-            std::future::poll_fn(|context| imports::calling(caller.clone(), || work.poll(context)))
-                .await;
+        let result = std::future::poll_fn(|context| {
+            let polled = imports::polling(|| work.poll(context));
+            imports::send_all(&asked);
+            polled
+        })
+        .await;
         if let Some(slow) = slow {
             slow.store(work.busy > QUICK, Ordering::Relaxed);
         }
@@ -364,7 +416,7 @@ impl Timed {
 
 /// Resolves a future of a loop. A loop that is closed has nobody who waits, an interpreter that ends neither.
 fn tell(event_loop: &Py<PyAny>, future: Py<PyAny>) {
-    Python::try_attach(|py| {
+    attached(|py| {
         let told = resolver(py).and_then(|resolve| {
             event_loop.call_method1(py, "call_soon_threadsafe", (resolve, future))
         });

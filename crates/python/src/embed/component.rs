@@ -14,7 +14,7 @@ use super::call::{Finish, Produced, start};
 use super::ground::Ground;
 use super::imports::{Import, PyImports};
 use super::instance::{Birth, Exported};
-use super::module::PyModule;
+use super::module::{self, PyModule};
 use super::plan::{Classes, Planner};
 use crate::error::raise;
 
@@ -61,6 +61,10 @@ struct Binding<'py> {
     err: Bound<'py, PyAny>,
     exports: Vec<Names<'py>>,
     imports: Vec<Given<'py>>,
+    /// The classes that implement imported resources, by the place of the resource's type.
+    hosted: HashMap<usize, Bound<'py, PyAny>>,
+    /// The module with Python's side of streams.
+    streams: Bound<'py, PyAny>,
 }
 
 /// What an instance may take and is given.
@@ -86,7 +90,6 @@ impl Options {
             environment: self.environment,
             arguments: self.arguments,
             output: self.output,
-            companion: Arc::new(()),
         };
         (limits, grants)
     }
@@ -113,10 +116,9 @@ impl PyEmbedding {
         program: &str,
         binding: Binding<'_>,
     ) -> PyResult<PyComponent> {
-        self.0.check()?;
         let program: Program =
             serde_json::from_str(program).map_err(|error| raise(&HostError::from(error)))?;
-        let (functions, imports) = plans(&world.0, binding)?;
+        let (functions, imports) = plans(&world.0, binding, &self.0)?;
         let given: Vec<usize> = imports.interfaces.keys().copied().collect();
         let imports: Arc<dyn Imports> = Arc::new(imports);
         let world = world.0.clone();
@@ -143,12 +145,17 @@ impl PyEmbedding {
         })
     }
 
-    /// Compiles a core module.
-    fn load_module(&self, py: Python<'_>, wasm: &[u8]) -> PyResult<PyModule> {
+    /// Compiles a core module and links it to what `answer` gives for each imported function.
+    fn load_module(
+        &self,
+        py: Python<'_>,
+        wasm: &[u8],
+        answer: &Bound<'_, PyAny>,
+    ) -> PyResult<PyModule> {
         self.0.check()?;
-        let module = py.detach(|| self.0.embedding().load_module(wasm));
-        let module = module.map_err(|error| raise(&error))?;
-        Ok(PyModule::new(module, self.0.clone()))
+        let compiled = py.detach(|| self.0.embedding().compile_module(wasm));
+        let compiled = compiled.map_err(|error| raise(&error))?;
+        module::link(py, compiled, answer, self.0.clone())
     }
 }
 
@@ -161,12 +168,19 @@ struct Program {
     compiler_strategy: Strategy,
 }
 
-fn plans(world: &World, binding: Binding<'_>) -> PyResult<(Vec<Exported>, PyImports)> {
+fn plans(
+    world: &World,
+    binding: Binding<'_>,
+    ground: &Arc<Ground>,
+) -> PyResult<(Vec<Exported>, PyImports)> {
     let classes = Classes {
         by_type: binding.classes,
         some: binding.some,
         ok: binding.ok,
         err: binding.err,
+        hosted: binding.hosted,
+        streams: binding.streams,
+        ground: ground.clone(),
     };
     let mut planner = Planner::new(world, &classes);
     let mut functions = Vec::new();
@@ -195,7 +209,11 @@ fn plans(world: &World, binding: Binding<'_>) -> PyResult<(Vec<Exported>, PyImpo
         }
         interfaces.insert(given.interface, answers);
     }
-    Ok((functions, PyImports { interfaces }))
+    let imports = PyImports {
+        interfaces,
+        threads: ground.check()?.clone(),
+    };
+    Ok((functions, imports))
 }
 
 /// A component, ready to be instantiated.

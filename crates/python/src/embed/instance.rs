@@ -6,13 +6,15 @@ use std::sync::atomic::AtomicBool;
 use pyo3::prelude::*;
 use pyo3::type_object::PyTypeInfo;
 use pyo3::types::{PyDict, PyTuple};
-use wisp_host::embed::Instance;
+use wisp_host::embed::{Born, Instance};
 
-use super::call::{Finish, Produced, start};
+use super::call::{Finish, Produced, drive, start};
 use super::ground::Ground;
+use super::imports::Asked;
 use super::lower::arguments;
+use super::object::running_loop;
 use super::plan::{Returns, Signature};
-use crate::error::{GuestError, HostError};
+use crate::error::{GuestError, HostError, TypeMismatch};
 
 /// An instance that is being made.
 pub(crate) struct Birth {
@@ -22,7 +24,13 @@ pub(crate) struct Birth {
 }
 
 impl Birth {
-    pub(crate) fn finish(self, py: Python<'_>, instance: Instance) -> PyResult<Py<PyAny>> {
+    pub(crate) fn finish(self, py: Python<'_>, born: Born) -> PyResult<Py<PyAny>> {
+        let Born { instance, driver } = born;
+        if let Some(driver) = driver {
+            let event_loop = running_loop(py)?.filter(|_| !self.blocking);
+            let asked = event_loop.map(|event_loop| Asked::on(&event_loop));
+            drive(self.ground.check()?, driver, asked.transpose()?);
+        }
         let instance = PyInstance {
             instance,
             ground: self.ground,
@@ -136,10 +144,16 @@ impl PyFunction {
         given: &Bound<'_, PyTuple>,
         named: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<Py<PyAny>> {
+        if let Some(what) = &self.signature.refused {
+            return Err(TypeMismatch::new_err(format!(
+                "{}: a {what} cannot cross between a guest and Python",
+                self.signature.name
+            )));
+        }
         let values = arguments(&self.signature, given, named)?;
         let instance = self.instance.get();
         let called = instance.instance.call(self.place, values);
-        let work = Box::pin(async move { called.await.map(Produced::Value) });
+        let work = async move { called.await.map(Produced::Value) };
         let finish = Finish::Call {
             signature: self.signature.clone(),
             instance: self.instance.clone_ref(py),

@@ -8,6 +8,7 @@ use wisp_host::embed::{Numbers, Value};
 
 use super::handle::PyHandle;
 use super::instance::PyInstance;
+use super::object::Object;
 use super::plan::{Members, Plan, Record, Returns, Signature, Variant};
 
 /// Whose values these are: handles belong to an instance.
@@ -131,6 +132,12 @@ fn compound<'py>(
             let handle = PyHandle::new(handle, *resource, owner.clone_ref(py));
             class.bind(py).call1((Bound::new(py, handle)?,))
         }
+        (Plan::Object { .. }, Value::Given(given)) => {
+            Object::of(py, &given).ok_or_else(|| wrong("a handle is of no object of Python's"))
+        }
+        (Plan::Passing(passing), Value::Given(given)) => {
+            passing.take(py, &given, owner.map(|owner| owner.get().blocking()))
+        }
         (Plan::Refused(what), _) => Err(wrong(&format!("a {what} cannot be passed to Python"))),
         (plan, value) => Err(wrong(&format!("{value:?} is not of the type {plan:?}"))),
     }
@@ -161,6 +168,13 @@ fn fields<'py>(
     values: Vec<Value>,
     owner: Owner<'_>,
 ) -> PyResult<Bound<'py, PyAny>> {
+    if let Some(plain) = &record.plain {
+        let object = plain.begin(py)?;
+        for (field, value) in record.fields.iter().zip(values) {
+            object.set(&field.attribute, &lift(py, &field.plan, value, owner)?)?;
+        }
+        return Ok(object.finish());
+    }
     let mut parts = Vec::with_capacity(values.len());
     for (field, value) in record.fields.iter().zip(values) {
         parts.push(lift(py, &field.plan, value, owner)?);

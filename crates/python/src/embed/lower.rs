@@ -5,9 +5,11 @@ use pyo3::buffer::PyBuffer;
 use pyo3::exceptions::PyOverflowError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyBytes, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple};
-use wisp_host::embed::{Numbers, Value};
+use wisp_host::embed::{Numbers, TypeIndex, Value};
 
 use super::handle::PyHandle;
+use super::module;
+use super::object::Object;
 use super::plan::{Case, Field, Integer, Members, Plan, Record, Signature, Variant};
 use crate::error::TypeMismatch;
 
@@ -139,6 +141,12 @@ pub(crate) fn lower(plan: &Plan, object: &Bound<'_, PyAny>) -> Lowered {
             Err(_) => Err(expected("bool", object)),
         },
         Plan::Integer(kind) => integer(*kind, object),
+        Plan::Word => module::word(object)
+            .map(Value::S32)
+            .map_err(|_| expected("i32", object)),
+        Plan::LongWord => module::long_word(object)
+            .map(Value::S64)
+            .map_err(|_| expected("i64", object)),
         #[expect(clippy::cast_possible_truncation, reason = "it is what f32 means")]
         Plan::F32 => Ok(Value::F32(float("f32", object)? as f32)),
         Plan::F64 => Ok(Value::F64(float("f64", object)?)),
@@ -173,11 +181,34 @@ pub(crate) fn lower(plan: &Plan, object: &Bound<'_, PyAny>) -> Lowered {
                 .map_err(|message| Unfit::new(format!("resource {wit}: {message}"))),
             None => Err(expected(&format!("resource {wit}"), object)),
         },
+        Plan::Object {
+            resource,
+            class,
+            wit,
+            owned,
+        } => hosted(class, *resource, wit, *owned, object),
+        Plan::Passing(passing) => passing.give(object),
         Plan::Refused(what) => Err(Unfit::new(format!("a {what} cannot be passed from Python"))),
     }
 }
 
-fn expected(what: &str, object: &Bound<'_, PyAny>) -> Unfit {
+/// An object of the class that implements a resource.
+fn hosted(
+    class: &Py<PyAny>,
+    resource: TypeIndex,
+    wit: &str,
+    owned: bool,
+    object: &Bound<'_, PyAny>,
+) -> Lowered {
+    let class = class.bind(object.py());
+    if object.is_instance(class)? {
+        return Ok(Object::give(object, resource, owned)?);
+    }
+    let class = class.repr()?;
+    Err(expected(&format!("resource {wit}, a {class}"), object))
+}
+
+pub(super) fn expected(what: &str, object: &Bound<'_, PyAny>) -> Unfit {
     let found = object
         .get_type()
         .qualname()

@@ -1,18 +1,83 @@
 //! Core modules: functions of numbers, a memory of bytes.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use bytes::Bytes;
 use pyo3::IntoPyObjectExt;
 use pyo3::exceptions::{PyIndexError, PyOverflowError};
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyTuple};
-use wisp_host::embed::{MemoryError, Module, ModuleInstance, Number, NumberType};
+use pyo3::types::{PyBytes, PyString, PyTuple};
+use wisp_host::embed::{
+    CompiledModule, Finished, Imports, MemoryError, Module, ModuleFunction, ModuleInstance, Number,
+    NumberType, Streams,
+};
 
 use super::call::{Finish, Produced, start};
 use super::component::Options;
 use super::ground::Ground;
+use super::imports::{Import, PyImports};
+use super::plan::{Field, Plan, Returns, Signature};
 use crate::error::{HostError, TypeMismatch};
+
+/// Links a compiled module to functions of Python: `answer` gives the one for an import, by its module and name, or raises.
+pub(crate) fn link(
+    py: Python<'_>,
+    compiled: CompiledModule,
+    answer: &Bound<'_, PyAny>,
+    ground: Arc<Ground>,
+) -> PyResult<PyModule> {
+    let (mut answers, mut given) = (Vec::new(), Vec::new());
+    for (place, import) in compiled.imports().iter().enumerate() {
+        let callable = answer.call1((&import.module, &import.name))?;
+        if !callable.is_none() {
+            given.push(place);
+        }
+        answers.push(Arc::new(Import {
+            callable: callable.unbind(),
+            signature: signature(py, import),
+        }));
+    }
+    let imports: Arc<dyn Imports> = Arc::new(PyImports {
+        interfaces: HashMap::from([(0, answers)]),
+        threads: ground.check()?.clone(),
+    });
+    let module = py.detach(|| compiled.link(&given, &imports));
+    Ok(PyModule {
+        module: module.map_err(|error| crate::error::raise(&error))?,
+        ground,
+        slow: Arc::new(AtomicBool::new(true)),
+    })
+}
+
+/// The plan of an imported function.
+fn signature(py: Python<'_>, import: &ModuleFunction) -> Signature {
+    let plan = |ty: &NumberType| {
+        Arc::new(match ty {
+            NumberType::I32 => Plan::Word,
+            NumberType::I64 => Plan::LongWord,
+            NumberType::F32 => Plan::F32,
+            NumberType::F64 => Plan::F64,
+        })
+    };
+    let field = |ty: &NumberType| Field {
+        attribute: PyString::intern(py, "").unbind(),
+        wit: String::new(),
+        plan: plan(ty),
+    };
+    let returns = match import.results.as_slice() {
+        [] => Returns::Nothing,
+        [one] => Returns::Value(plan(one)),
+        several => Returns::Value(Arc::new(Plan::Tuple(several.iter().map(plan).collect()))),
+    };
+    Signature {
+        name: import.name.clone(),
+        parameters: import.parameters.iter().map(field).collect(),
+        returns,
+        refused: None,
+    }
+}
 
 /// A core module, ready to be instantiated.
 #[pyclass(frozen, name = "Module", module = "wisp._core")]
@@ -21,16 +86,6 @@ pub(crate) struct PyModule {
     module: Module,
     ground: Arc<Ground>,
     slow: Arc<AtomicBool>,
-}
-
-impl PyModule {
-    pub(crate) fn new(module: Module, ground: Arc<Ground>) -> Self {
-        Self {
-            module,
-            ground,
-            slow: Arc::new(AtomicBool::new(true)),
-        }
-    }
 }
 
 #[pymethods]
@@ -42,19 +97,25 @@ impl PyModule {
         functions.map(|function| function.name.clone()).collect()
     }
 
-    /// The names of its exported memories.
+    /// The names of its memories.
     #[getter]
     fn memories(&self) -> Vec<String> {
         self.module.memories().to_vec()
     }
 
     /// Makes an instance: now when `blocking`, else as a coroutine.
-    #[pyo3(signature = (options, *, blocking))]
-    fn instantiate(&self, py: Python<'_>, options: Options, blocking: bool) -> PyResult<Py<PyAny>> {
+    #[pyo3(signature = (options, input, *, blocking))]
+    fn instantiate(
+        &self,
+        py: Python<'_>,
+        options: Options,
+        input: &[u8],
+        blocking: bool,
+    ) -> PyResult<Py<PyAny>> {
         let (limits, grants) = options.split();
-        let module = self.module.clone();
+        let (module, input) = (self.module.clone(), Bytes::copy_from_slice(input));
         let work = Box::pin(async move {
-            let made = module.instantiate(limits, grants).await;
+            let made = module.instantiate(limits, grants, input).await;
             made.map(Produced::Module)
         });
         let finish = Finish::Module {
@@ -65,6 +126,36 @@ impl PyModule {
         let slow = Some(self.slow.clone());
         start(py, &self.ground, work, finish, slow, blocking)
     }
+
+    /// Runs its program to the end: its exit code, and what it wrote when that is captured.
+    #[pyo3(signature = (options, input, *, captured, blocking))]
+    fn run(
+        &self,
+        py: Python<'_>,
+        options: Options,
+        input: &[u8],
+        captured: bool,
+        blocking: bool,
+    ) -> PyResult<Py<PyAny>> {
+        let (limits, grants) = options.split();
+        let module = self.module.clone();
+        let streams = Streams {
+            input: Bytes::copy_from_slice(input),
+            captured,
+        };
+        let work = Box::pin(async move {
+            let finished = module.run(limits, grants, streams).await;
+            finished.map(Produced::Finished)
+        });
+        start(py, &self.ground, work, Finish::Program, None, blocking)
+    }
+}
+
+/// What Python gets of a program that has ended.
+pub(crate) fn finished(py: Python<'_>, finished: &Finished) -> PyResult<Py<PyAny>> {
+    let stdout = PyBytes::new(py, &finished.stdout);
+    let stderr = PyBytes::new(py, &finished.stderr);
+    (finished.code, stdout, stderr).into_py_any(py)
 }
 
 /// An instance of a core module.
@@ -120,7 +211,7 @@ impl PyModuleInstance {
             numbers.push(number);
         }
         let called = self.instance.call(place, numbers);
-        let work = Box::pin(async move { called.await.map(Produced::Numbers) });
+        let work = async move { called.await.map(Produced::Numbers) };
         let finish = Finish::Numbers(function.name.clone());
         start(py, &self.ground, work, finish, None, self.blocking)
     }
@@ -160,6 +251,12 @@ impl PyModuleInstance {
     fn ended(&self) -> Option<String> {
         self.instance.ended().map(str::to_owned)
     }
+
+    /// The end of what the guest wrote to its standard error.
+    #[getter]
+    fn stderr(&self) -> String {
+        self.instance.stderr()
+    }
 }
 
 fn raise(error: &MemoryError) -> PyErr {
@@ -187,7 +284,6 @@ pub(crate) fn numbers(py: Python<'_>, numbers: &[Number]) -> PyResult<Py<PyAny>>
     }
 }
 
-/// Integers of a core module have no sign: whoever has a pointer above 2 GiB means the same bits.
 fn lower(ty: NumberType, object: &Bound<'_, PyAny>) -> Result<Number, String> {
     let py = object.py();
     let wrong = |what: &str, error: &PyErr| {
@@ -198,14 +294,10 @@ fn lower(ty: NumberType, object: &Bound<'_, PyAny>) -> Result<Number, String> {
         }
     };
     match ty {
-        NumberType::I32 => object
-            .extract::<i32>()
-            .or_else(|_| object.extract::<u32>().map(u32::cast_signed))
+        NumberType::I32 => word(object)
             .map(Number::I32)
             .map_err(|error| wrong("i32", &error)),
-        NumberType::I64 => object
-            .extract::<i64>()
-            .or_else(|_| object.extract::<u64>().map(u64::cast_signed))
+        NumberType::I64 => long_word(object)
             .map(Number::I64)
             .map_err(|error| wrong("i64", &error)),
         NumberType::F32 => object
@@ -217,4 +309,17 @@ fn lower(ty: NumberType, object: &Bound<'_, PyAny>) -> Result<Number, String> {
             .map(Number::F64)
             .map_err(|error| wrong("f64", &error)),
     }
+}
+
+/// Integers of a core module have no sign: whoever has a pointer above 2 GiB means the same bits.
+pub(super) fn word(object: &Bound<'_, PyAny>) -> PyResult<i32> {
+    object
+        .extract::<i32>()
+        .or_else(|_| object.extract::<u32>().map(u32::cast_signed))
+}
+
+pub(super) fn long_word(object: &Bound<'_, PyAny>) -> PyResult<i64> {
+    object
+        .extract::<i64>()
+        .or_else(|_| object.extract::<u64>().map(u64::cast_signed))
 }

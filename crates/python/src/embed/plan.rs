@@ -3,12 +3,16 @@
 //! Python decides what its classes look like (`wisp.host.embed.classes`) and hands them over by their place in the component's table of
 //! types; a plan keeps them, with the names of their attributes as Python strings, so that a call looks nothing up.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use pyo3::prelude::*;
 use pyo3::types::{PyString, PyTuple};
 use wisp_host::embed::{Function, Primitive, TypeIndex, TypeKind, TypeUse, World};
 
+use super::ground::Ground;
+use super::plain::Plain;
+use super::stream::Passing;
 use crate::error::LinkError;
 
 /// An integer type of WIT.
@@ -28,6 +32,8 @@ pub(crate) enum Integer {
 #[derive(Debug)]
 pub(crate) struct Record {
     pub(crate) class: Py<PyAny>,
+    /// Where its objects need not be made by calling it.
+    pub(crate) plain: Option<Plain>,
     pub(crate) wit: String,
     pub(crate) fields: Vec<Field>,
 }
@@ -67,6 +73,10 @@ pub(crate) struct Members {
 pub(crate) enum Plan {
     Bool,
     Integer(Integer),
+    /// An integer of a core module, 32 bits without a sign.
+    Word,
+    /// The same of 64 bits.
+    LongWord,
     F32,
     F64,
     Char,
@@ -94,7 +104,16 @@ pub(crate) enum Plan {
         /// Whether whoever passes it gives it away.
         owned: bool,
     },
-    /// A type that cannot cross yet, by its name.
+    /// A handle of an object of Python's.
+    Object {
+        resource: TypeIndex,
+        class: Py<PyAny>,
+        wit: String,
+        owned: bool,
+    },
+    /// A stream or a future.
+    Passing(Arc<Passing>),
+    /// A type that cannot cross, by its name.
     Refused(String),
 }
 
@@ -117,6 +136,8 @@ pub(crate) struct Signature {
     pub(crate) name: String,
     pub(crate) parameters: Vec<Field>,
     pub(crate) returns: Returns,
+    /// The first of its types that cannot cross, if there is one.
+    pub(crate) refused: Option<String>,
 }
 
 /// The classes that Python made for a component.
@@ -125,6 +146,11 @@ pub(crate) struct Classes<'py> {
     pub(crate) some: Bound<'py, PyAny>,
     pub(crate) ok: Bound<'py, PyAny>,
     pub(crate) err: Bound<'py, PyAny>,
+    /// Those that implement imported resources, by the place of the resource.
+    pub(crate) hosted: HashMap<TypeIndex, Bound<'py, PyAny>>,
+    /// `wisp.host.embed.streams`
+    pub(crate) streams: Bound<'py, PyAny>,
+    pub(crate) ground: Arc<Ground>,
 }
 
 /// Makes the plans of a component; each type's once.
@@ -158,10 +184,14 @@ impl<'a, 'py> Planner<'a, 'py> {
                 plan: self.usage(parameter.ty)?,
             });
         }
+        let returns = self.returns(function.result, exception)?;
+        let types = function.parameters.iter().map(|parameter| parameter.ty);
+        let refused = types.chain(function.result).find_map(|ty| self.refused(ty));
         Ok(Signature {
             name: function.plain_name().to_owned(),
             parameters,
-            returns: self.returns(function.result, exception)?,
+            returns,
+            refused,
         })
     }
 
@@ -242,12 +272,78 @@ impl<'a, 'py> Planner<'a, 'py> {
                 ok: (self.classes.ok.clone().unbind(), self.optional(*ok)?),
                 err: (self.classes.err.clone().unbind(), self.optional(*err)?),
             },
-            TypeKind::Stream { .. } => Plan::Refused("stream".into()),
-            TypeKind::Future { .. } => Plan::Refused("future".into()),
+            TypeKind::Stream { item } => self.passing("stream", *item),
+            TypeKind::Future { item } => self.passing("future", *item),
             TypeKind::Map { .. } => Plan::Refused("map".into()),
             TypeKind::FixedLengthList { .. } => Plan::Refused("list of fixed length".into()),
             _ => Plan::Refused("type".into()),
         })
+    }
+
+    /// Streams and futures carry what Wasmtime knows when it is compiled.
+    fn passing(&self, word: &str, item: Option<TypeUse>) -> Plan {
+        let wit = format!("{word}<{}>", self.describe(item));
+        let Some(TypeUse::Primitive(primitive)) = item else {
+            return Plan::Refused(wit);
+        };
+        if primitive == Primitive::ErrorContext {
+            return Plan::Refused(wit);
+        }
+        let future = word == "future";
+        let chunk = match of_primitive(primitive) {
+            plan if future => plan,
+            Plan::Integer(Integer::U8) => Plan::Bytes,
+            plan => Plan::List(Arc::new(plan)),
+        };
+        Plan::Passing(Arc::new(Passing {
+            chunk: Arc::new(chunk),
+            wit,
+            future,
+            module: self.classes.streams.clone().unbind(),
+            ground: self.classes.ground.clone(),
+        }))
+    }
+
+    /// What a stream carries, for messages.
+    fn describe(&self, item: Option<TypeUse>) -> String {
+        match item {
+            None => "_".into(),
+            Some(TypeUse::Primitive(primitive)) => {
+                let word = serde_json::to_value(primitive).ok();
+                let word = word.and_then(|word| word.as_str().map(str::to_owned));
+                word.unwrap_or_default()
+            }
+            Some(TypeUse::Defined(place)) => {
+                let definition = self.world.types.get(place);
+                let name = definition.and_then(|found| found.name.clone());
+                name.unwrap_or_else(|| "...".into())
+            }
+        }
+    }
+
+    /// The name of the first part of a type that cannot cross.
+    fn refused(&self, ty: TypeUse) -> Option<String> {
+        let TypeUse::Defined(place) = ty else {
+            return (ty == TypeUse::Primitive(Primitive::ErrorContext))
+                .then(|| "error-context".into());
+        };
+        if let Some(Some(plan)) = self.made.get(place)
+            && let Plan::Refused(what) = &**plan
+        {
+            return Some(what.clone());
+        }
+        let mut parts: Vec<TypeUse> = Vec::new();
+        match self.world.types.get(place).map(|found| &found.kind) {
+            Some(TypeKind::Record { fields }) => parts.extend(fields.iter().map(|field| field.ty)),
+            Some(TypeKind::Variant { cases }) => {
+                parts.extend(cases.iter().filter_map(|case| case.ty));
+            }
+            Some(TypeKind::Tuple { items }) => parts.extend(items),
+            Some(TypeKind::List { item } | TypeKind::Option { item }) => parts.push(*item),
+            Some(TypeKind::Result { ok, err }) => parts.extend(ok.iter().chain(err)),
+            _ => {}
+        }
+        parts.into_iter().find_map(|part| self.refused(part))
     }
 
     fn class(&self, place: TypeIndex) -> PyResult<&Bound<'py, PyAny>> {
@@ -276,6 +372,7 @@ impl<'a, 'py> Planner<'a, 'py> {
             });
         }
         Ok(Plan::Record(Record {
+            plain: Plain::of(&class)?,
             class: class.unbind(),
             wit,
             fields: planned,
@@ -314,12 +411,21 @@ impl<'a, 'py> Planner<'a, 'py> {
 
     fn handle(&self, resource: TypeIndex, owned: bool) -> PyResult<Plan> {
         let definition = self.world.types.get(resource);
+        let wit = definition
+            .and_then(|found| found.name.clone())
+            .unwrap_or_default();
+        if let Some(class) = self.classes.hosted.get(&resource) {
+            return Ok(Plan::Object {
+                resource,
+                class: class.clone().unbind(),
+                wit,
+                owned,
+            });
+        }
         Ok(Plan::Handle {
             resource,
             class: self.class(resource)?.clone().unbind(),
-            wit: definition
-                .and_then(|found| found.name.clone())
-                .unwrap_or_default(),
+            wit,
             owned,
         })
     }

@@ -32,7 +32,8 @@ def run(arguments: argparse.Namespace) -> int:
     world = choose(target, arguments.world, arguments.wit)
     component = read.read(arguments.component)
     refusal = _refusal(arguments.component, arguments.wit, world)
-    changes = diff.misfits(component, target, world) if refusal else ()
+    names = output.short(arguments.component), f"world {world}"
+    changes = diff.misfits(component, target, world, names=names) if refusal else ()
     if arguments.json:
         wanted = [{"path": change.path, "subject": change.subject, "text": change.text} for change in changes]
         print(json.dumps({"fits": refusal is None, "message": refusal, "differences": wanted}, indent=2))
@@ -56,5 +57,5 @@ def _misfit(component: Path, world: str, changes: tuple[Change, ...], refusal: s
     lines += [f"  {change.subject}: {change.text}" for change in changes]
     if not changes:
         lines.append(f"  {refusal}")
-    hint = "the lines lead from the component to the world; build it against this world, or change the world"
+    hint = "build it against this world, or change the world"
     return WitError("\n".join(lines), hint=hint)

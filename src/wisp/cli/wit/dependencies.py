@@ -5,17 +5,21 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from wisp.cli import output
 from wisp.cli.parser import UsageError
+from wisp.errors import WitError
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
     from wisp.wit.dependencies import Dependencies, Event, Source
+
+_PACKAGE: Final = re.compile(r"[a-z][a-z0-9-]*:[a-z][a-z0-9-]*(@[0-9A-Za-z.+-]+)?")
 
 
 def configure_add(parser: argparse.ArgumentParser) -> None:
@@ -51,12 +55,12 @@ def add(arguments: argparse.Namespace) -> int:
 
 def lock(arguments: argparse.Namespace) -> int:
     """Make `deps` and the lock file agree."""
-    return _say(_dependencies(arguments.wit).lock(check=arguments.check), as_json=arguments.json)
+    return _say(_dependencies(_present(arguments.wit)).lock(check=arguments.check), as_json=arguments.json)
 
 
 def update(arguments: argparse.Namespace) -> int:
     """Read local sources again."""
-    return _say(_dependencies(arguments.wit).update(arguments.names), as_json=arguments.json)
+    return _say(_dependencies(_present(arguments.wit)).update(arguments.names), as_json=arguments.json)
 
 
 def _configure(parser: argparse.ArgumentParser) -> None:
@@ -68,6 +72,13 @@ def _configure(parser: argparse.ArgumentParser) -> None:
         help="the folder with the WIT (default: %(default)s)",
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def _present(folder: Path) -> Path:
+    if not folder.is_dir():
+        message = f"there is no folder {output.short(folder)}"
+        raise WitError(message, hint="say where the WIT is, with --wit DIR")
+    return folder
 
 
 def _dependencies(folder: Path) -> Dependencies:
@@ -91,6 +102,14 @@ def _source(text: str, folder: Path) -> Source:
     if text.startswith(("oci://", "ghcr.io/", "docker.io/")):
         message = f"{text}: packages in OCI registries cannot be added yet"
         raise UsageError(message, hint="add a folder, a component, or an address: https://…#sha256:…")
+    if _PACKAGE.fullmatch(text) and not Path(text).exists():
+        message = f"{text} is the name of a package, which says not where it lies"
+        raise UsageError(message, hint="add a folder, a component, or an address: https://…#sha256:…")
+    if "://" not in text and not Path(text).exists():
+        message = f"{text} does not exist"
+        raise WitError(
+            message, hint="add a folder or a file with WIT, a component, or an address: https://…#sha256:…"
+        )
     if "://" not in text:
         return Source(os.path.relpath(text, folder))
     url, _, digest = text.partition("#")

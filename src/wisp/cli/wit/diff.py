@@ -40,12 +40,23 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Print the changes and the sum; the exit code is 1 when the new version promises more than it keeps."""
     old, new = read.read(arguments.old), read.read(arguments.new)
+    if (old.world is None) != (new.world is None):
+        component, package = (
+            (arguments.old, arguments.new) if new.world is None else (arguments.new, arguments.old)
+        )
+        message = f"{output.short(component)} is a component, and {output.short(package)} is a package"
+        hint = "two components can be compared, or two packages; `wisp wit check` checks a component against a world"
+        raise WitError(message, hint=hint)
     difference = diff.compare(old, new)
     trials = _trials(old, new, (arguments.old, arguments.new)) if arguments.trial else None
     if arguments.json:
         print(json.dumps(_data(difference, trials), indent=2))
     else:
-        print("\n".join([*_changes(difference), *_sum(difference), *_tried(trials)]))
+        print(
+            "\n".join(
+                [*_changes(difference), *_sum(difference, _names(arguments, old, new)), *_tried(trials)]
+            )
+        )
     return 0 if difference.enough else 1
 
 
@@ -86,14 +97,23 @@ def _changes(difference: Difference) -> Iterator[str]:
         yield f"{line}: {output.paint(change.effect, colour, stream=sys.stdout)}"
 
 
-def _sum(difference: Difference) -> Iterator[str]:
+def _names(arguments: argparse.Namespace, old: Wit, new: Wit) -> tuple[str, str]:
+    """Return what the two are called: packages have names, components those of their files."""
+    before, after = (
+        str(wit.package.name) if wit.world is None else output.short(path)
+        for wit, path in ((old, arguments.old), (new, arguments.new))
+    )
+    return before, after
+
+
+def _sum(difference: Difference, names: tuple[str, str]) -> Iterator[str]:
     old, new = difference.old, difference.new
     if not difference.changes:
-        yield f"{old} and {new} say the same"
+        yield f"{names[0]} and {names[1]} say the same"
     if old.version and new.version and old.bare == new.bare and difference.changes:
         yield _asked(difference)
     elif difference.breaking:
-        yield f"{old} -> {new}: breaks what was built against the old one"
+        yield f"{names[0]} -> {names[1]}: breaks what was built against the old one"
     if old.bare == new.bare and old.version != new.version:
         yield _tracks(difference)
 

@@ -24,12 +24,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the text, or the JSON."""
-    document = native.wit_read(arguments.path)
     if arguments.json:
-        print(json.dumps(json.loads(document)["resolve"], indent=2, ensure_ascii=False))
+        document = json.loads(native.wit_read(arguments.path))
+        print(json.dumps(document["resolve"], indent=2, ensure_ascii=False))
         return 0
     from wisp.wit import read  # noqa: PLC0415 - JSON needs no model
 
-    wit = read.loads(document)
+    wit = read.read(arguments.path)
     sys.stdout.write((wit.text if arguments.all else wit.package.text).rstrip("\n") + "\n")
     return 0

@@ -32,6 +32,8 @@ class Classes:
         self._world = world
         self.by_type: tuple[Any, ...] = tuple(self._class(place) for place in range(len(world.types)))
         """By the place of the type: the class with its parts, as the core wants them; None for types without a name."""
+        self.hosted: dict[int, type] = {}
+        """The classes of the program that implement imported resources, by the place of the resource."""
         self._errors: dict[str, type[GuestError]] = {}
 
     def named(self, place: int, name: str) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from wisp.host.embed import streams
 from wisp.host.embed.classes import Classes
 from wisp.host.embed.imports import Given, Names, given
 from wisp.host.embed.interfaces import Interface, find, interfaces
@@ -29,6 +30,7 @@ class Binding:
     some = Some
     ok = Ok
     err = Err
+    streams = streams
 
     def __init__(self, world: World, imports: Mapping[str, object], *, tolerant: bool = False) -> None:
         self.world = world
@@ -37,7 +39,9 @@ class Binding:
         self.exports = [
             Names.of(function, self.made) for interface in world.exports for function in interface.functions
         ]
-        self.imports: list[Given] = given(world, self.made, imports, tolerant=tolerant)
+        answered = given(world, self.made, imports, tolerant=tolerant)
+        self.imports: list[Given] = answered.interfaces
+        self.hosted = self.made.hosted = answered.classes
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +112,8 @@ class Instance(_Instance):
     """An instance of a component, for asyncio.
 
     An asynchronous context manager. ``instance["cyber:packets/data-processor@0.2.0"]`` is an exported interface: its functions
-    are awaited, its types are classes. An instance answers one call at a time; others wait for their turn. Cancelling a call
-    stops the guest, and ends the instance; so does a trap.
+    are awaited, its types are classes. An instance answers one call at a time; others wait for their turn. One whose guest has
+    asynchronous functions answers several at once. Cancelling a call stops the guest, and ends the instance; so does a trap.
     """
 
     async def __aenter__(self) -> Self:

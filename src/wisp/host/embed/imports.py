@@ -1,17 +1,17 @@
 """What a component imports, and the Python objects that answer.
 
 An object answers an interface with a method for each of its functions, under the function's name as Python writes it. A mapping of names
-to functions does as well. What is missing is said before anything runs.
+to functions does as well. What is missing is said before anything runs. Resources are classes: see `hosted`.
 """
 
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from wisp.errors import LinkError
-from wisp.host.embed import names
+from wisp.host.embed import hosted, names
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from wisp.host.embed.classes import Classes
     from wisp.host.embed.description import Function, Interface, World
 
-__all__ = ["Given", "Names", "given"]
+__all__ = ["Given", "Imports", "Names", "given"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +45,18 @@ class Given:
     functions: list[tuple[Callable[..., Any], Names]]
 
 
+@dataclass(frozen=True, slots=True)
+class Imports:
+    """All that Python answers for a component."""
+
+    interfaces: list[Given] = field(default_factory=list)
+    classes: dict[int, type] = field(default_factory=dict)
+    """The classes that implement resources, by the place of the resource in `World.types`."""
+
+
 def given(
     world: World, classes: Classes, imports: Mapping[str, object], *, tolerant: bool = False
-) -> list[Given]:
+) -> Imports:
     """Match the objects to the component's imports; a tolerant host answers what is missing with a failure, when it is called.
 
     Raises:
@@ -55,22 +64,33 @@ def given(
 
     """
     by_name = {interface.name: place for place, interface in enumerate(world.imports)}
-    found = []
+    found = Imports()
     for name, answers in imports.items():
         place = _place(name, by_name)
+        interface = world.imports[place]
+        own = hosted.classes(world, interface, answers)
         functions = [
-            (_callable(world.imports[place], function, answers), Names.of(function, classes))
-            for function in world.imports[place].functions
+            (
+                hosted.function(function, own) or _callable(interface, function, answers),
+                Names.of(function, classes),
+            )
+            for function in interface.functions
         ]
-        _refuse_resources(world, world.imports[place])
-        found.append(Given(place, functions))
-    for place in _unanswered(world, {each.interface for each in found}):
+        found.classes.update(own)
+        found.interfaces.append(Given(place, functions))
+    for each in found.interfaces:
+        hosted.check(world, world.imports[each.interface], found.classes)
+    _answer_the_rest(world, classes, found, tolerant=tolerant)
+    return found
+
+
+def _answer_the_rest(world: World, classes: Classes, found: Imports, *, tolerant: bool) -> None:
+    for place in _unanswered(world, {each.interface for each in found.interfaces}):
         interface = world.imports[place]
         if not tolerant:
             raise _missing(interface)
         functions = [(_failing(interface), Names.of(function, classes)) for function in interface.functions]
-        found.append(Given(place, functions))
-    return found
+        found.interfaces.append(Given(place, functions))
 
 
 def _place(name: str, by_name: Mapping[str, int]) -> int:
@@ -87,21 +107,14 @@ def _place(name: str, by_name: Mapping[str, int]) -> int:
     )
 
 
-def _callable(interface: Interface, function: Function, answers: Any) -> Callable[..., Any]:  # noqa: ANN401 - anything may answer
+def _callable(interface: Interface, function: Function, answers: object) -> Callable[..., Any]:
     name = names.attribute(function.plain_name)
-    found = answers.get(name) if hasattr(answers, "keys") else getattr(answers, name, None)
+    found = hosted.member(answers, name)
     if callable(found):
         return found  # type: ignore[no-any-return]  # it is callable: that is all we ask
     parameters = ", ".join(names.attribute(each) for each, _ in function.parameters)
     message = f"what answers `{interface.name}` has no function for `{function.plain_name}`"
     raise LinkError(message, interface=interface.name, hint=f"give it a method `{name}({parameters})`")
-
-
-def _refuse_resources(world: World, interface: Interface) -> None:
-    for name, place in interface.types.items():
-        if world.types[place].kind == "resource" and world.types[place].owner == interface.name:
-            message = f"`{interface.name}` has the resource `{name}`, which Python cannot implement yet"
-            raise LinkError(message, interface=interface.name, hint="let a component answer this import")
 
 
 def _unanswered(world: World, answered: set[int]) -> list[int]:

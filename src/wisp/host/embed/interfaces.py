@@ -98,7 +98,9 @@ def _interface(
             made.setdefault(function.resource, _OfResource()).add(function, instance.function(number))
     for name, place in description.types.items():
         seen = classes.named(place, names.class_name(name))
-        if classes.is_resource(place):
+        if place in classes.hosted:
+            seen = dict.fromkeys(seen, classes.hosted[place])
+        elif classes.is_resource(place):
             of = made.get(place, _OfResource())
             seen = {each: of.seen(found) for each, found in seen.items()}
         members.update(seen)

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING
 from wisp.errors import BuildError, ComponentError, LinkError, ManifestError
 from wisp.host.embed.component import Binding, Loaded
 from wisp.host.embed.description import World
+from wisp.host.embed.modules import Answers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from wisp.native import Embedding
+    from wisp.native import EmbeddedModule, Embedding
 
-__all__ = ["Source", "load", "read"]
+__all__ = ["Source", "load", "load_module", "read"]
 
 Source = str | os.PathLike[str] | bytes
 
@@ -93,6 +94,20 @@ def read(source: Source) -> bytes:
     except OSError as error:
         message = f"cannot read {path}: {error.strerror}"
         raise ComponentError(message, path=path) from error
+
+
+def load_module(embedding: Embedding, wasm: bytes, imports: Mapping[str, object] | None) -> EmbeddedModule:
+    """Compile a core module and link it to the functions that answer its imports.
+
+    Raises:
+        ComponentError: it is no module.
+        LinkError: its imports are not answered.
+
+    """
+    answers = Answers(imports or {})
+    module = embedding.load_module(wasm, answers)
+    answers.check()
+    return module
 
 
 def _folder(path: Path) -> Path | None:

@@ -1,0 +1,1 @@
+"""What `harness.calls` starts to measure calls that a program makes."""

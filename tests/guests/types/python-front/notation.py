@@ -1,0 +1,1 @@
+../../../integration/round_trip/notation.py
