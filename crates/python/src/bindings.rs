@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use pyo3::prelude::*;
 use serde::Deserialize;
 use wisp_host::wit::{Wit, WitError};
-use wit_bindgen_core::wit_parser::{Function, Resolve, TypeDefKind, WorldId, WorldItem};
+use wit_bindgen_core::wit_parser::{Function, LiveTypes, Resolve, TypeDefKind, WorldId, WorldItem};
 use wit_bindgen_core::{Files, WorldGenerator};
 
 use crate::error;
@@ -56,10 +56,10 @@ pub(crate) fn bindings(py: Python<'_>, settings: &str) -> PyResult<Vec<(String, 
 
 fn generate(settings: &Settings) -> Result<Vec<(String, String)>, WitError> {
     let (mut resolve, world) = read(&settings.wit, &settings.world)?;
-    if let Some(name) = asynchronous(&resolve, world) {
+    if let Some(reason) = unbindable(&resolve, world) {
         return Err(failure(
             &settings.wit,
-            format!("`{name}` is asynchronous, which bindings for C and Go cannot do yet"),
+            format!("{reason}, which bindings for C and Go cannot do yet"),
         ));
     }
     let mut generator = generator(settings);
@@ -147,23 +147,29 @@ fn linked_without_object(text: &str) -> String {
         .to_owned()
 }
 
-/// The name of the first function of a world that is asynchronous, or of the first stream or future that it refers to.
-fn asynchronous(resolve: &Resolve, world: WorldId) -> Option<String> {
-    let world = resolve.worlds.get(world)?;
+/// What in a world the generators cannot do, in words.
+fn unbindable(resolve: &Resolve, id: WorldId) -> Option<String> {
+    let world = resolve.worlds.get(id)?;
     let items = world.imports.values().chain(world.exports.values());
-    let function = items
+    let asynchronous = items
         .flat_map(|item| functions(resolve, item))
-        .find(|function| function.kind.is_async());
-    let kind = || {
-        resolve
-            .types
-            .iter()
-            .find(|(_, found)| {
-                matches!(found.kind, TypeDefKind::Stream(_) | TypeDefKind::Future(_))
-            })
-            .map(|(_, found)| found.kind.as_str().to_owned())
+        .find(|function| function.kind.is_async())
+        .map(|function| format!("`{}` is asynchronous", function.name));
+    let unknown = || {
+        let mut live = LiveTypes::default();
+        live.add_world(resolve, id);
+        live.iter().find_map(|found| {
+            let name = match resolve.types.get(found)?.kind {
+                TypeDefKind::Stream(_) => "stream",
+                TypeDefKind::Future(_) => "future",
+                TypeDefKind::Map(..) => "map",
+                TypeDefKind::FixedLengthList(..) => "list of a fixed length",
+                _ => return None,
+            };
+            Some(format!("it has a {name}"))
+        })
     };
-    function.map(|function| function.name.clone()).or_else(kind)
+    asynchronous.or_else(unknown)
 }
 
 fn functions<'a>(resolve: &'a Resolve, item: &'a WorldItem) -> Vec<&'a Function> {

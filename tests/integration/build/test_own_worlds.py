@@ -270,12 +270,25 @@ def test_a_go_program_that_does_not_import_its_exports_is_told_so(tmp_path: Path
     assert 'import _ "w/bindings/wit_exports"' in (caught.value.hint or "")
 
 
+def test_what_a_world_does_not_use_is_no_hindrance(tmp_path: Path) -> None:
+    other = "interface other { g: async func() -> stream<u8>; }"
+    write(
+        tmp_path,
+        wit__w_wit=f"package a:b; world w {{ export f: func() -> u32; }} {other}",
+        w_c="#include <w.h>\n\nuint32_t exports_w_f(void) { return 7; }\n",
+    )
+
+    assert native.inspect(build(languages.builder("c"), tmp_path, work("c"))).exports == ("f",)
+
+
 @pytest.mark.parametrize(
     ("wit", "message"),
     [
         ("package a:b; world w { export f: func(x: nothing); }", "`nothing` does not exist"),
         ("package a:b; world w { export f: async func(); }", "`f` is asynchronous"),
-        ("package a:b; world w { export f: func(x: stream<u8>); }", "`stream` is asynchronous"),
+        ("package a:b; world w { export f: func(x: stream<u8>); }", "it has a stream"),
+        ("package a:b; world w { export f: func() -> list<u8, 4>; }", "it has a list of a fixed length"),
+        ("package a:b; world w { export f: func() -> map<string, u8>; }", "it has a map"),
     ],
 )
 def test_wit_that_has_no_bindings_is_refused_with_its_file(wit: str, message: str, tmp_path: Path) -> None:
