@@ -6,6 +6,7 @@ is asked for. The component may use clocks, random numbers and its output, and n
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -50,7 +51,12 @@ def run(arguments: argparse.Namespace) -> int:
         component = host.load_alone(arguments.source, component=arguments.component)
         invocation = Invocation.of(component, arguments.function, arguments.arguments)
         with component.instantiate(limits=limits, environment=environment) as instance:
-            result = invocation.run(instance, as_json=arguments.json)
+            # Ctrl-C ends the process while the guest runs: an interpreter that waits in foreign code would notice too late.
+            previous = signal.signal(signal.SIGINT, signal.SIG_DFL)
+            try:
+                result = invocation.run(instance, as_json=arguments.json)
+            finally:
+                signal.signal(signal.SIGINT, previous)
     if result is not None:
         print(result)
     return 0

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import signal
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
 from tests.guests.build import component
-from tests.integration.cli.program import wisp
+from tests.integration.cli.program import WISP, environment, wisp
 from tests.seam import wasm
 from wisp import native
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 ECHO = "test:values/echo"
 
@@ -122,3 +122,28 @@ def test_a_call_that_takes_too_long_is_ended(guest: str) -> None:
 
     assert code == 1
     assert "spin: it took longer than 0.05 s" in said
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_ctrl_c_ends_a_call_at_once() -> None:
+    process = subprocess.Popen(
+        [WISP, "call", "--timeout", "300", component("values"), "test:values/behave.spin"],
+        env=environment(),
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    # Python catches the signal from its start on, and not any more once the guest runs.
+    for caught in (True, False):
+        while _catches(process.pid, signal.SIGINT) is not caught:
+            assert process.poll() is None
+
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=30)
+
+    assert (process.returncode, said) == (-signal.SIGINT, "")
+
+
+def _catches(pid: int, number: signal.Signals) -> bool:
+    status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
+    caught = next(line for line in status.splitlines() if line.startswith("SigCgt"))
+    return bool(int(caught.split()[1], 16) >> (number - 1) & 1)
