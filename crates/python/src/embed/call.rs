@@ -346,7 +346,7 @@ pub(crate) fn drive(threads: &tokio::runtime::Handle, mut driver: Driver, asked:
         match &asked {
             Some(asked) => imports::send_all(asked),
             None if imports::asked() => {
-                Python::try_attach(|py| imports::answer_all(py, None));
+                attached(|py| imports::answer_all(py, None));
             }
             None => {}
         }
