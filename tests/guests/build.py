@@ -8,6 +8,8 @@ machine's Rust lacks the target, `scripts/rust-wasi.sh` sets one up in the cache
     go, c     wasi:http 0.2, with the guest libraries of Go and C
     command2  a command of WASI 0.2, Rust: verbs as arguments
     command3  a command of WASI 0.3, Rust: prints its arguments
+    filter3   no service: streams of WASI 0.3 in and out, Rust
+    gateway3  wasi:http 0.3, Rust: its bodies go through the streams of filter3
     values    no service: echoes values of every type, misbehaves, has resources, calls its host; Rust
     preview1  a preview-1 program, C, not a component: the verbs of command2
 """
@@ -25,7 +27,9 @@ from wisp.build import Project, build_component, inputs, process
 from wisp.build.c import REQUIREMENT as ZIG
 from wisp.registry.cache import Cache
 
-Name = Literal["http2", "http3", "go", "c", "command2", "command3", "preview1", "values"]
+Name = Literal[
+    "http2", "http3", "go", "c", "command2", "command3", "preview1", "filter3", "gateway3", "values"
+]
 FOLDER = Path(__file__).parent
 SCRIPT = FOLDER.parents[1] / "scripts" / "rust-wasi.sh"
 
