@@ -8,6 +8,8 @@ machine's Rust lacks the target, `scripts/rust-wasi.sh` sets one up in the cache
     go, c     wasi:http 0.2, with the guest libraries of Go and C
     command2  a command of WASI 0.2, Rust: verbs as arguments
     command3  a command of WASI 0.3, Rust: prints its arguments
+    filter3   no service: streams of WASI 0.3 in and out, Rust
+    gateway3  wasi:http 0.3, Rust: its bodies go through the streams of filter3
     values    no service: echoes values of every type, misbehaves, has resources, calls its host; Rust
     hosted    no service: uses a resource that its host implements; Rust
     flows     no service: asynchronous functions, streams and futures, several calls at once; Rust
@@ -37,7 +39,9 @@ Name = Literal[
     "c",
     "command2",
     "command3",
+    "filter3",
     "flows",
+    "gateway3",
     "hosted",
     "preview1",
     "values",

@@ -66,6 +66,11 @@ impl Blueprint {
         }
     }
 
+    /// Whether it is linked to other components, whose streams it may hand on.
+    pub(crate) fn is_linked(&self) -> bool {
+        self.peers.is_some()
+    }
+
     /// A store for a new instance, and its lines.
     pub(crate) fn store(&self, engine: &Engine) -> (Store<State>, Arc<RequestLines>) {
         let lines = Arc::new(RequestLines {

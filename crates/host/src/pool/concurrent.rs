@@ -89,7 +89,12 @@ impl WorkerState for Running {
         let within =
             |count: usize, limit: u32| u32::try_from(count).is_ok_and(|count| count < limit);
         if !within(total, self.reuse.requests) || (total > 0 && self.slots.contended()) {
-            ShouldAccept::Never
+            // An instance that will never accept more ends with the last task of its guest.
+            if concurrent > 0 && self.life.is_linked() {
+                ShouldAccept::No
+            } else {
+                ShouldAccept::Never
+            }
         } else if within(concurrent, self.reuse.concurrency) {
             ShouldAccept::Yes
         } else {
@@ -112,7 +117,13 @@ impl WorkerState for Running {
 
     fn drop(&self, store: Store<State>, result: wasmtime::Result<()>) {
         store.data().finish_output();
-        let Err(error) = result else { return };
+        let cause = match result {
+            Err(error) => format!("{error:#}"),
+            Ok(()) if self.life.is_linked() => {
+                "the response did not end before the deadline".into()
+            }
+            Ok(()) => return,
+        };
         let Blueprint {
             app,
             component,
@@ -122,7 +133,7 @@ impl WorkerState for Running {
         // One trap ends every request of the instance; the requests that wait for their head say so themselves, but only
         // this knows the cause.
         for ticket in self.life.lose() {
-            log.failure(app, component, ticket.id, &format!("{error:#}"));
+            log.failure(app, component, ticket.id, &cause);
         }
     }
 }
@@ -140,7 +151,7 @@ impl HandlerState for Maker {
             .ok_or_else(|| wasmtime::format_err!("the engine is closed"))?;
         let (mut store, lines) = self.blueprint.store(&self.engine);
         let proxy = self.pre.instantiate_async(&mut store).await?;
-        let life = Arc::new(Life::default());
+        let life = Arc::new(Life::new(self.blueprint.is_linked()));
         self.lives.add(&life);
         let state = Running {
             blueprint: self.blueprint.clone(),

@@ -81,8 +81,12 @@ impl Ticket {
 }
 
 /// What decides when an instance ends.
+///
+/// A response may be a stream of another component, which passes through the store when no task of the guest is left. So
+/// an instance of a component that is linked to others is not idle until its responses were read to their ends.
 #[derive(Debug, Default)]
 pub(crate) struct Life {
+    linked: bool,
     tickets: Mutex<Vec<Arc<Ticket>>>,
     unwanted: AtomicBool,
     idle: AtomicBool,
@@ -95,6 +99,19 @@ enum Verdict {
 }
 
 impl Life {
+    /// `linked` says whether the component is linked to others.
+    pub(crate) fn new(linked: bool) -> Self {
+        Self {
+            linked,
+            ..Self::default()
+        }
+    }
+
+    /// Whether the component is linked to others.
+    pub(crate) fn is_linked(&self) -> bool {
+        self.linked
+    }
+
     fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Arc<Ticket>>> {
         self.tickets.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -182,9 +199,14 @@ impl WorkerExpiration for Expiration {
     ) -> Poll<()> {
         let this = self.get_mut();
         this.life.waker.register(cx.waker());
-        let idle = matches!(status, WorkerStatus::Idle);
+        let passing = this.life.linked && this.life.running() > 0;
+        let idle = matches!(status, WorkerStatus::Idle) && !passing;
         this.life.idle.store(idle, Ordering::Release);
         let until = match status {
+            WorkerStatus::Idle if passing => match this.life.verdict() {
+                Verdict::Over => return Poll::Ready(()),
+                Verdict::Until(deadline) => deadline,
+            },
             WorkerStatus::Idle if this.life.unwanted.load(Ordering::Acquire) => {
                 return Poll::Ready(());
             }

@@ -5,7 +5,8 @@ use super::guests::{MEMORY, component_of};
 
 const HTTP: &str = "wasi:http/types@0.3.0";
 
-/// A guest that answers each request with the status that `status` computes, from what it imports.
+/// A guest that answers each request with the status that `status` computes, from what it imports, and with the stream
+/// that it puts in the global `$body`.
 pub(crate) fn server(wit: &str, imports: &str, status: &str) -> Vec<u8> {
     let handle = lifted(
         "wasi:http/handler@0.3.0#handle",
@@ -13,7 +14,7 @@ pub(crate) fn server(wit: &str, imports: &str, status: &str) -> Vec<u8> {
          (local $status i32) (local $trailers i64) (local $response i32)
          (local.set $status (call $status))
          (local.set $trailers (call $new-trailers))
-         (call $respond (call $fields) (i32.const 0) (i32.const 0) (call $reader (local.get $trailers)) (i32.const 256))
+         (call $respond (call $fields) (i32.ne (global.get $body) (i32.const -1)) (global.get $body) (call $reader (local.get $trailers)) (i32.const 256))
          (local.set $response (i32.load (i32.const 256)))
          (drop (call $set-status (local.get $response) (local.get $status)))
          (call $answer (i32.const 0) (local.get $response) (i32.const 0) (i64.const 0)
@@ -35,6 +36,7 @@ pub(crate) fn server(wit: &str, imports: &str, status: &str) -> Vec<u8> {
             (import "[export]wasi:http/handler@0.3.0" "[task-return]handle"
                 (func $answer (param i32 i32 i32 i64 i32 i32 i32 i32)))
             {WAITING} {imports} {MEMORY} {AWAIT}
+            (global $body (mut i32) (i32.const -1))
             (func $status (result i32) {status})
             {handle})"#
     );

@@ -4,7 +4,7 @@ use wisp_host::Profile;
 
 use super::app::{App, Part, refusal};
 use super::async_support::{AWAIT, WAITING, future_handles, lifted, stream_handles};
-use super::guests::{MEMORY, caller, component_of, numbers_and};
+use super::guests::{MEMORY, caller, component_of, numbers, numbers_and};
 use super::guests3::{END, FOR_EVER, IT, SPIN, TRAP, flow_caller, flows, relay, relayed, server};
 
 fn gateway(wasm: Vec<u8>) -> Part {
@@ -222,6 +222,31 @@ async fn a_stream_that_its_writer_did_not_end_is_a_trap_of_its_reader_not_an_end
 }
 
 #[tokio::test]
+async fn a_stream_of_another_component_can_be_the_body_of_a_response() {
+    let answer =
+        |how: u32| format!("(global.set $body (call $pour (i32.const {how}))) (i32.const 200)");
+    let ended = flowing(&answer(END), same);
+    let trapped = flowing(&answer(TRAP), same);
+    let late = flowing(&answer(SPIN), |part| part.timeout_ms(50));
+
+    let mut client = ended.connect().await;
+    client.send("GET / HTTP/1.1\r\nhost: a\r\n\r\n").await;
+    assert_eq!(client.reply().await.body.len(), 10);
+    for app in [trapped, late] {
+        let mut client = app.connect().await;
+        client.send("GET / HTTP/1.1\r\nhost: a\r\n\r\n").await;
+        let all = client.rest().await;
+        // The callee may fail before the head is sent, which is a 502, or after it.
+        let whole = all.starts_with(b"HTTP/1.1 200") && all.ends_with(b"0\r\n\r\n");
+        assert!(!whole, "it was cut off, and looks complete");
+        app.end().await;
+    }
+
+    drop(client);
+    ended.end().await;
+}
+
+#[tokio::test]
 async fn a_caller_that_ends_takes_the_callee_along_while_a_stream_is_open() {
     let held = "(local $items i64) (local $go i64)
         (local.set $items (call $new-stream))
@@ -246,6 +271,63 @@ async fn a_caller_that_ends_takes_the_callee_along_while_a_stream_is_open() {
 
     trapped.end().await;
     late.end().await;
+}
+
+#[tokio::test]
+async fn a_callee_does_not_take_what_a_trapped_caller_sent_for_all_of_it() {
+    let it = "interface it { count: func() -> u32; audit: async func(items: stream<u8>); }";
+    let audit = lifted(
+        &format!("{IT}#audit"),
+        "(param $items i32) (result i32)
+         (loop $more (br_if $more (i32.eqz (i32.and (i32.const 15) (call $await (local.get $items)
+            (call $read (local.get $items) (i32.const 2048) (i32.const 100)))))))
+         (drop (call $count))
+         (call $drop-reader (local.get $items))
+         (call $return-audit)",
+    );
+    let exported = format!("[export]{IT}");
+    let core = format!(
+        r#"(module
+            (import "test:links/numbers" "count" (func $count (result i32)))
+            (import "{exported}" "[task-return]audit" (func $return-audit))
+            {WAITING} {} {MEMORY} {AWAIT} {audit}
+            (func (export "{IT}#count") (result i32) (call $count)))"#,
+        stream_handles(&exported, "audit")
+    );
+    let wit = format!(
+        "{it} interface numbers {{ count: func() -> u32; }} world guest {{ import numbers; export it; }}"
+    );
+    let auditor = component_of("http-0.3", &wit, &core);
+    // The first request traps while its stream is open.
+    let status = "(local $count i32) (local $items i64) (local $writer i32) (local $call i32)
+        (local.set $count (call $count))
+        (local.set $items (call $new-stream))
+        (local.set $writer (call $writer (local.get $items)))
+        (local.set $call (call $audit (call $reader (local.get $items))))
+        (drop (call $await (local.get $writer) (call $write (local.get $writer) (i32.const 0) (i32.const 10))))
+        (if (i32.eq (local.get $count) (i32.const 1)) (then (unreachable)))
+        (call $drop-writer (local.get $writer))
+        (call $returned (local.get $call))
+        (i32.add (i32.const 200) (call $count))";
+    let imports = format!(
+        r#"(import "{IT}" "count" (func $count (result i32)))
+           (import "{IT}" "[async-lower]audit" (func $audit (param i32) (result i32))) {}"#,
+        stream_handles(IT, "audit")
+    );
+    let app = App::serve(&[
+        gateway(server(it, &imports, status)),
+        library(auditor).linked("test:links/numbers", "numbers"),
+        Part::new("numbers", numbers()).reuse(10),
+    ]);
+
+    let first = app.status().await;
+    app.idle("library").await;
+    let second = app.status().await;
+
+    // Counted: the first request, the second, its audit, and its end.
+    assert_eq!([first, second], [502, 204]);
+
+    app.end().await;
 }
 
 #[tokio::test]
