@@ -21,7 +21,7 @@ FEW = 20
 """Threads that free what was forgotten come and go, each with a stack of its own."""
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize(("way", "cycles"), [("closed", 10_000), ("forgotten", 4_000), ("trapped", 4_000)])
 def test_components_come_and_go_without_leaving_anything(way: str, cycles: int) -> None:
     command = [sys.executable, "-m", "tests.integration.embed.cycles", way, str(cycles)]

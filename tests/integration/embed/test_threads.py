@@ -19,6 +19,9 @@ from tests.integration.embed.guest import BEHAVE, COUNTERS, ECHO, LOG, RELAY, Lo
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+# Much of it is waiting for each other, which takes long where others want the processors too.
+pytestmark = pytest.mark.timeout(300)
+
 THREADS = 8
 TURNS = 500
 
@@ -171,7 +174,7 @@ def test_what_one_thread_made_is_used_and_freed_by_another(loaded: Any) -> None:
             counter = instance[COUNTERS].Counter.new(number)
             ring[(number + 1) % THREADS].put((instance, counter, number))
             del instance, counter
-            used, held, start = ring[number].get(timeout=60)
+            used, held, start = ring[number].get(timeout=240)
             assert held.add(turn) == start + turn
             dice.choice(ASKED)(used[ECHO], number, dice)
             if dice.random() < 0.5:
