@@ -250,6 +250,19 @@ def test_an_instance_may_be_used_by_several_event_loops() -> None:
     assert asyncio.run(main()) == [[str(number) for number in range(50)]] * 5
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only there a thread has a priority of its own")
+def test_the_threads_of_guests_let_the_program_s_own_go_first(loaded: Any) -> None:
+    assert loaded.exports
+    threads = [
+        path for path in Path("/proc/self/task").iterdir() if "wisp-guest" in (path / "comm").read_text()
+    ]
+
+    assert threads
+    ours = os.getpriority(os.PRIO_PROCESS, 0)
+    nicer = {os.getpriority(os.PRIO_PROCESS, int(path.name)) - ours for path in threads}
+    assert nicer == {min(10, 19 - ours)}
+
+
 def test_an_instance_may_be_forgotten_on_any_thread(loaded: Any) -> None:
     made = loaded.instantiate(output=False)
     made.__enter__()

@@ -54,7 +54,7 @@ const MOST_THREADS: usize = 16;
 
 /// By how much the threads of guests are nicer than the program's own (decision 008).
 #[cfg(target_os = "linux")]
-const NICER: i32 = 5;
+const NICER: i32 = 10;
 
 /// Lets the program's event loop have the processor before guests that compute. Linux has a priority for each thread, others have not.
 fn step_back() {
