@@ -132,13 +132,15 @@ def test_ctrl_c_ends_a_call_at_once() -> None:
         stderr=subprocess.PIPE,
         text=True,
     )
-    # Python catches the signal from its start on, and not any more once the guest runs.
-    for caught in (True, False):
-        while _catches(process.pid, signal.SIGINT) is not caught:
-            assert process.poll() is None
-
-    process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=30)
+    try:
+        # Python catches the signal from its start on, and not any more once the guest runs.
+        for caught in (True, False):
+            while _catches(process.pid, signal.SIGINT) is not caught:
+                assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=30)
+    finally:
+        process.kill()
 
     assert (process.returncode, said) == (-signal.SIGINT, "")
 
