@@ -124,6 +124,7 @@ def test_a_call_that_takes_too_long_is_ended(guest: str) -> None:
     assert "spin: it took longer than 0.05 s" in said
 
 
+@pytest.mark.timeout(300)
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_ctrl_c_ends_a_call_at_once() -> None:
     process = subprocess.Popen(
