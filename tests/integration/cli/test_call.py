@@ -124,6 +124,7 @@ def test_a_call_that_takes_too_long_is_ended(guest: str) -> None:
     assert "spin: it took longer than 0.05 s" in said
 
 
+@pytest.mark.timeout(300)
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_ctrl_c_ends_a_call_at_once() -> None:
     process = subprocess.Popen(
@@ -132,13 +133,15 @@ def test_ctrl_c_ends_a_call_at_once() -> None:
         stderr=subprocess.PIPE,
         text=True,
     )
-    # Python catches the signal from its start on, and not any more once the guest runs.
-    for caught in (True, False):
-        while _catches(process.pid, signal.SIGINT) is not caught:
-            assert process.poll() is None
-
-    process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=30)
+    try:
+        # Python catches the signal from its start on, and not any more once the guest runs.
+        for caught in (True, False):
+            while _catches(process.pid, signal.SIGINT) is not caught:
+                assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=30)
+    finally:
+        process.kill()
 
     assert (process.returncode, said) == (-signal.SIGINT, "")
 
