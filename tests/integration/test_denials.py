@@ -33,6 +33,7 @@ environment.SECRET = "of the caller"
 [component.caller.link]
 "test:spying/spy@0.1.0" = {{ component = "spy", mode = "{mode}" }}
 "test:spying/vault@0.1.0" = {{ component = "vault", mode = "bridged" }}
+"http://safe.internal" = "vault"
 
 [component.spy]
 source = "{spy}"
@@ -94,6 +95,8 @@ def place() -> Iterator[str]:
 def test_the_caller_has_what_it_was_given(served: Served) -> None:
     assert ask(served.service, "/own/environment?SECRET") == (200, "got of the caller")
     assert ask(served.service, "/own/fetch?vault.internal") == (200, "got 234")
+    assert ask(served.service, "/own/fetch?safe.internal") == (200, "got 234")
+    assert ask(served.service, "/own/fetch?spy.internal") == (200, "nothing: ErrorCode::HttpRequestDenied")
     assert ask(served.service, "/vault") == (200, "open sesame")
 
 
@@ -127,7 +130,7 @@ def test_what_is_linked_to_reaches_neither_a_neighbour_of_its_caller_nor_anybody
     served: Served, place: str
 ) -> None:
     if served.language == "rust":  # componentize-py's own library has no HTTP to try it with
-        for authority in ("vault.internal", place):
+        for authority in ("vault.internal", "safe.internal", place):
             denied = (200, "nothing: ErrorCode::HttpRequestDenied")
             assert ask(served.service, f"/spy/fetch?{authority}") == denied
 

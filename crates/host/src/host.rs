@@ -274,10 +274,12 @@ impl Ground {
                 Some(pool) => pool.clone(),
                 None => wasmtime::bail!("`{}` is not there to be linked to", link.component),
             };
-            if !link::is_http(interface) {
-                link::bridge(&mut linker, (name, code), interface, &callee)?;
+            if let Some(name) = link::peer(interface) {
+                peers.add(name, callee);
+                continue;
             }
-            peers.add(callee);
+            link::bridge(&mut linker, (name, code), interface, &callee)?;
+            peers.add(&link.component, callee);
         }
         Ok((linker.instantiate_pre(code)?, Some(Arc::new(peers))))
     }

@@ -64,13 +64,13 @@ pub(crate) trait Callee: Send + Sync + std::fmt::Debug {
     fn fetch(self: Arc<Self>, request: http::Request<WasiBody>) -> Option<PeerResponse>;
 }
 
-/// The components that one component is linked to, by name; what it reaches as `<name>.internal`.
+/// The components that one component is linked to, by what it calls them: it reaches them as `<name>.internal`.
 #[derive(Debug, Default)]
 pub(crate) struct Linked(HashMap<String, Arc<dyn Callee>>);
 
 impl Linked {
-    pub(crate) fn add(&mut self, callee: Arc<dyn Callee>) {
-        self.0.insert(callee.name().to_owned(), callee);
+    pub(crate) fn add(&mut self, name: &str, callee: Arc<dyn Callee>) {
+        self.0.insert(name.to_owned(), callee);
     }
 }
 
@@ -120,13 +120,9 @@ pub(crate) fn bridge(
     link.functions(&mut linker.instance(interface)?, &import, &engine)
 }
 
-/// Whether a link of this name only lets a guest reach the other as `<name>.internal`: requests are no calls.
-pub(crate) fn is_http(interface: &str) -> bool {
-    let name = interface.split('@').next();
-    matches!(
-        name,
-        Some("wasi:http/incoming-handler" | "wasi:http/handler")
-    )
+/// What a guest calls the component that a link only lets it send requests to: `orders` of `http://orders.internal`.
+pub(crate) fn peer(link: &str) -> Option<&str> {
+    link.strip_prefix("http://")?.strip_suffix(".internal")
 }
 
 /// One link, while it is made.

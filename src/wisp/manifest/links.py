@@ -4,6 +4,9 @@ A link is **fused** when both components become one, **bridged** when the host c
 fused component cannot be told from its caller, so it must not gain anything by that: it is fused when it has been granted the
 same as its caller, or nothing, and then what it was not granted is denied inside. Otherwise the link is bridged.
 
+A link of an address, `http://orders.internal`, is no call: it lets a component send requests to another one, in process. It is
+a grant too, and always carried by the host.
+
 Here everything is decided by names. Whether two components mean the same by an interface is for those to say who have
 their bytes; `problem` writes their complaint with its place.
 """
@@ -18,7 +21,7 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 from wisp.manifest import problems
 from wisp.manifest.positions import positions
 from wisp.manifest.problems import Problem
-from wisp.manifest.values import INTERFACE_PATTERN
+from wisp.manifest.values import INTERFACE_PATTERN, PEER_PATTERN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -36,6 +39,9 @@ _VERSION: Final = re.compile(
 _HOST: Final = "wasi:"
 """What the host may answer itself."""
 
+_SERVING: Final = ("wasi:http/incoming-handler", "wasi:http/handler")
+_SENDING: Final = ("wasi:http/outgoing-handler", "wasi:http/client", "wasi:http/handler")
+
 
 @dataclass(frozen=True, slots=True)
 class Link:
@@ -49,6 +55,11 @@ class Link:
 
     follows: str | None = None
     """The link that brought this one along: its interface uses types of this one."""
+
+    @property
+    def is_call(self) -> bool:
+        """Whether an import is answered; otherwise the interface is an address, and requests are."""
+        return not is_peer(self.interface)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +133,18 @@ def error(manifest: Manifest, wrong: Sequence[Problem]) -> ManifestError:
     return problems.manifest_error(manifest.path, wrong, places)
 
 
+def is_peer(name: str) -> bool:
+    """Whether a link of this name is one of an address."""
+    return re.fullmatch(PEER_PATTERN, name) is not None
+
+
+def grants(component: Component) -> dict[str, object]:
+    """Return what a component was given that others may lack; empty when that is nothing."""
+    peers = {name: target.component for name, target in component.link.items() if is_peer(name)}
+    granted = {"environment": component.environment, "peers": peers}
+    return {kind: given for kind, given in granted.items() if given}
+
+
 def compatible(wanted: str, offered: str) -> bool:
     """Whether an interface may stand for another: the same name, on the same track of semantic versions."""
     if wanted == offered:
@@ -168,6 +191,8 @@ def _unanswered(manifest: Manifest, name: str, found: Mapping[str, Interfaces]) 
 
 def _complaint(name: str, interface: str, target: LinkTarget, found: Mapping[str, Interfaces]) -> str | None:
     imports, exports = found[name].imports, found[target.component].exports
+    if is_peer(interface):
+        return _peer_complaint(name, target, imports, exports)
     if interface not in imports:
         return f"{name} does not import it; {_nearest(interface, imports, what='imports')}"
     if interface not in exports and not any(compatible(interface, export) for export in exports):
@@ -176,6 +201,18 @@ def _complaint(name: str, interface: str, target: LinkTarget, found: Mapping[str
         if same:
             return f"{said} in this version: it exports {', '.join(same)}"
         return f"{said}; {_nearest(interface, exports, what='exports')}"
+    return None
+
+
+def _peer_complaint(
+    name: str, target: LinkTarget, imports: Sequence[str], exports: Sequence[str]
+) -> str | None:
+    if not any(_split(export)[0] in _SERVING for export in exports):
+        return f"{target.component} answers no requests: it does not export wasi:http"
+    if not any(_split(wanted)[0] in _SENDING for wanted in imports):
+        return f"{name} sends no requests: it does not import wasi:http"
+    if target.mode == "fused":
+        return "requests are no calls, and go from one component to another: they cannot be fused"
     return None
 
 
@@ -227,6 +264,8 @@ def _following(
 
 
 def _link(interface: str, target: LinkTarget, caller: Component, callee: Component) -> Link:
+    if is_peer(interface):
+        return Link(interface, target.component, "bridged", "requests go from one component to another")
     if target.mode != "auto":
         return Link(interface, target.component, target.mode, "the manifest says so")
     against = _against(caller, callee)
@@ -237,9 +276,14 @@ def _link(interface: str, target: LinkTarget, caller: Component, callee: Compone
 
 def _against(caller: Component, callee: Component) -> str | None:
     """Say why a component may not be fused into its caller."""
-    if callee.environment and callee.environment != caller.environment:
+    given, granted = grants(caller), grants(callee)
+    if not granted or granted == given:
+        return None
+    if granted.get("environment", given.get("environment")) != given.get("environment"):
         return "it has an environment that its caller has not"
-    return None
+    if granted.get("peers", given.get("peers")) != given.get("peers"):
+        return "it may send requests where its caller may not"
+    return "its caller was granted more than it"
 
 
 def _conflicts(links: Mapping[str, tuple[Link, ...]]) -> Iterator[Problem]:

@@ -38,7 +38,7 @@ from wisp.manifest.values import (
     Duration,
     Environment,
     Hosts,
-    InterfaceName,
+    LinkName,
     Methods,
     Name,
     RelativePath,
@@ -241,7 +241,7 @@ class LinkTarget(Table):
 
 
 Links: TypeAlias = dict[
-    InterfaceName, Annotated[LinkTarget, BeforeValidator(_link, json_schema_input_type=Name | LinkTarget)]
+    LinkName, Annotated[LinkTarget, BeforeValidator(_link, json_schema_input_type=Name | LinkTarget)]
 ]
 
 
@@ -267,8 +267,9 @@ class Component(Table):
     link: Links = Field(
         default={},
         description="By interface that it imports: the component of this app that answers, or"
-        ' `{ component = "...", mode = "..." }`. A component that others are linked to need not serve HTTP.',
-        examples=[{"cyber:packets/data-processor@0.2.0": "processor"}],
+        ' `{ component = "...", mode = "..." }`. A component that others are linked to need not serve HTTP. By address: the'
+        " component that answers the requests that it sends there, in process.",
+        examples=[{"cyber:packets/data-processor@0.2.0": "processor"}, {"http://orders.internal": "orders"}],
     )
 
 

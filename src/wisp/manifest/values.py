@@ -29,8 +29,13 @@ _NAME_LENGTH: Final = 64
 VERSION_PATTERN: Final = (
     r"^(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?$"
 )
+PEER_PATTERN: Final = r"^http://[a-z][a-z0-9-]*\.internal$"
+"""The address of another component of the app, as a guest writes it, without the path."""
+
 INTERFACE_PATTERN: Final = r"^[a-z][a-z0-9-]*:[a-z][a-z0-9-]*/[a-z][a-z0-9-]*(@[0-9A-Za-z.+-]+)?$"
 """Names of interfaces: `namespace:package/interface@version`."""
+
+_LINK_PATTERN: Final = f"{INTERFACE_PATTERN}|{PEER_PATTERN}"
 
 _METHOD_PATTERN: Final = r"^[A-Z][A-Z0-9!#$%&'*+.^_`|~-]*$"
 COUNT: Final = 2**32 - 1
@@ -123,10 +128,13 @@ def _parse_text(text: str) -> str:
     return text
 
 
-def _parse_interface(text: str) -> str:
-    if re.fullmatch(INTERFACE_PATTERN, text):
+def _parse_linked(text: str) -> str:
+    if re.fullmatch(_LINK_PATTERN, text):
         return text
-    message = f'expected an interface such as "cyber:packets/data-processor@0.2.0", found "{text}"'
+    message = (
+        'expected an interface such as "cyber:packets/data-processor@0.2.0", or an address such as'
+        f' "http://orders.internal", found "{text}"'
+    )
     raise ValueError(message)
 
 
@@ -177,8 +185,8 @@ RoutePattern: TypeAlias = Annotated[
 RelativePath: TypeAlias = Annotated[
     str, AfterValidator(_parse_path), Field(json_schema_extra={"minLength": 1})
 ]
-InterfaceName: TypeAlias = Annotated[
-    str, AfterValidator(_parse_interface), Field(json_schema_extra={"pattern": INTERFACE_PATTERN})
+LinkName: TypeAlias = Annotated[
+    str, AfterValidator(_parse_linked), Field(json_schema_extra={"pattern": _LINK_PATTERN})
 ]
 Environment: TypeAlias = dict[
     Annotated[str, AfterValidator(_parse_variable)], Annotated[str, AfterValidator(_parse_text)]

@@ -83,8 +83,9 @@ def _link(
     run = {}
     for entry, group in plan.groups.items():
         run[entry] = _composed(manifest, group, digests, cache, report)
-    bridged = [(name, link) for name, made in plan.links.items() for link in made if link.mode == "bridged"]
-    _require_agreement(manifest, bridged, digests, cache)
+    carried = [(name, link) for name, made in plan.links.items() for link in made]
+    calls = [(name, link) for name, link in carried if link.mode == "bridged" and link.is_call]
+    _require_agreement(manifest, calls, digests, cache)
     return Linked(plan, run)
 
 
@@ -119,7 +120,8 @@ def _composed(
         }
         composed = native.compose(group.entry, parts)
     except ComponentError:
-        made = [(component, link) for component, answers in group.parts.items() for link in answers]
+        answers = [(component, link) for component, made in group.parts.items() for link in made]
+        made = [(component, link) for component, link in answers if link.is_call]
         _require_agreement(manifest, made, digests, cache)
         raise
     digest = cache.add(composed)
@@ -129,9 +131,9 @@ def _composed(
 
 def _trusted(manifest: Manifest, group: Group) -> frozenset[str]:
     """Return the parts that were granted something, which is then the same as the entry was granted."""
-    granted = manifest.component[group.entry].environment
+    granted = links.grants(manifest.component[group.entry])
     return frozenset(
-        name for name in group.parts if granted and manifest.component[name].environment == granted
+        name for name in group.parts if granted and links.grants(manifest.component[name]) == granted
     )
 
 
@@ -140,7 +142,7 @@ def _part(group: Group, name: str, wasm: bytes, *, trusted: bool) -> native.Part
     return native.Part(
         wasm=wasm,
         links={link.interface: link.component for link in made if link.mode == "fused"},
-        open=frozenset(link.interface for link in made if link.mode == "bridged"),
+        open=frozenset(link.interface for link in made if link.mode == "bridged" and link.is_call),
         trusted=trusted,
     )
 

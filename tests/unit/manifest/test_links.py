@@ -182,6 +182,69 @@ def test_two_bridged_links_of_one_group_cannot_have_one_interface(folder: Path) 
     assert "processor is fused into gateway with gateway, whose bridged link of the same interface" in said
 
 
+SENDS = "wasi:http/outgoing-handler@0.2.6"
+ADDRESS = 'link."http://texts.internal" = "format"'
+WITH_HTTP = {
+    "gateway": sides(PROCESSOR, plain=(SENDS,), exports=(HTTP,)),
+    "processor": sides(plain=(SENDS,), exports=(PROCESSOR,)),
+    "format": sides(exports=(HTTP,)),
+}
+
+
+def test_a_link_of_an_address_is_carried_by_the_host_whatever_its_name(folder: Path) -> None:
+    plan = links.resolve(app(folder, gateway=f"{GATEWAY}\n{ADDRESS}"), WITH_HTTP)
+
+    assert [link.mode for link in plan.links["gateway"]] == ["fused", "bridged"]
+    assert list(plan.groups) == ["gateway", "format"]
+    assert plan.groups["gateway"].bridged["http://texts.internal"].component == "format"
+
+
+def test_who_may_send_requests_where_its_caller_may_not_is_not_fused_into_it(folder: Path) -> None:
+    plan = links.resolve(app(folder, gateway=GATEWAY, processor=ADDRESS), WITH_HTTP)
+
+    assert plan.links["gateway"][0].mode == "bridged"
+    assert plan.links["gateway"][0].reason == "it may send requests where its caller may not"
+
+
+def test_both_are_fused_where_both_may_send_the_same_requests(folder: Path) -> None:
+    manifest = app(folder, gateway=f"{GATEWAY}\n{ADDRESS}", processor=ADDRESS)
+
+    assert links.resolve(manifest, WITH_HTTP).links["gateway"][0].mode == "fused"
+
+
+def test_who_has_less_than_its_caller_but_not_nothing_is_not_fused_into_it(folder: Path) -> None:
+    key = 'environment.KEY = "shared"'
+    manifest = app(folder, gateway=f"{GATEWAY}\n{ADDRESS}\n{key}", processor=key)
+
+    [first, *_] = links.resolve(manifest, WITH_HTTP).links["gateway"]
+
+    assert (first.mode, first.reason) == ("bridged", "its caller was granted more than it")
+
+
+@pytest.mark.parametrize(
+    ("changed", "written", "said"),
+    [
+        ({"format": sides()}, ADDRESS, "format answers no requests: it does not export wasi:http"),
+        (
+            {"gateway": sides(PROCESSOR, exports=(HTTP,))},
+            ADDRESS,
+            "gateway sends no requests: it does not import wasi:http",
+        ),
+        (
+            {},
+            'link."http://texts.internal" = { component = "format", mode = "fused" }',
+            "they cannot be fused",
+        ),
+    ],
+)
+def test_a_link_of_an_address_that_cannot_work_says_why(
+    folder: Path, changed: dict[str, Interfaces], written: str, said: str
+) -> None:
+    manifest = app(folder, gateway=f"{GATEWAY}\n{written}")
+
+    assert said in complaint(manifest, {**WITH_HTTP, **changed})
+
+
 @pytest.mark.parametrize(
     ("offered", "fits"),
     [

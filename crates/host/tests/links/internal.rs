@@ -194,7 +194,7 @@ async fn bodies_stream_to_a_component_and_back_in_bounded_memory() {
     for profile in [Profile::Sync, Profile::Async] {
         let part = |name, wasm| Part::new(name, wasm).on(profile).body(10_000_000);
         let app = App::serve(&[
-            part("gateway", relay()).linked("wasi:http/incoming-handler", "echo"),
+            part("gateway", relay()).linked("http://echo.internal", "echo"),
             part("echo", echo()),
         ]);
 

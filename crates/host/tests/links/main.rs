@@ -127,7 +127,7 @@ async fn a_linked_component_is_reached_by_name_and_no_other_is() {
         let app = App::serve(&[
             Part::new("gateway", asker(name))
                 .on(profile)
-                .linked("wasi:http/incoming-handler", "numbers"),
+                .linked("http://numbers.internal", "numbers"),
             Part::new("numbers", plain(234)).on(profile),
             Part::new("strangers", plain(222)),
         ]);
