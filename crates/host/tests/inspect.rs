@@ -96,15 +96,16 @@ fn an_asynchronous_function_or_a_stream_needs_the_asynchronous_profile() {
 #[test]
 fn the_resources_of_nested_components_count_once_for_each_instance() {
     let inspection = inspect_text(
-        r"(component
+        r#"(component
             (component $inner
-                (core module $m (memory 1) (table 10 funcref))
+                (core module $m (memory 1) (table 10 funcref)
+                    (data (i32.const 0) "written") (data (i32.const 100) "too") (data "not yet"))
                 (core instance (instantiate $m))
                 (core instance (instantiate $m)))
             (core module $own (table 7 funcref) (table 500 funcref))
             (core instance (instantiate $own))
             (instance (instantiate $inner))
-            (instance (instantiate $inner)))",
+            (instance (instantiate $inner)))"#,
     );
 
     let resources = inspection.resources;
@@ -117,6 +118,7 @@ fn the_resources_of_nested_components_count_once_for_each_instance() {
         (5, 4, 6)
     );
     assert_eq!(resources.table_elements, 500);
+    assert_eq!(resources.data, 4 * 10);
 }
 
 #[test]
@@ -148,7 +150,7 @@ fn the_json_has_the_words_of_the_control_plane() {
             "kind": "component", "http": "0.2", "command": null, "profile": "sync",
             "imports": [], "exports": ["wasi:http/incoming-handler@0.2.0"],
             "producers": {"language": [], "processed-by": []},
-            "resources": {"core_instances": 0, "memories": 0, "tables": 0, "table_elements": 0},
+            "resources": {"core_instances": 0, "memories": 0, "tables": 0, "table_elements": 0, "data": 0},
         })
     );
 }
