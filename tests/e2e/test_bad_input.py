@@ -140,9 +140,7 @@ def test_a_source_that_is_not_there(folder: Path, cache: Path) -> None:
 
 
 def test_a_file_that_is_not_there(folder: Path, cache: Path) -> None:
-    assert refused(folder, cache, "gone.wasm") == (
-        "error: there is no file gone.wasm\n  hint: `wisp new` makes an app with a manifest\n"
-    )
+    assert refused(folder, cache, "gone.wasm") == "error: there is no file gone.wasm\n"
 
 
 def test_a_source_that_is_not_webassembly(folder: Path, cache: Path) -> None:

@@ -44,7 +44,7 @@ def describe(error: WispError) -> list[str]:
     place = _place(error)
     if place and place not in error.message:
         lines.append(f"  at {place}")
-    if isinstance(error, BuildError) and error.output and error.output not in error.message:
+    if isinstance(error, BuildError) and error.output and not error.message.endswith(error.output):
         lines += [f"  | {line}" for line in error.output.rstrip().splitlines()]
     if isinstance(error, Trap):
         lines += _trap(error)
