@@ -234,8 +234,8 @@ class LinkTarget(Table):
         "auto",
         description="`fused`: both become one component, so that a call costs nanoseconds; what is linked to runs under the"
         " limits of what calls it, and is denied all that was not granted to it. `bridged`: the other runs in instances of"
-        " its own, with its own limits and environment, and values are copied. `auto`: fused, unless the other has an"
-        " environment that its caller has not.",
+        " its own, with its own limits and environment, and values are copied. `auto`: fused, unless the other was"
+        " granted something (an environment, addresses), and not just what its caller was.",
         examples=["bridged"],
     )
 
