@@ -86,6 +86,18 @@ def test_the_interface_of_the_article_is_called_from_the_shell(legacy: Path) -> 
     assert json.loads(answer) == 'SECURE_VERIFIED: 10 bytes of "packet-1" at level 7 (0x53889)'
 
 
+async def test_a_program_loads_a_component_of_the_app_with_all_that_it_is_linked_to() -> None:
+    use_rust()
+    async with wisp.Host() as host:
+        component = await host.load(EXAMPLE, component="processor")
+        async with component.instantiate() as instance:
+            packets = instance["cyber:packets/data-processor@0.2.0"]
+            done = await packets.process(packets.Packet(id="a1", payload="x", encryption_level=7))
+
+    assert (done.id, done.verification_hash) == ("a1", "0x53889")
+    assert "level 7" in done.status  # which the formatter wrote
+
+
 async def test_the_interface_of_the_article_is_called_from_python(legacy: Path) -> None:
     async with wisp.Host() as host:
         component = await host.load(legacy)

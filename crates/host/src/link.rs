@@ -8,10 +8,11 @@
 //! future of the call inside it is dropped, and with it the callee's instance.
 //!
 //! Handles mean nothing in another store, so functions that pass resources are refused when the host loads, by name.
-//! Streams and futures of numbers and strings are led from one store to the other ([`crossing`]). Calls cannot run in circles, because a component that is reached from itself is refused too.
+//! Streams and futures of numbers and strings are led from one store to the other ([`crossing`]). Calls cannot run in
+//! circles, because a component that is reached from itself is refused too.
 //!
-//! The same links let a guest reach `http://<component>.internal/`: a request of one component is a request to another,
-//! in process, body by body, without a socket.
+//! The same links, and those of an address alone, let a guest reach `http://<component>.internal/`: a request of one
+//! component is a request to another, in process, body by body, without a socket.
 
 use std::collections::{BTreeMap, HashMap};
 use std::pin::Pin;

@@ -15,6 +15,7 @@ from wisp.cli.prepared import PreparedApp, PreparedComponent, PreparedLink
 from wisp.cli.sources import Obtained, Source, obtain
 from wisp.errors import ComponentError, ManifestError
 from wisp.manifest import load, lock
+from wisp.manifest.links import LinkOptions
 from wisp.manifest.locked import lock_app
 from wisp.registry.artifacts import Artifact, artifact, forget
 from wisp.registry.cache import Cache
@@ -167,7 +168,8 @@ async def _build(manifest: Manifest, cache: Cache, options: PrepareOptions, repo
     digests = {component.name: component.digest for component in components}
     linked = Linked(None, digests)
     if not options.components:
-        linked = await link(manifest, digests, cache, report, open_imports=options.open_imports)
+        settings = LinkOptions(open_imports=options.open_imports, entry=options.entry)
+        linked = await link(manifest, digests, cache, report, settings)
     return BuiltApp(
         manifest=manifest,
         components=components,

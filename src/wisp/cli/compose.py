@@ -45,6 +45,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="of .wasm files: the others may use all that the first may, instead of being denied it",
     )
+    parser.add_argument(
+        "--open-imports",
+        action="store_true",
+        help="of an app: allow imports that nothing answers; whoever runs the component gives them",
+    )
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
@@ -52,8 +57,10 @@ def run(arguments: argparse.Namespace) -> int:
     """Compose, write, and say what came out."""
     paths: list[Path] = arguments.paths or [Path()]
     if _are_files(paths):
-        if arguments.component or arguments.profile or arguments.locked:
-            raise UsageError("--component, --profile and --locked are for apps, not for .wasm files")
+        if arguments.component or arguments.profile or arguments.locked or arguments.open_imports:
+            raise UsageError(
+                "--component, --profile, --locked and --open-imports are for apps, not for .wasm files"
+            )
         wasm = _of_files(paths, inherit=arguments.inherit)
     elif len(paths) > 1:
         raise UsageError("name one app, or two or more .wasm files")
@@ -71,7 +78,12 @@ def _are_files(paths: Sequence[Path]) -> bool:
 
 
 def _of_app(path: Path, arguments: argparse.Namespace) -> bytes:
-    options = PrepareOptions(profile=arguments.profile, locked=arguments.locked)
+    options = PrepareOptions(
+        profile=arguments.profile,
+        locked=arguments.locked,
+        open_imports=arguments.open_imports,
+        entry=arguments.component,
+    )
     progress = output.Progress()
     try:
         app = asyncio.run(build_app(path, options, progress.report))
@@ -88,8 +100,10 @@ def _of_app(path: Path, arguments: argparse.Namespace) -> bytes:
 def _entry(app: BuiltApp, wanted: str | None) -> str:
     known = app.linked.digests
     if wanted is not None and wanted not in known:
-        message = f"{output.short(app.manifest.path)} has no component {wanted} that is run by itself"
-        raise ManifestError(message, hint=f"it has {', '.join(known)}", path=app.manifest.path)
+        message = f"{output.short(app.manifest.path)} has no component {wanted}"
+        raise ManifestError(
+            message, hint=f"it has {', '.join(app.manifest.component)}", path=app.manifest.path
+        )
     if wanted is not None or len(known) == 1:
         return wanted or next(iter(known))
     message = f"{output.short(app.manifest.path)} has several components that are run: {', '.join(known)}"

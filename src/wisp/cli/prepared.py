@@ -41,6 +41,9 @@ class PrepareOptions:
     open_imports: bool = False
     """Leave imports that nothing answers to the program that loads the app."""
 
+    entry: str | None = None
+    """A component to be put together by itself, even if others are linked to it and no route leads to it."""
+
 
 @dataclass(frozen=True, slots=True)
 class PreparedComponent:

@@ -89,23 +89,35 @@ class Plan:
     """By component that the host runs: those with a route, those that are called over a bridge, those that nothing is linked to."""
 
 
-def resolve(manifest: Manifest, found: Mapping[str, Interfaces], *, open_imports: bool = False) -> Plan:
+@dataclass(frozen=True, slots=True)
+class LinkOptions:
+    """What somebody wants who does not serve the app."""
+
+    open_imports: bool = False
+    """Leave imports that nothing answers to the program that loads the app."""
+
+    entry: str | None = None
+    """A component to be put together by itself, whoever else is linked to it."""
+
+
+def resolve(manifest: Manifest, found: Mapping[str, Interfaces], options: LinkOptions | None = None) -> Plan:
     """Decide who answers each import of each component.
 
     Args:
         manifest: With its profile applied.
         found: By component: what it imports and exports.
-        open_imports: Leave imports that nothing answers to the program that loads the app.
+        options: What is wanted other than for serving.
 
     Raises:
         ManifestError: a link is wrong, or an import is left that nothing answers.
 
     """
+    options = options or LinkOptions()
     wrong: list[Problem] = []
     links: dict[str, tuple[Link, ...]] = {}
     for name in manifest.component:
         problems_of_it = list(_problems(manifest, name, found))
-        if not open_imports:
+        if not options.open_imports:
             problems_of_it += _unanswered(manifest, name, found)
         wrong += problems_of_it
         if not problems_of_it:
@@ -115,7 +127,7 @@ def resolve(manifest: Manifest, found: Mapping[str, Interfaces], *, open_imports
     if wrong:
         raise error(manifest, wrong)
     links = {name: made for name, made in links.items() if made}
-    groups = {entry: _group(entry, links) for entry in _entries(manifest, links)}
+    groups = {entry: _group(entry, links) for entry in _entries(manifest, links, options.entry)}
     return Plan(links, groups)
 
 
@@ -313,9 +325,11 @@ def _group(entry: str, links: Mapping[str, tuple[Link, ...]]) -> Group:
     return Group(entry, parts)
 
 
-def _entries(manifest: Manifest, links: Mapping[str, tuple[Link, ...]]) -> tuple[str, ...]:
+def _entries(
+    manifest: Manifest, links: Mapping[str, tuple[Link, ...]], wanted: str | None
+) -> tuple[str, ...]:
     all_links = [link for made in links.values() for link in made]
     targets = {link.component for link in all_links}
-    run = {trigger.component for trigger in manifest.http}
+    run: set[str | None] = {wanted, *(trigger.component for trigger in manifest.http)}
     run |= {link.component for link in all_links if link.mode == "bridged"}
     return tuple(name for name in manifest.component if name in run or name not in targets)

@@ -22,7 +22,7 @@ from wisp.wit.agreement import disagreement
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from wisp.manifest.links import Group, Link, Plan
+    from wisp.manifest.links import Group, Link, LinkOptions, Plan
     from wisp.manifest.models import Manifest
     from wisp.manifest.problems import Problem
     from wisp.registry.cache import Cache
@@ -55,8 +55,7 @@ async def link(
     digests: Mapping[str, str],
     cache: Cache,
     report: Report,
-    *,
-    open_imports: bool = False,
+    options: LinkOptions | None = None,
 ) -> Linked:
     """Check the links of an app and compose what is fused.
 
@@ -65,21 +64,25 @@ async def link(
         digests: By component, of every component that the manifest declares.
         cache: Where they are, and where compositions are kept.
         report: Told what is composed.
-        open_imports: Leave imports that nothing answers to the program that loads the app.
+        options: What is wanted other than for serving.
 
     Raises:
         ManifestError: a link is wrong; with its place in the manifest.
         ComponentError: components cannot be composed for another reason.
 
     """
-    return await asyncio.to_thread(_link, manifest, digests, cache, report, open_imports=open_imports)
+    return await asyncio.to_thread(_link, manifest, digests, cache, report, options)
 
 
 def _link(
-    manifest: Manifest, digests: Mapping[str, str], cache: Cache, report: Report, *, open_imports: bool
+    manifest: Manifest,
+    digests: Mapping[str, str],
+    cache: Cache,
+    report: Report,
+    options: LinkOptions | None,
 ) -> Linked:
     found = {name: _interfaces(name, cache.read(digest)) for name, digest in digests.items()}
-    plan = links.resolve(manifest, found, open_imports=open_imports)
+    plan = links.resolve(manifest, found, options)
     run = {}
     for entry, group in plan.groups.items():
         run[entry] = _composed(manifest, group, digests, cache, report)

@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import sys
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from wisp.errors import BuildError, ComponentError, LinkError, ManifestError
 from wisp.host.embed.component import Binding, Loaded
 from wisp.host.embed.description import World
 from wisp.host.embed.modules import Answers
+from wisp.manifest.load import load as load_manifest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -118,29 +120,35 @@ def _folder(path: Path) -> Path | None:
 
 
 async def _build(folder: Path, component: str | None) -> tuple[str, bytes]:
-    """Let `wisp build` build the app, in a process of its own, and read the component that is meant."""
-    arguments = [
-        sys.executable,
-        "-P",
-        "-m",
-        "wisp.cli.main",
-        "build",
-        "--json",
-        "--open-imports",
-        str(folder),
-    ]
-    arguments += [component] if component else []
-    process = await asyncio.create_subprocess_exec(
-        *arguments, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
-    )
-    out, err = await process.communicate()
-    if process.returncode != 0:
-        said = err.decode(errors="replace").strip()
-        message = f"the app in {folder} does not build:\n{said}"
-        raise BuildError(message, output=said)
-    built: dict[str, dict[str, str]] = json.loads(out)["components"]
-    if len(built) != 1:
-        message = f"the app in {folder} has the components {', '.join(built)}"
-        raise ManifestError(message, hint=f"say which: load(..., component={next(iter(built), '')!r})")
-    [(name, each)] = built.items()
-    return name, await asyncio.to_thread(Path(each["path"]).read_bytes)
+    """Let `wisp compose` build and link the app, in a process of its own, and read the component that is meant."""
+    name = component or await asyncio.to_thread(_entry, folder)
+    command = [sys.executable, "-P", "-m", "wisp.cli.main", "compose", str(folder)]
+    command += ["--component", name] if name else []
+    with tempfile.TemporaryDirectory(prefix="wisp-") as place:
+        made = Path(place) / "component.wasm"
+        process = await asyncio.create_subprocess_exec(
+            *command,
+            *("--open-imports", "--output", str(made)),
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        _, err = await process.communicate()
+        if process.returncode != 0:
+            said = err.decode(errors="replace").strip()
+            message = f"the app in {folder} does not build:\n{said}"
+            raise BuildError(message, output=said)
+        return name or folder.name, await asyncio.to_thread(made.read_bytes)
+
+
+def _entry(folder: Path) -> str | None:
+    """Return the one component of an app that no other one is linked to; None where there is no manifest to say."""
+    manifest = load_manifest(folder)
+    if manifest is None:
+        return None
+    components = manifest.component
+    linked = {target.component for each in components.values() for target in each.link.values()}
+    entries = [name for name in components if name not in linked]
+    if len(entries) == 1:
+        return entries[0]
+    message = f"the app in {folder} has the components {', '.join(components)}"
+    raise ManifestError(message, hint=f"say which: load(..., component={next(iter(entries), '')!r})")
