@@ -1,0 +1,12 @@
+"""What holds for all tests."""
+
+import signal
+
+
+def pytest_configure() -> None:
+    """Let Ctrl-C reach the programs that tests start.
+
+    Who starts the tests in the background, as servers for continuous integration do, may have them ignore it, and a program
+    inherits that.
+    """
+    signal.signal(signal.SIGINT, signal.default_int_handler)
