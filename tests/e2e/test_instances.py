@@ -45,7 +45,7 @@ def test_an_instance_that_nobody_uses_is_dropped(serve: Serve, both: Host, guest
     with Connection(host.address) as connection:
         first = counts(connection, 1)
         for _ in range(MANY):
-            get(both.address, "/two/slow?ms=5")  # somebody else's request takes longer than that
+            get(both.address, "/two/slow?ms=50")  # somebody else's request takes longer than that
             if (again := counts(connection, 1)) == first:
                 break
 
