@@ -42,7 +42,7 @@ class PrepareOptions:
     """Leave imports that nothing answers to the program that loads the app."""
 
     entry: str | None = None
-    """A component to be put together by itself, even if others are linked to it and no route leads to it."""
+    """The one component to be put together, even if no route leads to it; None means all that the host runs."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -97,7 +97,7 @@ class LinkOptions:
     """Leave imports that nothing answers to the program that loads the app."""
 
     entry: str | None = None
-    """A component to be put together by itself, whoever else is linked to it."""
+    """The one component to be put together, whoever else is linked to it; None for all that the host runs."""
 
 
 def resolve(manifest: Manifest, found: Mapping[str, Interfaces], options: LinkOptions | None = None) -> Plan:
@@ -127,8 +127,8 @@ def resolve(manifest: Manifest, found: Mapping[str, Interfaces], options: LinkOp
     if wrong:
         raise error(manifest, wrong)
     links = {name: made for name, made in links.items() if made}
-    groups = {entry: _group(entry, links) for entry in _entries(manifest, links, options.entry)}
-    return Plan(links, groups)
+    entries = [options.entry] if options.entry in manifest.component else _entries(manifest, links)
+    return Plan(links, {entry: _group(entry, links) for entry in entries})
 
 
 def problem(component: str, interface: str, message: str) -> Problem:
@@ -325,11 +325,9 @@ def _group(entry: str, links: Mapping[str, tuple[Link, ...]]) -> Group:
     return Group(entry, parts)
 
 
-def _entries(
-    manifest: Manifest, links: Mapping[str, tuple[Link, ...]], wanted: str | None
-) -> tuple[str, ...]:
+def _entries(manifest: Manifest, links: Mapping[str, tuple[Link, ...]]) -> tuple[str, ...]:
     all_links = [link for made in links.values() for link in made]
     targets = {link.component for link in all_links}
-    run: set[str | None] = {wanted, *(trigger.component for trigger in manifest.http)}
+    run = {trigger.component for trigger in manifest.http}
     run |= {link.component for link in all_links if link.mode == "bridged"}
     return tuple(name for name in manifest.component if name in run or name not in targets)
