@@ -3,10 +3,11 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use wasmtime::{Engine, Store};
-use wisp_wasi::{Lines, Peers, State, Stream};
+use wisp_wasi::{Allowance, Lines, Peers, State, Stream};
 
-use crate::locked::LockedComponent;
-use crate::telemetry::{Log, RequestId};
+use crate::capability::Grantee;
+use crate::locked::{LockedApp, LockedComponent};
+use crate::telemetry::{Log, Refusals, RequestId};
 
 /// What all instances of one component have in common.
 #[derive(Debug)]
@@ -14,9 +15,8 @@ pub(crate) struct Blueprint {
     pub(crate) app: Arc<str>,
     pub(crate) component: Arc<str>,
     pub(crate) log: Log,
-    environment: Vec<(String, String)>,
-    memory: usize,
-    peers: Option<Arc<dyn Peers>>,
+    pub(crate) grantee: Arc<Grantee>,
+    allowance: Allowance,
 }
 
 /// The lines of one instance, as log lines of the request that it serves.
@@ -50,25 +50,41 @@ impl Lines for RequestLines {
 impl Blueprint {
     /// `peers` are the components that this one reaches; `None` when it is linked to none.
     pub(crate) fn new(
-        app: &str,
+        app: &LockedApp,
         name: &str,
         component: &LockedComponent,
         log: Log,
         peers: Option<Arc<dyn Peers>>,
     ) -> Self {
-        Self {
-            app: app.into(),
-            component: name.into(),
-            log,
+        let (app, state): (Arc<str>, _) = (app.name.as_str().into(), app.state.clone());
+        let name: Arc<str> = name.into();
+        let grantee = Arc::new(Grantee {
+            app: app.clone(),
+            component: name.clone(),
+            grants: component.grants.clone(),
+            limits: component.limits,
+            state,
+            refusals: Refusals::new(app.clone(), name.clone(), log.clone()),
+        });
+        let allowance = Allowance {
             environment: component.environment.clone().into_iter().collect(),
             memory: usize::try_from(component.limits.memory).unwrap_or(usize::MAX),
             peers,
+            egress: None,
+            companion: grantee.clone(),
+        };
+        Self {
+            app,
+            component: name,
+            log,
+            grantee,
+            allowance,
         }
     }
 
     /// Whether it is linked to other components, whose streams it may hand on.
     pub(crate) fn is_linked(&self) -> bool {
-        self.peers.is_some()
+        self.allowance.peers.is_some()
     }
 
     /// A store for a new instance, and its lines.
@@ -79,10 +95,7 @@ impl Blueprint {
             component: self.component.clone(),
             request: Mutex::default(),
         });
-        let mut store = State::service(engine, lines.clone(), &self.environment, self.memory);
-        if let Some(peers) = &self.peers {
-            store.data_mut().set_peers(peers.clone());
-        }
+        let store = State::service(engine, lines.clone(), &self.allowance);
         (store, lines)
     }
 }

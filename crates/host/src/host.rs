@@ -17,7 +17,7 @@ use crate::locked::{Artifact, EngineKind, LinkMode, LockedApp, LockedComponent, 
 use crate::pool::{Place, Pool, PoolStatus, Share, Slots};
 use crate::settings::{Settings, Start};
 use crate::shutdown::Shutdown;
-use crate::telemetry::{Log, Metrics};
+use crate::telemetry::{Log, Metrics, Refusals};
 use crate::trigger::http::Server;
 use crate::trigger::router::{Route, Router};
 
@@ -112,6 +112,11 @@ impl Host {
         let mut value = self.metrics.snapshot();
         if let Some(fields) = value.as_object_mut() {
             fields.insert("pools".into(), self.pools.iter().map(named).collect());
+            let refusals = || self.pools.iter().map(|pool| pool.refusals());
+            let denials: u64 = refusals().map(Refusals::count).sum();
+            fields.insert("denials".into(), denials.into());
+            let denied: Vec<_> = refusals().flat_map(Refusals::list).collect();
+            fields.insert("denied".into(), denied.into());
         }
         value
     }
@@ -231,7 +236,7 @@ impl<'a> Loader<'a> {
             concurrency: self.settings.share(component.limits.concurrency),
             queue: self.settings.share(component.limits.queue),
         };
-        let blueprint = Blueprint::new(&app.name, name, component, self.log.clone(), peers);
+        let blueprint = Blueprint::new(app, name, component, self.log.clone(), peers);
         Pool::new(blueprint, component, share, pre, &ground.place, called).map_err(wrong)
     }
 }

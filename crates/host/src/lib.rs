@@ -1,6 +1,7 @@
 //! The core of wisp: serves, runs, compiles and makes WebAssembly components on Wasmtime. It does not know Python.
 
 mod blueprint;
+mod capability;
 mod command;
 mod compose;
 mod demand;
@@ -39,8 +40,9 @@ pub use error::HostError;
 pub use host::Host;
 pub use inspect::{FileKind, InspectError, Inspection, Producers, inspect};
 pub use locked::{
-    Artifact, Data, EngineKind, LinkMode, LockedApp, LockedComponent, LockedInstances,
-    LockedLimits, LockedLink, LockedRoute, Profile, Resources,
+    Artifact, Data, EngineKind, Hidden, LinkMode, LockedApp, LockedComponent, LockedCron,
+    LockedFolder, LockedGrants, LockedInstances, LockedLimits, LockedLink, LockedRoute,
+    LockedTarget, Profile, Resources, TargetKind,
 };
 pub use merge::{MergeError, merge};
 pub use pool::{InvokeError, Pool, PoolStatus};

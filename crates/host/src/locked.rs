@@ -4,6 +4,7 @@
 //! decides them: the manifest models in Python.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use serde::Deserialize;
 
@@ -25,6 +26,10 @@ pub struct LockedApp {
     pub version: String,
     /// Routes of the HTTP trigger.
     pub http: Vec<LockedRoute>,
+    /// Components that run by the clock; the control plane says when.
+    pub cron: Vec<LockedCron>,
+    /// The folder of its stores on this machine.
+    pub state: PathBuf,
     /// Components by their name in the manifest.
     pub components: BTreeMap<String, LockedComponent>,
 }
@@ -51,6 +56,8 @@ pub struct LockedComponent {
     pub digest: String,
     /// Environment variables of the guest.
     pub environment: BTreeMap<String, String>,
+    /// What it may use.
+    pub grants: LockedGrants,
     /// Limits, per host.
     pub limits: LockedLimits,
     /// How instances are reused.
@@ -94,6 +101,136 @@ pub struct LockedLimits {
     pub queue_timeout_ms: u64,
     /// Bytes of a request body.
     pub body: u64,
+    /// Bytes of the head of a request.
+    pub headers: u64,
+    /// Bytes of a response body.
+    pub response: u64,
+    /// Milliseconds of processor time of one request.
+    pub cpu_ms: u64,
+    /// Elements of all tables of one instance.
+    pub table: u32,
+    /// Resources that one instance holds.
+    pub handles: u32,
+    /// Requests and connections that one request may begin to the outside.
+    pub outbound: u32,
+    /// Connections to the outside, per host.
+    pub connections: u32,
+    /// Bytes of the body of a response from outside.
+    pub download: u64,
+    /// Bytes of log lines in a second, per host.
+    pub log: u64,
+    /// Bytes of each store, and of each folder that it may write to.
+    pub store: u64,
+    /// Bytes to which one file may grow.
+    pub file: u64,
+    /// Files and folders that one instance has open.
+    pub files: u32,
+}
+
+/// What a component may use of the world.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LockedGrants {
+    /// Where it may send requests.
+    pub http: Vec<LockedTarget>,
+    /// Where it may open sockets.
+    pub sockets: Vec<LockedTarget>,
+    /// Folders that it sees.
+    pub files: Vec<LockedFolder>,
+    /// Key-value stores, by name.
+    pub keyvalue: Vec<String>,
+    /// Containers of blobs, by name.
+    pub blobstore: Vec<String>,
+    /// SQLite databases, by name.
+    pub sqlite: Vec<String>,
+    /// Subjects that it may publish to.
+    pub messaging: Vec<String>,
+    /// Its configuration.
+    pub config: BTreeMap<String, Hidden>,
+}
+
+/// Text that may be a secret: it is never shown.
+#[derive(Clone, Deserialize)]
+#[serde(transparent)]
+pub struct Hidden(String);
+
+impl Hidden {
+    /// The text itself, for the guest.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for Hidden {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("(hidden)")
+    }
+}
+
+/// Where a component may send something.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LockedTarget {
+    /// As the manifest has it.
+    pub text: String,
+    /// `http`, `https`, `tcp`, `udp`; `*` for any.
+    pub scheme: String,
+    /// How `host` is meant.
+    pub kind: TargetKind,
+    /// In lower case.
+    pub host: String,
+    /// The first port.
+    pub first_port: u16,
+    /// The last port.
+    pub last_port: u16,
+    /// Whether a name may lead to private addresses.
+    pub private: bool,
+    /// A PEM file of trusted certificates, in place of the system's.
+    pub roots: Option<PathBuf>,
+    /// A PEM file of the client's certificate chain.
+    pub certificate: Option<PathBuf>,
+    /// A PEM file of its key.
+    pub key: Option<PathBuf>,
+}
+
+/// How the host of a target is meant.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "lowercase")]
+pub enum TargetKind {
+    /// One name.
+    Name,
+    /// All names below one.
+    Suffix,
+    /// All names.
+    Any,
+    /// A network of addresses, as CIDR.
+    Network,
+}
+
+/// A folder that a component sees.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LockedFolder {
+    /// The folder on this machine, absolute.
+    pub source: PathBuf,
+    /// Where the component sees it.
+    pub mount: String,
+    /// Whether it may change what is in it.
+    pub write: bool,
+}
+
+/// A component that runs by the clock.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LockedCron {
+    /// When, as five fields.
+    pub schedule: String,
+    /// The zone of the schedule.
+    pub timezone: String,
+    /// Whether runs may overlap.
+    pub overlap: bool,
+    /// What runs.
+    pub component: String,
 }
 
 /// How instances of one component are reused.
@@ -113,7 +250,7 @@ pub struct LockedInstances {
 #[serde(deny_unknown_fields)]
 pub struct Artifact {
     /// Absolute path in our own cache.
-    pub path: std::path::PathBuf,
+    pub path: PathBuf,
     /// Length in bytes; a file of another length is not loaded.
     pub size: u64,
     /// The engine profile that it was compiled for.

@@ -33,9 +33,10 @@ use wasmtime_wasi_http::{Error as HttpError, WasiBody, p2, p3};
 use wisp_wasi::{PeerResponse, State};
 
 use crate::blueprint::Blueprint;
+use crate::capability::Grantee;
 use crate::link::{Begun, Called, Callee, Exported, Returned};
 use crate::locked::{LockedComponent, LockedInstances, LockedLimits, Profile};
-use crate::telemetry::{Log, RequestId};
+use crate::telemetry::{Log, Refusals, RequestId};
 use crate::value::Value;
 
 use admission::{Admission, Permit};
@@ -103,7 +104,7 @@ pub struct Pool {
     app: Arc<str>,
     component: Arc<str>,
     log: Log,
-    limits: LockedLimits,
+    grantee: Arc<Grantee>,
     admission: Admission,
     /// `None` for a library.
     http: Option<Instances>,
@@ -165,7 +166,7 @@ impl Pool {
             app: blueprint.app.clone(),
             component: blueprint.component.clone(),
             log: blueprint.log.clone(),
-            limits: component.limits,
+            grantee: blueprint.grantee.clone(),
             admission: Admission::new(share.concurrency, share.queue, patience),
             http,
             called,
@@ -174,7 +175,7 @@ impl Pool {
 
     /// Waits for a permit; gives it with the deadline of what it is for.
     async fn admit(&self) -> Result<(Permit, Instant), InvokeError> {
-        let deadline = Instant::now() + Duration::from_millis(self.limits.timeout_ms);
+        let deadline = Instant::now() + Duration::from_millis(self.grantee.limits.timeout_ms);
         match self.admission.admit(deadline).await {
             Ok(permit) => Ok((permit, deadline)),
             Err(_) if Instant::now() >= deadline => Err(InvokeError::Timeout),
@@ -215,7 +216,7 @@ impl Pool {
 
     /// The limits of the component, for the whole host.
     pub fn limits(&self) -> &LockedLimits {
-        &self.limits
+        &self.grantee.limits
     }
 
     /// The app's name.
@@ -226,6 +227,11 @@ impl Pool {
     /// The component's name in the manifest.
     pub fn component(&self) -> &str {
         &self.component
+    }
+
+    /// What it was refused.
+    pub(crate) fn refusals(&self) -> &Refusals {
+        &self.grantee.refusals
     }
 
     /// What goes on now.
@@ -324,7 +330,7 @@ impl Callee for Pool {
 
     fn fetch(self: Arc<Self>, request: http::Request<WasiBody>) -> Option<PeerResponse> {
         self.http.as_ref()?;
-        let body = self.limits.body;
+        let body = self.grantee.limits.body;
         let limit = usize::try_from(body).unwrap_or(usize::MAX);
         let request = request.map(|sent| {
             Limited::new(sent, limit)

@@ -1,8 +1,10 @@
 //! What can be seen from outside: the identity of each request, log lines, counters.
 
+mod clock;
 mod line;
 mod log;
 mod metrics;
+mod refusals;
 
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
@@ -13,6 +15,7 @@ pub use line::AccessLine;
 pub use log::Log;
 pub use metrics::Metrics;
 pub(crate) use metrics::{Counters, Outcome};
+pub(crate) use refusals::Refusals;
 
 /// Identity of one request, the same in headers, log lines and problem details: 32 hexadecimal digits.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]

@@ -3,10 +3,14 @@
 //! A crate of its own because here, and only here, the compiler makes the code of every WASI function for our state:
 //! minutes of work that a change elsewhere in the core should not repeat.
 
+mod denial;
+mod egress;
 mod linker;
 mod output;
 mod state;
 
+pub use denial::{Denial, Denials};
+pub use egress::{Egress, Patience, Sending};
 pub use linker::{add_preview1, exit_code, linker, run_command};
 pub use output::{Captured, Lines, Output, Stream};
-pub use state::{Bounds, Companion, Embedded, PeerResponse, Peers, State};
+pub use state::{Allowance, Bounds, Companion, Embedded, PeerResponse, Peers, State};

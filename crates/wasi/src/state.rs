@@ -18,6 +18,7 @@ use wasmtime_wasi_http::{
     WasiHttpView,
 };
 
+use crate::egress::{Egress, Patience};
 use crate::output::{Captured, GuestStream, Lines, Output, Stream};
 
 /// Handles that one guest may hold at once.
@@ -99,20 +100,24 @@ fn peer_name(uri: &http::Uri) -> Option<&str> {
     uri.host()?.strip_suffix(".internal")
 }
 
-/// Outgoing requests: none are granted but those to peers.
+/// Outgoing requests: none are granted but those to peers, and those that the client of the component lets through.
 #[derive(Debug, Default)]
 struct Outbound {
     peers: Option<Arc<dyn Peers>>,
+    egress: Option<Arc<dyn Egress>>,
 }
 
 type Finished = Box<dyn Future<Output = Result<(), HttpError>> + Send>;
 type Sent = Result<(http::Response<WasiBody>, Finished), HttpError>;
 
 impl Outbound {
-    fn to_peer(&self, request: http::Request<WasiBody>) -> Option<PeerResponse> {
-        let peers = self.peers.as_ref()?;
-        let name = peer_name(request.uri())?.to_owned();
-        peers.send(&name, request)
+    /// Sends a request to a component of the app when it goes to one, else to the outside.
+    fn send(&self, request: http::Request<WasiBody>, patience: Patience) -> Option<PeerResponse> {
+        if let (Some(peers), Some(name)) = (&self.peers, peer_name(request.uri())) {
+            let name = name.to_owned();
+            return peers.send(&name, request);
+        }
+        Some(self.egress.as_ref()?.send(request, patience))
     }
 }
 
@@ -123,10 +128,15 @@ impl WasiHttpHooks for Outbound {
         options: Option<RequestOptions>,
         _: Finished,
     ) -> Box<dyn Future<Output = Sent> + Send> {
-        let Some(response) = self.to_peer(request) else {
+        let patience = options.map_or_else(Patience::default, |options| Patience {
+            connect: options.connect_timeout,
+            first_byte: options.first_byte_timeout,
+            between_bytes: options.between_bytes_timeout,
+        });
+        let Some(response) = self.send(request, patience) else {
             return Box::new(std::future::ready(Err(HttpError::HttpRequestDenied)));
         };
-        let patience = options.and_then(|options| options.first_byte_timeout);
+        let patience = patience.first_byte;
         Box::new(async move {
             let response = match patience {
                 Some(patience) => tokio::time::timeout(patience, response)
@@ -162,6 +172,21 @@ pub struct State {
     companion: Option<Companion>,
     /// For core modules, which know no other WASI.
     preview1: Option<WasiP1Ctx>,
+}
+
+/// What all instances of one component of a service may use, and how much of it.
+#[derive(Debug)]
+pub struct Allowance {
+    /// Variables.
+    pub environment: Vec<(String, String)>,
+    /// Bytes of all linear memories of one instance together.
+    pub memory: usize,
+    /// Components of its app that it reaches.
+    pub peers: Option<Arc<dyn Peers>>,
+    /// Its way to the outside; `None` denies every request.
+    pub egress: Option<Arc<dyn Egress>>,
+    /// What the functions of the host find again.
+    pub companion: Companion,
 }
 
 /// What an embedder keeps with an instance, for the functions that it gives the guest.
@@ -230,17 +255,17 @@ impl State {
 
     /// A store for one instance of a service, ready to be called once.
     ///
-    /// `memory` is in bytes, for all linear memories together. The guest is interrupted at every tick of the engine's
-    /// epoch, so that others on the same thread go on.
-    pub fn service(
-        engine: &Engine,
-        lines: Arc<dyn Lines>,
-        environment: &[(String, String)],
-        memory: usize,
-    ) -> Store<Self> {
+    /// The guest is interrupted at every tick of the engine's epoch, so that others on the same thread go on.
+    pub fn service(engine: &Engine, lines: Arc<dyn Lines>, allowance: &Allowance) -> Store<Self> {
         let output = Output::new(lines);
-        let wasi = isolated(&output).envs(environment).build();
-        let mut store = Self::preempted(engine, Self::new(wasi, Some(output), memory));
+        let wasi = isolated(&output).envs(&allowance.environment).build();
+        let mut state = Self::new(wasi, Some(output), allowance.memory);
+        state.outbound = Outbound {
+            peers: allowance.peers.clone(),
+            egress: allowance.egress.clone(),
+        };
+        state.companion = Some(allowance.companion.clone());
+        let mut store = Self::preempted(engine, state);
         store.set_hostcall_fuel(HOSTCALL_BYTES);
         store
     }
@@ -308,11 +333,6 @@ impl State {
         let mut store = Store::new(engine, Self::new(wasi, None, usize::MAX));
         store.set_epoch_deadline(u64::MAX);
         store
-    }
-
-    /// From now on the guest reaches these components of its app.
-    pub fn set_peers(&mut self, peers: Arc<dyn Peers>) {
-        self.outbound.peers = Some(peers);
     }
 
     /// What the embedder keeps with this instance, if there is one.

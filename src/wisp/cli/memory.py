@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from wisp.cli.prepared import PrepareOptions
     from wisp.registry.cache import Cache
 
-_SCHEMA: Final = 3
+_SCHEMA: Final = 4
 _MOST_FILES: Final = 20_000
 """An app of more files is not remembered: looking at them would take longer than the long way."""
 

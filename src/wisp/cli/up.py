@@ -73,6 +73,12 @@ def _add_serving(parser: argparse.ArgumentParser) -> None:
         metavar="TIME",
         help="how long accepted requests may take at the end (default: %(default)s)",
     )
+    group.add_argument(
+        "--state",
+        type=Path,
+        metavar="FOLDER",
+        help="where the stores of apps are, each below its name (default: .wisp/state beside the manifest)",
+    )
     group.add_argument("--no-access-log", action="store_true", help="no line for each request")
     group.add_argument(
         "--log-format", choices=("text", "json"), help="how log lines look (default: text on a terminal)"
@@ -154,7 +160,7 @@ class _Up:
         finally:
             self._progress.close()
         self._prepared = apps
-        return _start(apps)
+        return await asyncio.to_thread(_start, apps, self._arguments.state)
 
     def _listening(self, listening: Listening) -> None:
         self._served = self._prepared
@@ -187,13 +193,15 @@ class _Up:
             self._progress.say(line)
 
 
-def _start(apps: tuple[PreparedApp, ...]) -> Start:
+def _start(apps: tuple[PreparedApp, ...], state: Path | None) -> Start:
+    from wisp.host.resolve import Place, resolve  # noqa: PLC0415 - while this loads, the workers start
+
     if len(apps) > 1:
         from wisp.host.clashes import refuse_clashes  # noqa: PLC0415 - one app cannot clash
 
         refuse_clashes([app.locked for app in apps])
     return Start(
-        apps=tuple(app.locked for app in apps),
+        apps=tuple(resolve(app.locked, Place.of(app.name, app.folder, state)) for app in apps),
         artifacts={digest: artifact for app in apps for digest, artifact in app.artifacts.items()},
         watch=tuple(path for app in apps for path in app.watch),
     )

@@ -186,6 +186,7 @@ def _start(component: str | Path, log: LogSettings) -> Mapping[str, object]:
     from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415
     from pathlib import Path  # noqa: PLC0415
 
+    from wisp.host.resolve import Place, resolve  # noqa: PLC0415
     from wisp.manifest import load  # noqa: PLC0415
     from wisp.manifest.locked import lock_app  # noqa: PLC0415
     from wisp.registry.artifacts import artifact  # noqa: PLC0415
@@ -199,6 +200,7 @@ def _start(component: str | Path, log: LogSettings) -> Mapping[str, object]:
     manifest = load.of_component(path)
     locked = lock_app(manifest, dict.fromkeys(manifest.component, digest)).to_data()
     settings = HostSettings(Address("127.0.0.1", 0), workers=1, log=log)
-    message = dict(Start((locked,), {digest: found.document()}).message(0, settings))
+    app = resolve(locked, Place.of(manifest.app.name, manifest.folder, None))
+    message = dict(Start((app,), {digest: found.document()}).message(0, settings))
     del message["type"]
     return message

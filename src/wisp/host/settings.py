@@ -72,7 +72,9 @@ class HostSettings:
 class Start:
     """The apps that one generation of workers serves."""
 
-    apps: tuple[JsonObject, ...]
+    apps: tuple[JsonObject, ...] = field(repr=False)
+    """Locked apps with what only this machine knows, the values of secrets too (`wisp.host.resolve`)."""
+
     artifacts: Mapping[str, JsonObject]
     watch: tuple[Path, ...] = ()
     """Files and folders that the apps were made of."""

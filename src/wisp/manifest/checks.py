@@ -27,7 +27,10 @@ def check(data: Mapping[str, Any], places: Mapping[KeyPath, Place]) -> Iterator[
     """Find dangling references and clashing routes."""
     components = _table(data.get("component"))
     triggers = list(_triggers(data))
-    yield from _unknown_components(triggers, components)
+    yield from _unknown_components(
+        "http", [(index, trigger.component) for index, trigger in triggers], components
+    )
+    yield from _unknown_components("cron", list(_scheduled(data)), components)
     yield from _equal_routes(triggers, places)
     yield from _unknown_overrides(_table(data.get("profile")), components)
     yield from _wrong_links(components)
@@ -43,6 +46,7 @@ def check_sources(manifest: Manifest) -> Iterator[Problem]:
         if complaint is not None:
             yield Problem(("component", name, "source"), complaint)
         yield from _build_complaints(name, component)
+        yield from _file_complaints(manifest.folder, name, component)
 
 
 def _source_complaint(source: Path | None, component: Component) -> str | None:
@@ -66,6 +70,20 @@ def _build_complaints(name: str, component: Component) -> Iterator[Problem]:
     elif component.build.command is None:
         for key in sorted(component.build.model_fields_set & {"output", "workdir"}):
             yield Problem(("component", name, "build", key), "says nothing without a `command`", on_key=True)
+
+
+def _file_complaints(folder: Path, name: str, component: Component) -> Iterator[Problem]:
+    path: KeyPath = ("component", name, "grants")
+    for index, granted in enumerate(component.grants.files):
+        source = folder / granted.source
+        if not source.is_dir():
+            what = "is not a folder" if source.exists() else "is not there"
+            yield Problem((*path, "files", index, "source"), f'the folder "{granted.source}" {what}')
+    for index, http in enumerate(component.grants.http):
+        for key in ("roots", "certificate", "key"):
+            file = getattr(http, key)
+            if file is not None and not (folder / file).is_file():
+                yield Problem((*path, "http", index, key), f'there is no file "{file}"')
 
 
 def remote_sources(manifest: Manifest) -> Iterator[RemoteSource]:
@@ -98,15 +116,21 @@ def _triggers(data: Mapping[str, Any]) -> Iterator[tuple[int, HttpTrigger]]:
             continue
 
 
+def _scheduled(data: Mapping[str, Any]) -> Iterator[tuple[int, str]]:
+    triggers = data.get("cron")
+    for index, trigger in enumerate(triggers if isinstance(triggers, list) else []):
+        component = _table(trigger).get("component")
+        if isinstance(component, str):
+            yield index, component
+
+
 def _unknown_components(
-    triggers: list[tuple[int, HttpTrigger]], components: Mapping[str, object]
+    kind: str, triggers: list[tuple[int, str]], components: Mapping[str, object]
 ) -> Iterator[Problem]:
-    for index, trigger in triggers:
-        if trigger.component not in components:
-            advice = nearest(trigger.component, list(components), what="components")
-            yield Problem(
-                ("http", index, "component"), f'there is no component "{trigger.component}"; {advice}'
-            )
+    for index, component in triggers:
+        if component not in components:
+            advice = nearest(component, list(components), what="components")
+            yield Problem((kind, index, "component"), f'there is no component "{component}"; {advice}')
 
 
 def _equal_routes(

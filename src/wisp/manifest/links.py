@@ -36,7 +36,7 @@ Mode: TypeAlias = Literal["fused", "bridged"]
 _VERSION: Final = re.compile(
     r"(?P<major>0|[1-9]\d*)\.(?P<minor>0|[1-9]\d*)\.(?P<patch>0|[1-9]\d*)(?P<rest>.*)"
 )
-_HOST: Final = "wasi:"
+_HOST: Final = ("wasi:", "wisp:", "fermyon:spin/", "spin:")
 """What the host may answer itself."""
 
 _SERVING: Final = ("wasi:http/incoming-handler", "wasi:http/handler")
@@ -154,6 +154,7 @@ def grants(component: Component) -> dict[str, object]:
     """Return what a component was given that others may lack; empty when that is nothing."""
     peers = {name: target.component for name, target in component.link.items() if is_peer(name)}
     granted = {"environment": component.environment, "peers": peers}
+    granted |= {f"grants.{kind}": given for kind, given in component.grants.model_dump().items()}
     return {kind: given for kind, given in granted.items() if given}
 
 
@@ -295,6 +296,9 @@ def _against(caller: Component, callee: Component) -> str | None:
         return "it has an environment that its caller has not"
     if granted.get("peers", given.get("peers")) != given.get("peers"):
         return "it may send requests where its caller may not"
+    for kind in sorted(granted):
+        if granted[kind] != given.get(kind):
+            return f"it was granted {kind.removeprefix('grants.')} that its caller was not"
     return "its caller was granted more than it"
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from wisp.manifest.positions import Path as KeyPath
     from wisp.manifest.problems import Problem
 
-_MERGED_TABLES: Final = frozenset({"build", "environment", "limits", "instances", "link"})
+_MERGED_TABLES: Final = frozenset({"build", "environment", "grants", "limits", "instances", "link"})
 _TOML_PLACE: Final = re.compile(r"(.*) \(at (?:line (\d+), column (\d+)|end of document)\)", re.DOTALL)
 
 

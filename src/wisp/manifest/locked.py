@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from wisp.manifest.digests import Digest
+from wisp.manifest.targets import SOCKET_SCHEMES, Target, TargetKind, parse_target
 from wisp.manifest.units import to_milliseconds
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from wisp.manifest.grants import Grants, HttpGrant
     from wisp.manifest.links import Link
-    from wisp.manifest.models import Component, HttpTrigger, Manifest
+    from wisp.manifest.models import Component, HttpTrigger, Limits, Manifest
 
 
 class _Locked(BaseModel):
@@ -42,6 +44,18 @@ class LockedLimits(_Locked):
     queue: int
     queue_timeout_ms: int
     body: int
+    headers: int
+    response: int
+    cpu_ms: int
+    table: int
+    handles: int
+    outbound: int
+    connections: int
+    download: int
+    log: int
+    store: int
+    file: int
+    files: int
 
 
 class LockedInstances(_Locked):
@@ -59,11 +73,79 @@ class LockedLink(_Locked):
     mode: Literal["bridged"]
 
 
+class LockedTarget(_Locked):
+    """Where a component may send something."""
+
+    text: str
+    """As the manifest has it."""
+
+    scheme: str
+    kind: TargetKind
+    host: str
+    first_port: int
+    last_port: int
+    private: bool
+    """Whether a name may lead to private addresses."""
+
+    roots: str | None
+    certificate: str | None
+    key: str | None
+
+
+class LockedFolder(_Locked):
+    """A folder that a component sees."""
+
+    source: str
+    """As the manifest has it; absolute in what workers are told."""
+
+    mount: str
+    write: bool
+
+
+class LockedValue(_Locked):
+    """One value of a configuration, or the name of a secret."""
+
+    value: str | None
+    secret: str | None
+
+
+class LockedSecret(_Locked):
+    """Where a secret comes from; one of the three."""
+
+    environment: str | None
+    file: str | None
+    command: str | None
+
+
+class LockedGrants(_Locked):
+    """What a component may use."""
+
+    http: tuple[LockedTarget, ...]
+    sockets: tuple[LockedTarget, ...]
+    environment: tuple[str, ...]
+    files: tuple[LockedFolder, ...]
+    keyvalue: tuple[str, ...]
+    blobstore: tuple[str, ...]
+    sqlite: tuple[str, ...]
+    messaging: tuple[str, ...]
+    config: dict[str, LockedValue]
+
+
+class LockedCron(_Locked):
+    """When a component runs."""
+
+    schedule: str
+    timezone: str
+    overlap: bool
+    component: str
+
+
 class LockedComponent(_Locked):
     """One component."""
 
     digest: Digest
     environment: dict[str, str]
+    grants: LockedGrants
     limits: LockedLimits
     instances: LockedInstances
     links: dict[str, LockedLink]
@@ -77,6 +159,10 @@ class LockedApp(_Locked):
     name: str
     version: str
     http: tuple[LockedRoute, ...]
+    cron: tuple[LockedCron, ...]
+    secrets: dict[str, LockedSecret]
+    """Those that a component's configuration names."""
+
     components: dict[str, LockedComponent]
 
     def to_json(self) -> str:
@@ -102,14 +188,16 @@ def lock_app(
 
     """
     carried = bridges or {}
+    run = {name: component for name, component in manifest.component.items() if name in digests}
     return LockedApp(
         name=manifest.app.name,
         version=manifest.app.version,
         http=tuple(_route(trigger) for trigger in manifest.http),
+        cron=tuple(LockedCron(**cron.model_dump()) for cron in manifest.cron),
+        secrets=_secrets(manifest, run),
         components={
             name: _component(component, digests[name], carried.get(name, {}))
-            for name, component in manifest.component.items()
-            if name in digests
+            for name, component in run.items()
         },
     )
 
@@ -120,19 +208,26 @@ def _route(trigger: HttpTrigger) -> LockedRoute:
     )
 
 
+def _secrets(manifest: Manifest, run: Mapping[str, Component]) -> dict[str, LockedSecret]:
+    names = {value.secret for component in run.values() for value in component.grants.config.values()}
+    secrets: dict[str, LockedSecret] = {}
+    for name in sorted(filter(None, names)):
+        secret = manifest.secrets.get(name)
+        secrets[name] = (
+            LockedSecret(**secret.model_dump())
+            if secret
+            else LockedSecret(environment=name, file=None, command=None)
+        )
+    return secrets
+
+
 def _component(component: Component, digest: Digest, links: Mapping[str, Link]) -> LockedComponent:
-    limits, instances = component.limits, component.instances
+    instances = component.instances
     return LockedComponent(
         digest=digest,
         environment=component.environment,
-        limits=LockedLimits(
-            memory=limits.memory,
-            timeout_ms=to_milliseconds(limits.timeout),
-            concurrency=limits.concurrency,
-            queue=limits.queue,
-            queue_timeout_ms=to_milliseconds(limits.queue_timeout),
-            body=limits.body,
-        ),
+        grants=_grants(component.grants),
+        limits=_limits(component.limits),
         instances=LockedInstances(
             reuse=instances.reuse,
             idle_ms=to_milliseconds(instances.idle),
@@ -142,4 +237,48 @@ def _component(component: Component, digest: Digest, links: Mapping[str, Link]) 
             interface: LockedLink(component=link.component, mode="bridged")
             for interface, link in links.items()
         },
+    )
+
+
+def _limits(limits: Limits) -> LockedLimits:
+    return LockedLimits(
+        timeout_ms=to_milliseconds(limits.timeout),
+        queue_timeout_ms=to_milliseconds(limits.queue_timeout),
+        cpu_ms=to_milliseconds(limits.cpu),
+        **limits.model_dump(exclude={"timeout", "queue_timeout", "cpu"}),
+    )
+
+
+def _grants(grants: Grants) -> LockedGrants:
+    return LockedGrants(
+        http=tuple(_http(grant) for grant in grants.http),
+        sockets=tuple(_target(text, parse_target(text, SOCKET_SCHEMES)) for text in grants.sockets),
+        environment=grants.environment,
+        files=tuple(LockedFolder(**folder.model_dump()) for folder in grants.files),
+        keyvalue=grants.keyvalue,
+        blobstore=grants.blobstore,
+        sqlite=grants.sqlite,
+        messaging=grants.messaging,
+        config={key: LockedValue(**value.model_dump()) for key, value in grants.config.items()},
+    )
+
+
+def _http(grant: HttpGrant) -> LockedTarget:
+    files = {"roots": grant.roots, "certificate": grant.certificate, "key": grant.key}
+    return _target(grant.to, grant.target).model_copy(update={"private": grant.private, **files})
+
+
+def _target(text: str, target: Target) -> LockedTarget:
+    first, last = target.ports
+    return LockedTarget(
+        text=text,
+        scheme=target.scheme,
+        kind=target.kind,
+        host=target.host,
+        first_port=first,
+        last_port=last,
+        private=False,
+        roots=None,
+        certificate=None,
+        key=None,
     )

@@ -14,7 +14,6 @@ from typing import Annotated, Final, Literal, TypeAlias
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
     ConfigDict,
     Discriminator,
@@ -25,6 +24,10 @@ from pydantic import (
 )
 
 from wisp.manifest.digests import Digest
+from wisp.manifest.grants import Grants
+from wisp.manifest.schedules import Cron
+from wisp.manifest.secrets import Secret
+from wisp.manifest.table import Table
 from wisp.manifest.units import format_duration, format_size
 from wisp.manifest.urls import parse_url
 from wisp.manifest.values import (
@@ -58,12 +61,6 @@ def _source_kind(value: object) -> str:
 
 def _link(value: object) -> object:
     return {"component": value} if isinstance(value, str) else value
-
-
-class Table(BaseModel):
-    """One table of the manifest: unknown keys are errors, values keep their types, nothing changes later."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, hide_input_in_errors=True)
 
 
 class App(Table):
@@ -191,6 +188,59 @@ class Limits(Table):
         description="Body of one request, at most `1TiB`. Past it the client gets 413.",
         examples=["1MiB"],
     )
+    headers: Annotated[Size, between(256, 2**20, format_size), AS_SIZE] = Field(
+        64 * 2**10,
+        description="Head of one request, its path and headers together. Past it the client gets 431. All of the host has"
+        " at most 64 KiB.",
+        examples=["16KiB"],
+    )
+    response: Annotated[Size, between(0, 2**40, format_size), AS_SIZE] = Field(
+        2**30,
+        description="Body of one response, at most `1TiB`. Past it the response breaks off, or is 502 if it had not begun.",
+        examples=["16MiB"],
+    )
+    cpu: Annotated[Duration, between(timedelta(milliseconds=10), MOST_TIME, format_duration), AS_DURATION] = (
+        Field(
+            timedelta(seconds=10),
+            description="Processor time of one request, measured in steps of the 5 ms after which a guest is interrupted."
+            " Past it the client gets 504.",
+            examples=["500ms"],
+        )
+    )
+    table: int = Field(
+        1_000_000, description="Elements of all tables of one instance together.", ge=1, le=COUNT
+    )
+    handles: int = Field(
+        10_000,
+        description="Resources (streams, requests, files and so on) that one instance holds at once.",
+        ge=1,
+        le=COUNT,
+    )
+    outbound: int = Field(
+        100, description="Requests and connections that one request may begin to the outside.", ge=0, le=COUNT
+    )
+    connections: int = Field(
+        100, description="Connections to the outside that are open at once, per host.", ge=1, le=COUNT
+    )
+    download: Annotated[Size, between(0, 2**40, format_size), AS_SIZE] = Field(
+        64 * 2**20, description="Body of one response that it gets from outside.", examples=["1MiB"]
+    )
+    log: Annotated[Size, between(0, 2**30, format_size), AS_SIZE] = Field(
+        2**20,
+        description="Bytes that it may log in a second, per host. What is more is dropped, and the log says how much.",
+        examples=["64KiB"],
+    )
+    store: Annotated[Size, between(0, 2**44, format_size), AS_SIZE] = Field(
+        2**30,
+        description="Bytes on disk of each of its stores and of each folder that it may write to.",
+        examples=["100MiB"],
+    )
+    file: Annotated[Size, between(0, 2**44, format_size), AS_SIZE] = Field(
+        256 * 2**20, description="Size to which it may let one file grow.", examples=["10MiB"]
+    )
+    files: int = Field(
+        100, description="Files and folders that one instance has open at once.", ge=0, le=COUNT
+    )
 
 
 class Instances(Table):
@@ -259,9 +309,10 @@ class Component(Table):
     )
     environment: Environment = Field(
         default={},
-        description="Environment variables that the component sees; it sees no others.",
+        description="Environment variables that the component sees; it sees no others, except those that `grants` names.",
         examples=[{"GREETING": "hi"}],
     )
+    grants: Grants = Field(Grants(), description="What it may use of the world.")
     limits: Limits = Field(Limits(), description="What it may use.")
     instances: Instances = Field(Instances(), description="How its instances are reused.")
     link: Links = Field(
@@ -284,6 +335,7 @@ class ComponentOverride(Table):
     environment: Environment = Field(
         default={}, description="Adds variables, or replaces their values.", examples=[{"LOG_LEVEL": "debug"}]
     )
+    grants: Grants = Field(Grants(), description="Replaces the keys that are given.")
     limits: Limits = Field(Limits(), description="Replaces the keys that are given.")
     instances: Instances = Field(Instances(), description="Replaces the keys that are given.")
     link: Links = Field(
@@ -315,6 +367,13 @@ class Manifest(Table):
     app: App = Field(description="What this app is called.", examples=[{"name": "polyglot"}])
     http: Annotated[tuple[HttpTrigger, ...], Strict(strict=False)] = Field(
         default=(), description="The HTTP trigger: which requests go where."
+    )
+    cron: Annotated[tuple[Cron, ...], Strict(strict=False)] = Field(
+        default=(), description="The cron trigger: which components run when."
+    )
+    secrets: dict[str, Secret] = Field(
+        default={},
+        description="Where secrets come from, by name. One that is not here comes from the environment variable of its name.",
     )
     component: dict[Name, Component] = Field(description="The components, by name.", min_length=1)
     profile: dict[Name, Profile] = Field(default={}, description="Values for `--profile NAME`.")

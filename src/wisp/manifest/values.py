@@ -50,7 +50,8 @@ def _one_or_many(value: object) -> object:
     return [value] if isinstance(value, str) else value
 
 
-def _distinct(values: tuple[str, ...]) -> tuple[str, ...]:
+def distinct(values: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the values as they are; a `ValueError` names one that appears twice."""
     repeated = next((value for value in values if values.count(value) > 1), None)
     if repeated is not None:
         message = f'"{repeated}" appears twice'
@@ -114,7 +115,8 @@ def _parse_path(text: str) -> str:
     return text
 
 
-def _parse_variable(text: str) -> str:
+def parse_variable(text: str) -> str:
+    """Return a name of an environment variable as it is; a `ValueError` if it cannot be one."""
     if text == "" or "=" in text or "\0" in text:
         message = f'"{text}" cannot name an environment variable'
         raise ValueError(message)
@@ -168,13 +170,13 @@ Host: TypeAlias = Annotated[str, AfterValidator(parse_host)]
 Methods: TypeAlias = Annotated[
     tuple[Method, ...],
     Strict(strict=False),
-    AfterValidator(_distinct),
+    AfterValidator(distinct),
     BeforeValidator(_one_or_many, json_schema_input_type=Method | list[Method]),
 ]
 Hosts: TypeAlias = Annotated[
     tuple[Host, ...],
     Strict(strict=False),
-    AfterValidator(_distinct),
+    AfterValidator(distinct),
     BeforeValidator(_one_or_many, json_schema_input_type=Host | list[Host]),
 ]
 RoutePattern: TypeAlias = Annotated[
@@ -189,5 +191,5 @@ LinkName: TypeAlias = Annotated[
     str, AfterValidator(_parse_linked), Field(json_schema_extra={"pattern": _LINK_PATTERN})
 ]
 Environment: TypeAlias = dict[
-    Annotated[str, AfterValidator(_parse_variable)], Annotated[str, AfterValidator(_parse_text)]
+    Annotated[str, AfterValidator(parse_variable)], Annotated[str, AfterValidator(_parse_text)]
 ]

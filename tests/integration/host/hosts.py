@@ -30,7 +30,47 @@ PATIENCE = 20.0
 
 
 def app(version: str) -> JsonObject:
-    return {"schema": 1, "name": "empty", "version": version, "http": [], "components": {}}
+    """An app as workers are told of it."""
+    return {
+        "schema": 1,
+        "name": "empty",
+        "version": version,
+        "http": [],
+        "cron": [],
+        "state": "/nonexistent",
+        "components": {},
+    }
+
+
+def limits(**changes: int) -> JsonObject:
+    """The limits of a component that needs little."""
+    return {
+        "memory": 1 << 20,
+        "timeout_ms": 1000,
+        "concurrency": 1,
+        "queue": 1,
+        "queue_timeout_ms": 1,
+        "body": 1,
+        "headers": 1 << 16,
+        "response": 1 << 20,
+        "cpu_ms": 1000,
+        "table": 10_000,
+        "handles": 100,
+        "outbound": 1,
+        "connections": 1,
+        "download": 1 << 20,
+        "log": 1 << 20,
+        "store": 1 << 20,
+        "file": 1 << 20,
+        "files": 1,
+        **changes,
+    }
+
+
+def no_grants() -> JsonObject:
+    """The grants of a component that may use nothing."""
+    lists = ("http", "sockets", "files", "keyvalue", "blobstore", "sqlite", "messaging")
+    return {**{kind: [] for kind in lists}, "config": {}}
 
 
 @dataclass

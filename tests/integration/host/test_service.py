@@ -17,7 +17,9 @@ from tests.integration.host.hosts import (
     Running,
     app,
     get,
+    limits,
     loaded,
+    no_grants,
     running,
     settings,
 )
@@ -170,16 +172,15 @@ async def test_a_changed_source_reloads_and_an_unchanged_app_does_not(tmp_path: 
 
 
 async def test_an_artifact_that_workers_refuse_is_compiled_anew_once() -> None:
-    limits = {
-        "memory": 1 << 20,
-        "timeout_ms": 1000,
-        "concurrency": 1,
-        "queue": 1,
-        "queue_timeout_ms": 1,
-        "body": 1,
-    }
     instances = {"reuse": 1, "idle_ms": 1, "concurrency": 1}
-    component = {"digest": DIGEST, "environment": {}, "limits": limits, "instances": instances, "links": {}}
+    component = {
+        "digest": DIGEST,
+        "environment": {},
+        "grants": no_grants(),
+        "limits": limits(),
+        "instances": instances,
+        "links": {},
+    }
     resources = {"core_instances": 1, "memories": 1, "tables": 1, "table_elements": 1, "data": 0}
     artifact = {"path": "/no/such.cwasm", "size": 1, "profile": "sync", "resources": resources}
     start = Start(({**app("1"), "components": {"torn": component}},), {DIGEST: artifact})

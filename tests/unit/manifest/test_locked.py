@@ -14,6 +14,28 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 DIGEST = f"sha256:{'a' * 64}"
+_KINDS = ("http", "sockets", "environment", "files", "keyvalue", "blobstore", "sqlite", "messaging")
+NO_GRANTS = {**{kind: [] for kind in _KINDS}, "config": {}}
+LIMITS = {
+    "memory": 268435456,
+    "timeout_ms": 30000,
+    "concurrency": 100,
+    "queue": 1000,
+    "queue_timeout_ms": 5000,
+    "body": 16777216,
+    "headers": 65536,
+    "response": 1073741824,
+    "cpu_ms": 10000,
+    "table": 1000000,
+    "handles": 10000,
+    "outbound": 100,
+    "connections": 100,
+    "download": 67108864,
+    "log": 1048576,
+    "store": 1073741824,
+    "file": 268435456,
+    "files": 100,
+}
 
 
 def test_it_is_the_json_that_workers_read(tmp_path: Path) -> None:
@@ -39,18 +61,14 @@ def test_it_is_the_json_that_workers_read(tmp_path: Path) -> None:
         "http": [
             {"route": "/rust/process", "methods": ["POST"], "hosts": ["api.example.com"], "component": "rust"}
         ],
+        "cron": [],
+        "secrets": {},
         "components": {
             "rust": {
                 "digest": DIGEST,
                 "environment": {"GREETING": "hi"},
-                "limits": {
-                    "memory": 268435456,
-                    "timeout_ms": 30000,
-                    "concurrency": 100,
-                    "queue": 1000,
-                    "queue_timeout_ms": 5000,
-                    "body": 16777216,
-                },
+                "grants": NO_GRANTS,
+                "limits": LIMITS,
                 "instances": {"reuse": 1, "idle_ms": 10000, "concurrency": 16},
                 "links": {},
             }

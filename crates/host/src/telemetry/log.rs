@@ -11,6 +11,8 @@ use std::os::unix::fs::FileTypeExt;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
+use wisp_wasi::Denial;
+
 use super::RequestId;
 use super::line::{AccessLine, Event, Style, Whose};
 use crate::settings::{LogFormat, LogSettings};
@@ -235,6 +237,17 @@ impl Log {
             id: None,
         };
         self.say(whose, "error", message);
+    }
+
+    /// What a component was refused, and how it would be granted.
+    pub fn refusal(&self, app: &str, component: &str, denial: Denial<'_>) {
+        let whose = Whose {
+            app: Some(app),
+            component: Some(component),
+            id: None,
+        };
+        let event = Event::Refusal { whose, denial };
+        self.handle.shared.append(&event, MOST_BYTES);
     }
 
     fn say(&self, whose: Whose<'_>, level: &str, message: &str) {

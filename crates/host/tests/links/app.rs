@@ -8,9 +8,9 @@ use std::sync::Arc;
 use tempfile::TempDir;
 use tokio::net::TcpStream;
 use wisp_host::{
-    Artifact, EngineKind, Host, HostError, LinkMode, LockedApp, LockedComponent, LockedInstances,
-    LockedLimits, LockedLink, LockedRoute, LogFormat, LogSettings, Profile, Resources, Settings,
-    Shutdown, Start, Strategy,
+    Artifact, EngineKind, Host, HostError, LinkMode, LockedApp, LockedComponent, LockedGrants,
+    LockedInstances, LockedLimits, LockedLink, LockedRoute, LogFormat, LogSettings, Profile,
+    Resources, Settings, Shutdown, Start, Strategy,
 };
 
 use super::guests::artifact;
@@ -86,6 +86,7 @@ impl Part {
         LockedComponent {
             digest: self.name.to_owned(),
             environment: BTreeMap::new(),
+            grants: LockedGrants::default(),
             limits: LockedLimits {
                 memory: 16 << 20,
                 timeout_ms: self.timeout_ms,
@@ -94,6 +95,18 @@ impl Part {
                 // Who must not wait does not have to wait for that.
                 queue_timeout_ms: if self.queue == 0 { 1 } else { 5000 },
                 body: self.body,
+                headers: 64 << 10,
+                response: 1 << 30,
+                cpu_ms: 10_000,
+                table: 1_000_000,
+                handles: 10_000,
+                outbound: 100,
+                connections: 100,
+                download: 64 << 20,
+                log: 1 << 20,
+                store: 1 << 30,
+                file: 1 << 28,
+                files: 100,
             },
             instances: LockedInstances {
                 reuse: self.reuse,
@@ -136,6 +149,8 @@ fn start(folder: &TempDir, parts: &[Part], route: &str) -> Start {
             hosts: vec![],
             component: route.to_owned(),
         }],
+        cron: vec![],
+        state: folder.path().join("state"),
         components: parts
             .iter()
             .map(|part| (part.name.to_owned(), part.locked()))
