@@ -8,7 +8,8 @@ use std::time::Duration;
 use wasmtime::component::{Component, InstancePre, Linker};
 use wisp_wasi::{Peers, State};
 
-use crate::blueprint::Blueprint;
+use crate::blueprint::{Blueprint, OutboundStatus};
+use crate::capability;
 use crate::demand::{Demand, Image};
 use crate::engine::RunningEngine;
 use crate::error::HostError;
@@ -40,6 +41,9 @@ struct NamedStatus<'a> {
     component: &'a str,
     #[serde(flatten)]
     status: PoolStatus,
+    /// What it was refused, how often.
+    denials: u64,
+    outbound: OutboundStatus,
 }
 
 impl Host {
@@ -106,7 +110,9 @@ impl Host {
             serde_json::json!(NamedStatus {
                 app: pool.app(),
                 component: pool.component(),
-                status: pool.status()
+                status: pool.status(),
+                denials: pool.refusals().count(),
+                outbound: pool.outbound(),
             })
         };
         let mut value = self.metrics.snapshot();
@@ -236,7 +242,15 @@ impl<'a> Loader<'a> {
             concurrency: self.settings.share(component.limits.concurrency),
             queue: self.settings.share(component.limits.queue),
         };
-        let blueprint = Blueprint::new(app, name, component, self.log.clone(), peers);
+        let connections = self.settings.share(component.limits.connections);
+        let log = self.log.clone();
+        let blueprint =
+            Blueprint::new((app, name), component, log, peers, connections).map_err(|message| {
+                HostError::Component {
+                    component: name.to_owned(),
+                    message,
+                }
+            })?;
         Pool::new(blueprint, component, share, pre, &ground.place, called).map_err(wrong)
     }
 }
@@ -246,8 +260,10 @@ impl Ground {
         let profile = kind.profile;
         let running =
             RunningEngine::new(kind, settings.compiler_strategy, demand, settings.workers)?;
-        let linker = wisp_wasi::linker(&running.engine, profile == Profile::Async)
-            .map_err(|error| HostError::Engine(format!("{error:#}")))?;
+        let concurrent = profile == Profile::Async;
+        let unusable = |error: wasmtime::Error| HostError::Engine(format!("{error:#}"));
+        let mut linker = wisp_wasi::linker(&running.engine, concurrent).map_err(unusable)?;
+        capability::add_to_linker(&mut linker, concurrent).map_err(unusable)?;
         let slots = Slots::new(running.slots.clone());
         let place = Place {
             profile,
