@@ -4,8 +4,8 @@
 //! grants before it does anything, answers with its interface's own error when something was not granted, and says so with
 //! [`Grantee::deny`].
 
-#[expect(dead_code, reason = "the first stores come next")]
 mod database;
+mod keyvalue;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -19,8 +19,13 @@ use crate::telemetry::{Log, Refusals};
 use database::{Database, Format, Place};
 
 /// All capabilities beyond WASI's own. What was not granted is there as well, and answers with its interface's error.
-pub(crate) fn add_to_linker(_linker: &mut Linker<State>) -> wasmtime::Result<()> {
-    Ok(())
+pub(crate) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> {
+    keyvalue::add_to_linker(linker)
+}
+
+/// Text that a guest wrote, as a string of TOML, for the grant that it lacks.
+pub(crate) fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
 }
 
 /// A component of an app, as capabilities know it; the same for all its instances in this worker.
@@ -43,7 +48,6 @@ pub(crate) type Databases = BTreeMap<(&'static str, String), Arc<Database>>;
 
 impl Grantee {
     /// The component that an instance belongs to; `None` for one inside somebody's program.
-    #[expect(dead_code, reason = "the capabilities come next")]
     pub(crate) fn of(state: &State) -> Option<Arc<Self>> {
         state.companion()?.downcast().ok()
     }
@@ -73,7 +77,6 @@ impl Grantee {
     }
 
     /// Says that something was refused.
-    #[expect(dead_code, reason = "the capabilities come next")]
     pub(crate) fn deny(&self, import: &str, target: &str, grant: &str) {
         self.refusals.deny(Denial {
             import,
