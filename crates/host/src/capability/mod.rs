@@ -4,6 +4,7 @@
 //! grants before it does anything, answers with its interface's own error when something was not granted, and says so with
 //! [`Grantee::deny`].
 
+mod blobstore;
 #[expect(dead_code, reason = "the first stores come next")]
 mod database;
 
@@ -19,8 +20,8 @@ use crate::telemetry::{Log, Refusals};
 use database::{Database, Format, Place};
 
 /// All capabilities beyond WASI's own. What was not granted is there as well, and answers with its interface's error.
-pub(crate) fn add_to_linker(_linker: &mut Linker<State>) -> wasmtime::Result<()> {
-    Ok(())
+pub(crate) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> {
+    blobstore::add_to_linker(linker)
 }
 
 /// A component of an app, as capabilities know it; the same for all its instances in this worker.
@@ -43,7 +44,6 @@ pub(crate) type Databases = BTreeMap<(&'static str, String), Arc<Database>>;
 
 impl Grantee {
     /// The component that an instance belongs to; `None` for one inside somebody's program.
-    #[expect(dead_code, reason = "the capabilities come next")]
     pub(crate) fn of(state: &State) -> Option<Arc<Self>> {
         state.companion()?.downcast().ok()
     }
@@ -73,7 +73,6 @@ impl Grantee {
     }
 
     /// Says that something was refused.
-    #[expect(dead_code, reason = "the capabilities come next")]
     pub(crate) fn deny(&self, import: &str, target: &str, grant: &str) {
         self.refusals.deny(Denial {
             import,
