@@ -20,7 +20,7 @@ use wasmtime_wasi::WasiView;
 use wasmtime_wasi::p2::{DynInputStream, DynOutputStream};
 use wisp_wasi::State;
 
-use super::Grantee;
+use super::{Grantee, quoted};
 use error::BlobError;
 use folder::Blobs;
 #[expect(unreachable_pub, reason = "the generated bindings name it as theirs")]
@@ -115,7 +115,7 @@ async fn granted(state: &mut State, name: &str) -> Result<Container, BlobError> 
         .iter()
         .any(|granted| granted == name)
     {
-        grantee.deny(INTERFACE, name, &format!("blobstore = [{name:?}]"));
+        grantee.deny(INTERFACE, name, &format!("blobstore = [{}]", quoted(name)));
         return Err(BlobError::Denied(name.to_owned()));
     }
     Ok(Container {

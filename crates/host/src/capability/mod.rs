@@ -5,8 +5,8 @@
 //! [`Grantee::deny`].
 
 mod blobstore;
-#[expect(dead_code, reason = "the first stores come next")]
 mod database;
+mod keyvalue;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -21,7 +21,13 @@ use database::{Database, Format, Place};
 
 /// All capabilities beyond WASI's own. What was not granted is there as well, and answers with its interface's error.
 pub(crate) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> {
-    blobstore::add_to_linker(linker)
+    blobstore::add_to_linker(linker)?;
+    keyvalue::add_to_linker(linker)
+}
+
+/// Text that a guest wrote, as a string of TOML, for the grant that it lacks.
+pub(crate) fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
 }
 
 /// A component of an app, as capabilities know it; the same for all its instances in this worker.
