@@ -7,6 +7,7 @@
 mod blobstore;
 mod database;
 mod keyvalue;
+mod sqlite;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -22,7 +23,8 @@ use database::{Database, Format, Place};
 /// All capabilities beyond WASI's own. What was not granted is there as well, and answers with its interface's error.
 pub(crate) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     blobstore::add_to_linker(linker)?;
-    keyvalue::add_to_linker(linker)
+    keyvalue::add_to_linker(linker)?;
+    sqlite::add_to_linker(linker)
 }
 
 /// Text that a guest wrote, as a string of TOML, for the grant that it lacks.

@@ -112,7 +112,6 @@ impl Guard {
         }
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
-        connection.load_extension_disable()?;
         let guard = self.clone();
         connection.authorizer(Some(move |context: AuthContext<'_>| guard.judge(&context)))
     }

@@ -32,6 +32,12 @@ const IDLE: usize = 4;
 /// Bytes that SQLite may have in this process. A statement that sorts or collects more than that fails, and gives it back.
 const HEAP: u64 = 256 << 20;
 
+static BOUNDED: Once = Once::new();
+
+/// Exchanges by the folder of an app's stores, the component and the database.
+type Exchanges = BTreeMap<(PathBuf, Arc<str>, String), Arc<Exchange>>;
+static EXCHANGES: Mutex<Exchanges> = Mutex::new(BTreeMap::new());
+
 /// A connection and what was noted of it.
 #[derive(Debug)]
 struct Line {
@@ -75,9 +81,11 @@ pub(crate) struct Link {
 impl Exchange {
     /// The one of this component and database in this process.
     fn of(grantee: &Grantee, name: &str) -> Arc<Self> {
-        type Key = (PathBuf, Arc<str>, String);
-        static EXCHANGES: Mutex<BTreeMap<Key, Arc<Exchange>>> = Mutex::new(BTreeMap::new());
-        let key = (grantee.state.clone(), grantee.component.clone(), name.to_owned());
+        let key = (
+            grantee.state.clone(),
+            grantee.component.clone(),
+            name.to_owned(),
+        );
         let mut exchanges = EXCHANGES.lock().unwrap_or_else(PoisonError::into_inner);
         let made = || Self::new(grantee.state.clone(), name, grantee.limits.store);
         exchanges.entry(key).or_insert_with(made).clone()
@@ -105,7 +113,6 @@ impl Exchange {
         if let Some(line) = self.idle().pop() {
             return Ok(line);
         }
-        static BOUNDED: Once = Once::new();
         let connection = database::open(&self.place, &FORMAT, self.quota)?;
         BOUNDED.call_once(|| {
             // Only on a memory-starved host can this fail, and then there is nothing to bound.

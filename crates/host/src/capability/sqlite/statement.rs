@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use rusqlite::fallible_iterator::FallibleIterator;
 use rusqlite::types::{Value, ValueRef};
 use rusqlite::{Batch, Connection, Statement};
 
@@ -149,13 +150,19 @@ pub(super) fn query(
     parameters: &[Value],
 ) -> Result<Answer, Failure> {
     let mut statement = prepare(connection, guard, text)?;
-    let columns: Vec<_> = statement.column_names().into_iter().map(str::to_owned).collect();
+    let columns: Vec<_> = statement
+        .column_names()
+        .into_iter()
+        .map(str::to_owned)
+        .collect();
     let width = columns.len();
     let mut found = statement.query(rusqlite::params_from_iter(parameters))?;
     let (mut rows, mut bytes) = (Vec::new(), 0_usize);
     while let Some(row) = found.next()? {
         if rows.len() >= MOST_ROWS {
-            return Err(Failure::TooLarge(format!("the answer has more than {MOST_ROWS} rows")));
+            return Err(Failure::TooLarge(format!(
+                "the answer has more than {MOST_ROWS} rows"
+            )));
         }
         let mut values = Vec::with_capacity(width);
         for index in 0..width {
@@ -163,7 +170,9 @@ pub(super) fn query(
         }
         bytes += values.iter().map(size_of).sum::<usize>();
         if bytes > MOST_BYTES {
-            return Err(Failure::TooLarge(format!("the answer has more than {MOST_BYTES} bytes")));
+            return Err(Failure::TooLarge(format!(
+                "the answer has more than {MOST_BYTES} bytes"
+            )));
         }
         rows.push(values);
     }
