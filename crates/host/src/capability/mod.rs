@@ -5,8 +5,10 @@
 //! [`Grantee::deny`].
 
 mod blobstore;
+mod config;
 mod database;
 mod keyvalue;
+mod logging;
 mod sqlite;
 
 use std::collections::BTreeMap;
@@ -23,7 +25,9 @@ use database::{Database, Format, Place};
 /// All capabilities beyond WASI's own. What was not granted is there as well, and answers with its interface's error.
 pub(crate) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     blobstore::add_to_linker(linker)?;
+    config::add_to_linker(linker)?;
     keyvalue::add_to_linker(linker)?;
+    logging::add_to_linker(linker)?;
     sqlite::add_to_linker(linker)
 }
 
