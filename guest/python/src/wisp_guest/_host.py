@@ -41,6 +41,7 @@ BINDINGS = "wit_world.imports"
 class _Life:
     """Where in its life a component is."""
 
+    inside = Err.__module__ != __name__
     ready = False
 
 
@@ -73,7 +74,7 @@ class Interface:
         return getattr(self.bindings, attribute)
 
     def _absent(self) -> str:
-        if "wit_world" not in sys.modules:
+        if not _Life.inside:
             return f"{self.interface} is the host's, and this is not the inside of a component; see wisp_guest.testing"
         return f"the component does not import {self.interface}: no module of the project imports the one of wisp_guest"
 
