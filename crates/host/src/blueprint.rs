@@ -65,6 +65,8 @@ impl Blueprint {
             limits: component.limits,
             state,
             refusals: Refusals::new(app.clone(), name.clone(), log.clone()),
+            log: log.clone(),
+            databases: Mutex::default(),
         });
         let allowance = Allowance {
             environment: component.environment.clone().into_iter().collect(),

@@ -229,8 +229,8 @@ impl Log {
         self.say(whose, "error", message);
     }
 
-    /// Why a component failed in a call of another one, after it had returned.
-    pub fn failed_call(&self, app: &str, component: &str, message: &str) {
+    /// What went wrong for a component and belongs to no request.
+    pub fn fault(&self, app: &str, component: &str, message: &str) {
         let whose = Whose {
             app: Some(app),
             component: Some(component),
