@@ -63,6 +63,14 @@ COMMANDS = (
         ),
     ),
     Command(
+        "cron",
+        "Show when components run by the clock, or run one now",
+        (
+            ("wisp cron list", "the schedules of the app in this folder, and when they come next"),
+            ("wisp cron run cleanup", "run a component once, now, as its schedule would"),
+        ),
+    ),
+    Command(
         "compose",
         "Write an app, or several components, as one component",
         (
