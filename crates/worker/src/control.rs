@@ -45,7 +45,7 @@ pub(crate) enum Report {
         component: Option<String>,
         digest: Option<String>,
     },
-    /// The counters.
+    /// The counters: when asked, and once more at the end.
     Metrics(serde_json::Value),
     /// No new connection is taken any more; what was accepted goes on.
     Draining,

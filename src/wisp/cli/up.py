@@ -10,7 +10,7 @@ import asyncio
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from wisp.cli import errors, output
 from wisp.cli.parser import UsageError
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from wisp.cli.prepare import PreparedApp, PrepareOptions
     from wisp.errors import WispError
     from wisp.host.service import Listening
+    from wisp.host.settings import JsonObject
 
 MOST_WORKERS = 512
 
@@ -160,7 +161,34 @@ class _Up:
         finally:
             self._progress.close()
         self._prepared = apps
-        return await asyncio.to_thread(_start, apps, self._arguments.state)
+        return await self._start(apps)
+
+    async def _start(self, apps: tuple[PreparedApp, ...]) -> Start:
+        if len(apps) > 1:
+            from wisp.host.clashes import refuse_clashes  # noqa: PLC0415 - one app cannot clash
+
+            await asyncio.to_thread(refuse_clashes, [app.locked for app in apps])
+        return Start(
+            apps=tuple([await self._resolved(app) for app in apps]),
+            artifacts={digest: artifact for app in apps for digest, artifact in app.artifacts.items()},
+            watch=tuple(path for app in apps for path in app.watch),
+        )
+
+    async def _resolved(self, app: PreparedApp) -> JsonObject:
+        """Put values in the place of names."""
+        from wisp.host.resolve import Place, resolve  # noqa: PLC0415 - while this loads, the workers start
+
+        values: Mapping[str, str] = {}
+        if declared := cast("Mapping[str, JsonObject]", app.locked["secrets"]):
+            from wisp.host.secrets import secrets  # noqa: PLC0415 - few apps have any
+
+            values = await secrets(declared, app.folder)
+        place = Place.of(app.name, app.folder, self._arguments.state)
+        return resolve(app.locked, place, values, missing=self._missing)
+
+    def _missing(self, component: str, variable: str, why: str) -> None:
+        message = f"component {component} was granted the environment variable {variable}, which {why}"
+        self._log.event("environment-missing", message, level="warn", component=component, variable=variable)
 
     def _listening(self, listening: Listening) -> None:
         self._served = self._prepared
@@ -191,20 +219,6 @@ class _Up:
     def _failed(self, error: WispError) -> None:
         for line in errors.describe(error):
             self._progress.say(line)
-
-
-def _start(apps: tuple[PreparedApp, ...], state: Path | None) -> Start:
-    from wisp.host.resolve import Place, resolve  # noqa: PLC0415 - while this loads, the workers start
-
-    if len(apps) > 1:
-        from wisp.host.clashes import refuse_clashes  # noqa: PLC0415 - one app cannot clash
-
-        refuse_clashes([app.locked for app in apps])
-    return Start(
-        apps=tuple(resolve(app.locked, Place.of(app.name, app.folder, state)) for app in apps),
-        artifacts={digest: artifact for app in apps for digest, artifact in app.artifacts.items()},
-        watch=tuple(path for app in apps for path in app.watch),
-    )
 
 
 def _settings(arguments: argparse.Namespace) -> HostSettings:

@@ -16,6 +16,7 @@ import socket
 from typing import TYPE_CHECKING
 
 from wisp.errors import HostError
+from wisp.host import binary as worker_binary
 from wisp.host import control
 from wisp.host.control import Drained, Draining, Failed, Metrics, Ready, Reply
 
@@ -59,6 +60,7 @@ class Worker:
                     *("--control", str(theirs.fileno()), "--listener", str(listener.fileno())),
                     stdin=asyncio.subprocess.DEVNULL,
                     pass_fds=(theirs.fileno(), listener.fileno()),
+                    env=worker_binary.environment(),
                     process_group=0,
                 )
             except OSError as error:

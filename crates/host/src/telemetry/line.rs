@@ -444,4 +444,50 @@ mod tests {
             "19:26:00.123 worker 1   warning: full\n"
         );
     }
+
+    #[test]
+    fn a_denial_is_one_line_that_says_what_to_add() {
+        let denial = Denial {
+            import: "wasi:http/outgoing-handler",
+            target: "https://api.example.com",
+            grant: r#"http = ["https://api.example.com"]"#,
+        };
+        let event = Event::Refusal {
+            whose: whose(None),
+            denial,
+        };
+
+        let value: serde_json::Value = serde_json::from_str(&written(JSON, &event)).unwrap();
+        let message = concat!(
+            r"c may not use wasi:http/outgoing-handler for https://api.example.com; add ",
+            r#"`http = ["https://api.example.com"]` to [component.c.grants] to allow it"#
+        );
+        let expected = serde_json::json!({
+            "time": "2026-11-22T19:26:00.123456Z", "level": "warning", "kind": "denial", "worker": 1, "app": "a",
+            "component": "c", "import": "wasi:http/outgoing-handler", "target": "https://api.example.com",
+            "grant": r#"http = ["https://api.example.com"]"#, "message": message,
+        });
+        assert_eq!(value, expected);
+        assert_eq!(
+            written(PLAIN, &event),
+            format!("19:26:00.123 c          denied: {message}\n")
+        );
+    }
+
+    #[test]
+    fn what_a_guest_wanted_cannot_break_the_line_of_its_denial() {
+        let denial = Denial {
+            import: "wasi:keyvalue/store",
+            target: "a\n\x1b[2Jb",
+            grant: r#"keyvalue = ["a\n"]"#,
+        };
+        let event = Event::Refusal {
+            whose: whose(None),
+            denial,
+        };
+
+        assert_eq!(written(PLAIN, &event).lines().count(), 1);
+        assert!(!written(PLAIN, &event).contains('\x1b'));
+        assert_eq!(written(JSON, &event).lines().count(), 1);
+    }
 }
