@@ -23,7 +23,7 @@ from wisp.host.settings import HostSettings, HttpSettings, LogSettings, Start, T
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from wisp.cli.prepare import PreparedApp, PrepareOptions
     from wisp.errors import WispError
@@ -80,6 +80,15 @@ def _add_serving(parser: argparse.ArgumentParser) -> None:
         metavar="FOLDER",
         help="where the stores of apps are, each below its name (default: .wisp/state beside the manifest)",
     )
+    group.add_argument(
+        "--learn",
+        action="store_true",
+        help="at the end, print the grants that components asked for and were refused, with those that they have, as"
+        " tables for wisp.toml. It grants nothing by itself: paste them, and repeat until nothing is missing",
+    )
+    group.add_argument(
+        "--learn-to", type=Path, metavar="FILE", help="the same, and write them to a file as well"
+    )
     group.add_argument("--no-access-log", action="store_true", help="no line for each request")
     group.add_argument(
         "--log-format", choices=("text", "json"), help="how log lines look (default: text on a terminal)"
@@ -125,6 +134,8 @@ def _add_http(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Serve, and return the exit code."""
     settings = _settings(arguments)
+    if (arguments.learn or arguments.learn_to) and len(arguments.paths) > 1:
+        raise UsageError("--learn learns for one app at a time")
     admin = None if arguments.no_admin else Address.parse(arguments.admin)
     command = _Up(arguments, settings)
     return asyncio.run(Service(settings, command.around(), admin=admin, watch=arguments.watch).run())
@@ -151,6 +162,7 @@ class _Up:
             failed=self._failed,
             log=self._log,
             reloaded=self._reloaded,
+            denied=self._denied,
         )
 
     async def _prepare(self) -> Start:
@@ -200,6 +212,16 @@ class _Up:
         for change in changes(self._served, self._prepared):
             self._log.event("component-changed", change.message, level="info", **change.details)
         self._served = self._prepared
+
+    def _denied(self, denials: Sequence[Mapping[str, object]]) -> None:
+        target: Path | None = self._arguments.learn_to
+        if self._arguments.learn or target:
+            from wisp.cli.learned import learned  # noqa: PLC0415 - only when somebody wants to learn
+
+            text = learned(self._served[0], denials)
+            print(f"\n{text}", end="", file=sys.stderr)
+            if target is not None:
+                output.deliver(text, target)
 
     def _options(self) -> PrepareOptions:
         from wisp.cli.prepare import PrepareOptions  # noqa: PLC0415 - as above

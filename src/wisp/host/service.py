@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from wisp.host.address import Address
     from wisp.host.log import Log
-    from wisp.host.settings import HostSettings, Start
+    from wisp.host.settings import HostSettings, JsonObject, Start
 
 Outcome = TypeVar("Outcome")
 
@@ -56,6 +56,9 @@ class Surroundings:
 
     reloaded: Callable[[], None] = lambda: None
     """Told after each reload, before the log says that it is done."""
+
+    denied: Callable[[list[JsonObject]], None] = lambda denials: None
+    """Told at the end what components were denied, if anything was served."""
 
 
 class _Stopped(Exception):  # noqa: N818 - not an error: a person asked for it
@@ -174,6 +177,7 @@ class Service:
         admin.close()
         if supervisor.status().generation:
             self._log.event("stopped", "stopped")
+            self._around.denied(supervisor.denials.entries())
 
 
 async def _prepared(around: Surroundings) -> Start:

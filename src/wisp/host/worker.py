@@ -45,6 +45,9 @@ class Worker:
         self._started: asyncio.Future[Ready | Failed] = asyncio.get_running_loop().create_future()
         self._deaf = asyncio.Event()
         self._asked: asyncio.Future[Metrics | None] | None = None
+        self.last_metrics = Metrics()
+        """The newest that it has told; once it has drained, all that it ever counted."""
+
         self._last_words = ""
         self._reading = asyncio.create_task(self._read())
         self._ending = asyncio.create_task(self._end())
@@ -90,6 +93,8 @@ class Worker:
 
     async def drain(self, limit: float) -> None:
         """Let the worker answer what it has accepted, and wait for its end; past the limit it is killed."""
+        # It tells its counters at its end, too, but may be killed before.
+        await self._channel.send({"type": "metrics"})
         await self._channel.send({"type": "drain", "timeout_ms": round(limit * 1000)})
         await self.finish(limit + DRAIN_GRACE)
 
@@ -147,6 +152,7 @@ class Worker:
             case Ready():
                 pass  # said twice
             case Metrics():
+                self.last_metrics = reply
                 self._answer(reply)
             case Draining():
                 self._deaf.set()
