@@ -5,6 +5,7 @@ machine's Rust lacks the target, `scripts/rust-wasi.sh` sets one up in the cache
 
     http2     wasi:http 0.2, Rust: many behaviours, chosen by the last segment of the path
     http3     wasi:http 0.3, Rust: the same for streams, trailers and concurrency
+    capabilities  wasi:http 0.2, Rust: stores, configuration, logging, by the last two segments of the path
     go, c     wasi:http 0.2, with the guest libraries of Go and C
     command2  a command of WASI 0.2, Rust: verbs as arguments
     command3  a command of WASI 0.3, Rust: prints its arguments
@@ -33,6 +34,7 @@ from wisp.build.c import REQUIREMENT as ZIG
 from wisp.registry.cache import Cache
 
 Name = Literal[
+    "capabilities",
     "http2",
     "http3",
     "go",

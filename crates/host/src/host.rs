@@ -9,6 +9,7 @@ use wasmtime::component::{Component, InstancePre, Linker};
 use wisp_wasi::{Peers, State};
 
 use crate::blueprint::Blueprint;
+use crate::capability;
 use crate::demand::{Demand, Image};
 use crate::engine::RunningEngine;
 use crate::error::HostError;
@@ -246,8 +247,10 @@ impl Ground {
         let profile = kind.profile;
         let running =
             RunningEngine::new(kind, settings.compiler_strategy, demand, settings.workers)?;
-        let linker = wisp_wasi::linker(&running.engine, profile == Profile::Async)
-            .map_err(|error| HostError::Engine(format!("{error:#}")))?;
+        let wrong = |error: wasmtime::Error| HostError::Engine(format!("{error:#}"));
+        let concurrent = profile == Profile::Async;
+        let mut linker = wisp_wasi::linker(&running.engine, concurrent).map_err(wrong)?;
+        capability::add_to_linker(&mut linker).map_err(wrong)?;
         let slots = Slots::new(running.slots.clone());
         let place = Place {
             profile,

@@ -119,7 +119,7 @@ impl CalledInstances {
         } = self.stock.blueprint.as_ref();
         fate.lose(format!("`{component}`: {error}"));
         if sent.load(Ordering::Acquire) {
-            log.failed_call(app, component, &error.to_string());
+            log.fault(app, component, &error.to_string());
         }
         Err(error)
     }
