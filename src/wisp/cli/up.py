@@ -43,6 +43,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="folders with a wisp.toml, folders with one component, or .wasm files (default: this folder)",
     )
     _add_serving(parser)
+    _add_learning(parser)
     _add_preparing(parser)
     _add_http(parser)
 
@@ -80,6 +81,14 @@ def _add_serving(parser: argparse.ArgumentParser) -> None:
         metavar="FOLDER",
         help="where the stores of apps are, each below its name (default: .wisp/state beside the manifest)",
     )
+    group.add_argument("--no-access-log", action="store_true", help="no line for each request")
+    group.add_argument(
+        "--log-format", choices=("text", "json"), help="how log lines look (default: text on a terminal)"
+    )
+
+
+def _add_learning(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("grants")
     group.add_argument(
         "--learn",
         action="store_true",
@@ -88,10 +97,6 @@ def _add_serving(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--learn-to", type=Path, metavar="FILE", help="the same, and write them to a file as well"
-    )
-    group.add_argument("--no-access-log", action="store_true", help="no line for each request")
-    group.add_argument(
-        "--log-format", choices=("text", "json"), help="how log lines look (default: text on a terminal)"
     )
 
 
