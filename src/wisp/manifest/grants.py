@@ -9,6 +9,7 @@ import re
 from typing import TYPE_CHECKING, Annotated, Any, Final, Self, TypeAlias
 
 from pydantic import AfterValidator, BeforeValidator, Field, Strict, model_validator
+from pydantic_core import PydanticKnownError
 
 from wisp.manifest.table import Table
 from wisp.manifest.targets import HTTP_SCHEMES, SOCKET_SCHEMES, TARGET_PATTERN, Target, parse_target
@@ -32,11 +33,17 @@ def _socket_target(text: str) -> str:
 
 
 def _http(value: object) -> object:
-    return {"to": value} if isinstance(value, str) else value
+    return {"to": value} if isinstance(value, str) else _table(value)
 
 
 def _config(value: object) -> object:
-    return {"value": value} if isinstance(value, str) else value
+    return {"value": value} if isinstance(value, str) else _table(value)
+
+
+def _table(value: object) -> object:
+    if not isinstance(value, dict | Table):
+        raise PydanticKnownError("string_type")
+    return value
 
 
 def _mount(text: str) -> str:
