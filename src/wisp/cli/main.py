@@ -99,6 +99,14 @@ COMMANDS = (
         ),
     ),
     Command(
+        "explain",
+        "Say what each component of an app may do, and why",
+        (
+            ("wisp explain", "all components of the app in this folder"),
+            ("wisp explain api --needs", "the grants that one of them needs, to paste into wisp.toml"),
+        ),
+    ),
+    Command(
         "wit",
         "Read, compare and fetch interface descriptions (WIT)",
         (
