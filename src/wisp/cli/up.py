@@ -39,11 +39,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         nargs="*",
         type=Path,
         metavar="PATH",
-        help="folders with a wisp.toml, folders with one component, or .wasm files (default: this folder)",
+        help="folders with a wisp.toml or a spin.toml, such files, folders with one component, or .wasm files (default: this folder)",
     )
     _add_serving(parser)
     _add_preparing(parser)
     _add_http(parser)
+    _add_spin(parser)
 
 
 def _add_serving(parser: argparse.ArgumentParser) -> None:
@@ -93,6 +94,20 @@ def _add_preparing(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--locked", action="store_true", help="fail rather than change wisp.lock")
 
 
+def _add_spin(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("apps of Spin")
+    group.add_argument(
+        "--variable",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="the value of a variable of a spin.toml; may be repeated",
+    )
+    group.add_argument(
+        "--runtime-config", type=Path, metavar="FILE", help="a runtime-config.toml of Spin, for a spin.toml"
+    )
+
+
 def _add_http(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("HTTP")
     group.add_argument(
@@ -124,6 +139,7 @@ def _add_http(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Serve, and return the exit code."""
     settings = _settings(arguments)
+    _variables(arguments)
     admin = None if arguments.no_admin else Address.parse(arguments.admin)
     command = _Up(arguments, settings)
     return asyncio.run(Service(settings, command.around(), admin=admin, watch=arguments.watch).run())
@@ -160,7 +176,9 @@ class _Up:
         finally:
             self._progress.close()
         self._prepared = apps
-        return await asyncio.to_thread(_start, apps, self._arguments.state)
+        for remark in (remark for app in apps for remark in app.remarks):
+            self._progress.say(f"note: {remark}")
+        return await asyncio.to_thread(_start, apps, self._arguments)
 
     def _listening(self, listening: Listening) -> None:
         self._served = self._prepared
@@ -181,6 +199,8 @@ class _Up:
             strategy=self._strategy,
             release=not self._arguments.dev,
             locked=self._arguments.locked,
+            variables=tuple(_variables(self._arguments).items()),
+            runtime_config=self._arguments.runtime_config,
         )
 
     async def _recover(self, digest: str) -> Mapping[str, object]:
@@ -193,18 +213,34 @@ class _Up:
             self._progress.say(line)
 
 
-def _start(apps: tuple[PreparedApp, ...], state: Path | None) -> Start:
-    from wisp.host.resolve import Place, resolve  # noqa: PLC0415 - while this loads, the workers start
+def _start(apps: tuple[PreparedApp, ...], arguments: argparse.Namespace) -> Start:
+    from wisp.cli import ground  # noqa: PLC0415 - while this loads, the workers start
+    from wisp.host.resolve import resolve  # noqa: PLC0415 - the same
 
+    locked = [app.locked for app in apps]
     if len(apps) > 1:
-        from wisp.host.clashes import refuse_clashes  # noqa: PLC0415 - one app cannot clash
+        from wisp.host.clashes import first_speaks, refuse_clashes  # noqa: PLC0415 - one app cannot clash
 
-        refuse_clashes([app.locked for app in apps])
+        refuse_clashes(locked := first_speaks(locked))
+    given = ground.Given(_variables(arguments), arguments.state, arguments.runtime_config)
+    places = [ground.place(app, given) for app in apps]
     return Start(
-        apps=tuple(resolve(app.locked, Place.of(app.name, app.folder, state)) for app in apps),
+        apps=tuple(
+            resolve(one, place, ground.environment(place.folder, given))
+            for one, place in zip(locked, places, strict=True)
+        ),
         artifacts={digest: artifact for app in apps for digest, artifact in app.artifacts.items()},
         watch=tuple(path for app in apps for path in app.watch),
     )
+
+
+def _variables(arguments: argparse.Namespace) -> dict[str, str]:
+    pairs = [text.partition("=") for text in arguments.variable]
+    wrong = next((name for name, equals, _ in pairs if not (name and equals)), None)
+    if wrong is not None:
+        message = f"--variable {wrong}: expected NAME=VALUE"
+        raise UsageError(message)
+    return {name.lower(): value for name, _, value in pairs}
 
 
 def _settings(arguments: argparse.Namespace) -> HostSettings:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wisp.errors import ManifestError
+from wisp.manifest.templates import fill
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -65,11 +66,14 @@ def _component(
     named = {name: environment[name] for name in grants.pop("environment") if name in environment}
     grants["files"] = [{**mount, "source": str(folder / mount["source"])} for mount in grants["files"]]
     grants["http"] = [_target(target, folder) for target in grants["http"]]
-    grants["config"] = {
-        key: secrets[value["secret"]] if value["secret"] else value["value"]
-        for key, value in grants["config"].items()
-    }
+    grants["config"] = {key: _value(value, secrets) for key, value in grants["config"].items()}
     return {**component, "environment": {**named, **component["environment"]}, "grants": grants}
+
+
+def _value(value: Mapping[str, Any], secrets: Mapping[str, str]) -> str:
+    if value["secret"]:
+        return secrets[value["secret"]]
+    return str(fill(value["template"], secrets.__getitem__) if value["template"] else value["value"])
 
 
 def _target(target: Mapping[str, Any], folder: Path) -> JsonObject:
@@ -79,6 +83,8 @@ def _target(target: Mapping[str, Any], folder: Path) -> JsonObject:
 
 def _secret(name: str, source: Mapping[str, Any], folder: Path, environment: Mapping[str, str]) -> str:
     if source["environment"]:
+        if source["default"] is not None and source["environment"] not in environment:
+            return str(source["default"])
         return _from_environment(name, source["environment"], environment)
     if source["file"]:
         return _from_file(name, folder / source["file"])
