@@ -19,6 +19,7 @@ use crate::pool::{Place, Pool, PoolStatus, Share, Slots};
 use crate::settings::{Settings, Start};
 use crate::shutdown::Shutdown;
 use crate::telemetry::{Log, Metrics, Refusals};
+use crate::trigger::cron::{InProgress, Jobs, Ran, Run};
 use crate::trigger::http::Server;
 use crate::trigger::router::{Route, Router};
 
@@ -29,6 +30,7 @@ const RETIREMENT: Duration = Duration::from_millis(500);
 #[derive(Debug)]
 pub struct Host {
     server: Server<Pool>,
+    jobs: Jobs,
     pools: Vec<Arc<Pool>>,
     metrics: Metrics,
     log: Log,
@@ -50,7 +52,7 @@ impl Host {
         let log = Log::start(&settings.log, settings.worker);
         let mut loader = Loader::new(start, &log)?;
         let mut pools = Vec::new();
-        let mut routes = Vec::new();
+        let (mut routes, mut jobs) = (Vec::new(), Jobs::default());
         for app in apps {
             let made = loader.app(app)?;
             for route in &app.http {
@@ -71,6 +73,13 @@ impl Host {
                     pool.clone(),
                 ));
             }
+            for cron in &app.cron {
+                let pool = made.get(cron.component.as_str());
+                jobs.add(pool.ok_or_else(|| HostError::Component {
+                    component: cron.component.clone(),
+                    message: "[[cron]] names it, and it is not there".into(),
+                })?)?;
+            }
             pools.extend(made.into_values());
         }
         let table = Router::new(routes).map_err(|error| HostError::Routes(error.to_string()))?;
@@ -78,13 +87,14 @@ impl Host {
         let server = Server::new(&settings.http, table, log.clone(), metrics.clone())?;
         Ok(Self {
             server,
+            jobs,
             pools,
             metrics,
             log,
         })
     }
 
-    /// Serves HTTP on `listener` until `shutdown` has drained every connection.
+    /// Serves HTTP on `listener` until `shutdown` has drained every connection, and no run is in progress any more.
     pub async fn serve(&self, listener: TcpListener, shutdown: Shutdown) -> Result<(), HostError> {
         let pools = self.pools.clone();
         let retirement = tokio::spawn(async move {
@@ -96,9 +106,18 @@ impl Host {
                 }
             }
         });
-        let served = self.server.serve(listener, shutdown).await;
+        let served = self.server.serve(listener, shutdown.clone()).await;
+        tokio::select! {
+            () = self.jobs.idle() => {}
+            () = shutdown.over() => {}
+        }
         retirement.abort();
         served
+    }
+
+    /// Does one run of a component that runs by the clock; it counts as in progress until what this gives is dropped.
+    pub fn run(&self, run: Run) -> impl Future<Output = (Ran, InProgress)> + use<> {
+        self.jobs.run(run)
     }
 
     /// Counters and what goes on now.
@@ -204,7 +223,8 @@ impl<'a> Loader<'a> {
             let component = app.components.get(name).ok_or_else(|| {
                 HostError::Links(format!("there is no component `{name}` to be linked to"))
             })?;
-            let called = links.values().flatten().any(|linked| *linked == name);
+            let by_clock = app.cron.iter().any(|cron| cron.component == name);
+            let called = by_clock || links.values().flatten().any(|linked| *linked == name);
             let pool = self.pool((app, name), component, &pools, called)?;
             pools.insert(name, pool);
         }

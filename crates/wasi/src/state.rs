@@ -345,6 +345,11 @@ impl State {
         self.bounds.denied
     }
 
+    /// Takes what the guest says, if anybody listens.
+    pub fn lines(&self) -> Option<&Arc<dyn Lines>> {
+        Some(self.output.as_ref()?.lines())
+    }
+
     /// Hands on what the guest wrote without a final line feed.
     pub fn finish_output(&self) {
         if let Some(output) = &self.output {

@@ -10,7 +10,7 @@ import asyncio
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from wisp.cli import errors, output
 from wisp.cli.parser import UsageError
@@ -23,11 +23,12 @@ from wisp.host.settings import HostSettings, HttpSettings, LogSettings, Start, T
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from wisp.cli.prepare import PreparedApp, PrepareOptions
     from wisp.errors import WispError
     from wisp.host.service import Listening
+    from wisp.host.settings import JsonObject
 
 MOST_WORKERS = 512
 
@@ -42,6 +43,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="folders with a wisp.toml, folders with one component, or .wasm files (default: this folder)",
     )
     _add_serving(parser)
+    _add_learning(parser)
     _add_preparing(parser)
     _add_http(parser)
 
@@ -85,6 +87,19 @@ def _add_serving(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_learning(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("grants")
+    group.add_argument(
+        "--learn",
+        action="store_true",
+        help="at the end, print the grants that components asked for and were refused, with those that they have, as"
+        " tables for wisp.toml. It grants nothing by itself: paste them, and repeat until nothing is missing",
+    )
+    group.add_argument(
+        "--learn-to", type=Path, metavar="FILE", help="the same, and write them to a file as well"
+    )
+
+
 def _add_preparing(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("building")
     group.add_argument("--watch", action="store_true", help="build and reload when a source changes")
@@ -124,6 +139,8 @@ def _add_http(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Serve, and return the exit code."""
     settings = _settings(arguments)
+    if (arguments.learn or arguments.learn_to) and len(arguments.paths) > 1:
+        raise UsageError("--learn learns for one app at a time")
     admin = None if arguments.no_admin else Address.parse(arguments.admin)
     command = _Up(arguments, settings)
     return asyncio.run(Service(settings, command.around(), admin=admin, watch=arguments.watch).run())
@@ -150,6 +167,7 @@ class _Up:
             failed=self._failed,
             log=self._log,
             reloaded=self._reloaded,
+            denied=self._denied,
         )
 
     async def _prepare(self) -> Start:
@@ -160,7 +178,34 @@ class _Up:
         finally:
             self._progress.close()
         self._prepared = apps
-        return await asyncio.to_thread(_start, apps, self._arguments.state)
+        return await self._start(apps)
+
+    async def _start(self, apps: tuple[PreparedApp, ...]) -> Start:
+        if len(apps) > 1:
+            from wisp.host.clashes import refuse_clashes  # noqa: PLC0415 - one app cannot clash
+
+            await asyncio.to_thread(refuse_clashes, [app.locked for app in apps])
+        return Start(
+            apps=tuple([await self._resolved(app) for app in apps]),
+            artifacts={digest: artifact for app in apps for digest, artifact in app.artifacts.items()},
+            watch=tuple(path for app in apps for path in app.watch),
+        )
+
+    async def _resolved(self, app: PreparedApp) -> JsonObject:
+        """Put values in the place of names."""
+        from wisp.host.resolve import Place, resolve  # noqa: PLC0415 - while this loads, the workers start
+
+        values: Mapping[str, str] = {}
+        if declared := cast("Mapping[str, JsonObject]", app.locked["secrets"]):
+            from wisp.host.secrets import secrets  # noqa: PLC0415 - few apps have any
+
+            values = await secrets(declared, app.folder)
+        place = Place.of(app.name, app.folder, self._arguments.state)
+        return resolve(app.locked, place, values, missing=self._missing)
+
+    def _missing(self, component: str, variable: str, why: str) -> None:
+        message = f"component {component} was granted the environment variable {variable}, which {why}"
+        self._log.event("environment-missing", message, level="warn", component=component, variable=variable)
 
     def _listening(self, listening: Listening) -> None:
         self._served = self._prepared
@@ -172,6 +217,16 @@ class _Up:
         for change in changes(self._served, self._prepared):
             self._log.event("component-changed", change.message, level="info", **change.details)
         self._served = self._prepared
+
+    def _denied(self, denials: Sequence[Mapping[str, object]]) -> None:
+        target: Path | None = self._arguments.learn_to
+        if self._arguments.learn or target:
+            from wisp.cli.learned import learned  # noqa: PLC0415 - only when somebody wants to learn
+
+            text = learned(self._served[0], denials)
+            print(f"\n{text}", end="", file=sys.stderr)
+            if target is not None:
+                output.deliver(text, target)
 
     def _options(self) -> PrepareOptions:
         from wisp.cli.prepare import PrepareOptions  # noqa: PLC0415 - as above
@@ -191,20 +246,6 @@ class _Up:
     def _failed(self, error: WispError) -> None:
         for line in errors.describe(error):
             self._progress.say(line)
-
-
-def _start(apps: tuple[PreparedApp, ...], state: Path | None) -> Start:
-    from wisp.host.resolve import Place, resolve  # noqa: PLC0415 - while this loads, the workers start
-
-    if len(apps) > 1:
-        from wisp.host.clashes import refuse_clashes  # noqa: PLC0415 - one app cannot clash
-
-        refuse_clashes([app.locked for app in apps])
-    return Start(
-        apps=tuple(resolve(app.locked, Place.of(app.name, app.folder, state)) for app in apps),
-        artifacts={digest: artifact for app in apps for digest, artifact in app.artifacts.items()},
-        watch=tuple(path for app in apps for path in app.watch),
-    )
 
 
 def _settings(arguments: argparse.Namespace) -> HostSettings:

@@ -1,11 +1,12 @@
 //! What causes invocations.
 //!
 //! [`http`] is the data plane: it accepts connections, finds the route of each request, prepares the request for its
-//! guest, and streams the answer back.
+//! guest, and streams the answer back. [`cron`] calls components when the control plane says that it is time.
 
 mod activity;
 mod body;
 mod connection;
+pub(crate) mod cron;
 mod exchange;
 mod forwarded;
 mod headers;
@@ -17,4 +18,5 @@ pub mod router;
 mod tls;
 mod tree;
 
+pub use cron::{InProgress, Ran, Run};
 pub use respond::Respond;
