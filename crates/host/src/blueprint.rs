@@ -8,7 +8,7 @@ use wisp_wasi::{Allowance, Lines, Peers, State, Stream};
 
 use crate::capability::{Grantee, OutboundBounds, OutboundHttp, Sockets, SystemResolver};
 use crate::locked::{LockedApp, LockedComponent};
-use crate::telemetry::{Log, Refusals, RequestId};
+use crate::telemetry::{Log, Refusals, RequestId, Whose};
 
 /// What all instances of one component have in common.
 #[derive(Debug)]
@@ -45,6 +45,14 @@ impl RequestLines {
     pub(crate) fn begin(&self, request: Option<RequestId>) {
         *self.request.lock().unwrap_or_else(PoisonError::into_inner) = request;
     }
+
+    fn whose(&self) -> Whose<'_> {
+        Whose {
+            app: Some(&self.app),
+            component: Some(&self.component),
+            id: *self.request.lock().unwrap_or_else(PoisonError::into_inner),
+        }
+    }
 }
 
 impl Lines for RequestLines {
@@ -53,9 +61,11 @@ impl Lines for RequestLines {
             Stream::Stdout => "stdout",
             Stream::Stderr => "stderr",
         };
-        let request = *self.request.lock().unwrap_or_else(PoisonError::into_inner);
-        self.log
-            .guest(&self.app, &self.component, request, stream, text);
+        self.log.guest(self.whose(), stream, text);
+    }
+
+    fn entry(&self, level: &str, context: &str, message: &str) {
+        self.log.entry(self.whose(), level, context, message);
     }
 }
 
@@ -98,6 +108,8 @@ impl Blueprint {
             state,
             refusals,
             sockets,
+            log: log.clone(),
+            databases: Mutex::default(),
         });
         let allowance = Allowance {
             environment: component.environment.clone().into_iter().collect(),
