@@ -86,7 +86,7 @@ def test_a_guest_without_grants_has_no_sockets_and_looks_nothing_up(serve: Serve
     line = host.line(level="warning", target="localhost")
     assert line["import"] == "wasi:sockets/ip-name-lookup"
     assert line["grant"] == 'sockets = ["tcp://localhost:*"]'
-    assert host.line(level="warning", target="a socket")["grant"] == 'sockets = ["tcp://HOST:PORT"]'
+    assert host.line(level="warning", target="a socket")["grant"] == 'sockets = ["tcp://...:..."]'
 
 
 @pytest.mark.parametrize("guest", HTTP)
