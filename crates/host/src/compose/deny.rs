@@ -1,7 +1,7 @@
 //! Components that deny: they export what another one imports and may not use, and give nothing.
 //!
 //! A function whose result can be an error says that access is denied, in the words of the interface; those that list what there is
-//! (environment, folders) say that there is nothing; all others trap, in a function whose name says who was denied what, which the
+//! (environment, folders, configuration) say that there is nothing; all others trap, in a function whose name says who was denied what, which the
 //! trap's backtrace shows. Arguments are dropped unread, so they may all be written to the same place.
 
 use std::collections::BTreeSet;
@@ -13,8 +13,8 @@ use wit_parser::{Function, Resolve, SizeAlign, Type, TypeDefKind, WorldId};
 
 use super::stub::{Stub, kind};
 
-/// Interfaces that give nothing away: clocks, random numbers, standard streams, and the types that others speak of.
-const HARMLESS: [&str; 12] = [
+/// Interfaces that give nothing away: clocks, random numbers, standard streams, log entries, and the types that others speak of.
+const HARMLESS: [&str; 13] = [
     "wasi:io/",
     "wasi:clocks/",
     "wasi:random/",
@@ -27,10 +27,15 @@ const HARMLESS: [&str; 12] = [
     "wasi:cli/exit",
     "wasi:cli/types",
     "wasi:http/types",
+    "wasi:logging/",
 ];
 
 /// Functions that list what there is.
-const LISTS: [&str; 2] = ["wasi:cli/environment@", "wasi:filesystem/preopens@"];
+const LISTS: [&str; 3] = [
+    "wasi:cli/environment@",
+    "wasi:config/store@",
+    "wasi:filesystem/preopens@",
+];
 
 /// What an error that is text says.
 const MESSAGE: &str = "not granted to this component";
@@ -128,7 +133,8 @@ pub(super) fn answer(
     };
     let lists = LISTS.iter().any(|name| interface.starts_with(name));
     match kind(resolve, &result) {
-        Some(TypeDefKind::List(_) | TypeDefKind::Option(_)) if lists => {
+        // All zeros: an empty list, nothing, or the success of being given that.
+        Some(TypeDefKind::List(_) | TypeDefKind::Option(_) | TypeDefKind::Result(_)) if lists => {
             Answer::Value(vec![0; says.size(&result)])
         }
         Some(TypeDefKind::Result(cases)) => says

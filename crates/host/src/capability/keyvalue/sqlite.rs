@@ -326,3 +326,6 @@ impl KeyValue for SqliteStore {
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+mod measurement;
