@@ -220,6 +220,14 @@ def test_keys_and_values_have_bounds_that_are_said(shared: Host) -> None:
     assert use(shared, "delete", "key=large", by="two") == (200, "done")
 
 
+def test_a_guest_that_opens_stores_without_end_fails_alone(shared: Host) -> None:
+    assert use(shared, "open-many", "count=5000", by="two") == (200, "5000")
+    status, _ = use(shared, "open-many", "count=20000", by="two")
+
+    assert status == 502
+    assert use(shared, "open-many", "count=1") == (200, "1")
+
+
 def test_a_store_that_is_full_refuses_while_a_neighbour_is_served(shared: Host) -> None:
     room = "other: there is no room: a store may have 262144 bytes on disk (limits.store)"
     answers = [use(shared, "set", f"store=small&key={number}", b"x" * 50_000) for number in range(8)]

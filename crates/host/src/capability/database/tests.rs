@@ -290,3 +290,31 @@ async fn writers_of_several_connections_lose_nothing() {
     seen.sort_unstable();
     assert_eq!(seen, (0..400).collect::<Vec<_>>());
 }
+
+#[tokio::test]
+async fn a_store_that_others_hold_for_too_long_is_busy_and_can_be_read_meanwhile() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = place(folder.path());
+    let database = Database::new(place.clone(), FIRST, ROOM);
+    database
+        .write(|connection| add(connection, "a"))
+        .await
+        .unwrap();
+    let holder = open(&place, &FIRST, ROOM).unwrap();
+    holder.execute_batch("BEGIN IMMEDIATE").unwrap();
+
+    let (held, seen) = tokio::join!(
+        database.write(|connection| add(connection, "b")),
+        database.read(count)
+    );
+    holder.execute_batch("COMMIT").unwrap();
+    let free = database.write(|connection| add(connection, "c")).await;
+
+    assert_eq!(
+        held.unwrap_err().for_guest().unwrap(),
+        "others wrote to it for too long"
+    );
+    assert_eq!(seen.unwrap(), 1);
+    free.unwrap();
+    assert_eq!(database.read(count).await.unwrap(), 2);
+}

@@ -7,7 +7,7 @@ use std::time::Instant;
 use super::*;
 use crate::capability::database::Place;
 
-const TIME: Duration = Duration::from_secs(2);
+const TIME: Duration = Duration::from_secs(1);
 
 /// What one task at a time, or several at once, take for one call after another.
 async fn measured<F: Future<Output = ()>>(tasks: usize, call: impl Fn(usize) -> F) -> String {
