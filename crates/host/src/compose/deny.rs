@@ -13,7 +13,7 @@ use wit_parser::{Function, Resolve, SizeAlign, Type, TypeDefKind, WorldId};
 
 use super::stub::{Stub, kind};
 
-/// Interfaces that give nothing away: clocks, random numbers, standard streams, log entries, and the types that others speak of.
+/// Interfaces that give nothing away: clocks, random numbers, standard streams, logging, and the types that others speak of.
 const HARMLESS: [&str; 13] = [
     "wasi:io/",
     "wasi:clocks/",
@@ -33,7 +33,7 @@ const HARMLESS: [&str; 13] = [
 /// Functions that list what there is.
 const LISTS: [&str; 3] = [
     "wasi:cli/environment@",
-    "wasi:config/store@",
+    "wasi:config/",
     "wasi:filesystem/preopens@",
 ];
 
@@ -133,10 +133,8 @@ pub(super) fn answer(
     };
     let lists = LISTS.iter().any(|name| interface.starts_with(name));
     match kind(resolve, &result) {
-        // All zeros: an empty list, nothing, or the success of being given that.
-        Some(TypeDefKind::List(_) | TypeDefKind::Option(_) | TypeDefKind::Result(_)) if lists => {
-            Answer::Value(vec![0; says.size(&result)])
-        }
+        // An empty list, no value, and success with one of the two are all zeros.
+        _ if lists && says.may_be_nothing(&result) => Answer::Value(vec![0; says.size(&result)]),
         Some(TypeDefKind::Result(cases)) => says
             .refusal(&result, cases)
             .map_or(Answer::Trap, Answer::Value),
@@ -153,6 +151,17 @@ struct Denial<'a> {
 impl Denial<'_> {
     fn size(&self, ty: &Type) -> usize {
         self.sizes.size(ty).size_wasm32()
+    }
+
+    /// Whether a type has a value that says that there is nothing.
+    fn may_be_nothing(&self, ty: &Type) -> bool {
+        match kind(self.resolve, ty) {
+            Some(TypeDefKind::List(_) | TypeDefKind::Option(_)) => true,
+            Some(TypeDefKind::Result(cases)) => {
+                cases.ok.as_ref().is_some_and(|ok| self.may_be_nothing(ok))
+            }
+            _ => false,
+        }
     }
 
     /// A result that is an error, if its type can say that something is denied.
