@@ -250,7 +250,7 @@ impl Ground {
         let wrong = |error: wasmtime::Error| HostError::Engine(format!("{error:#}"));
         let concurrent = profile == Profile::Async;
         let mut linker = wisp_wasi::linker(&running.engine, concurrent).map_err(wrong)?;
-        capability::add_to_linker(&mut linker).map_err(wrong)?;
+        capability::add_to_linker(&mut linker, concurrent).map_err(wrong)?;
         let slots = Slots::new(running.slots.clone());
         let place = Place {
             profile,

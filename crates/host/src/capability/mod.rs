@@ -9,6 +9,8 @@ mod config;
 mod database;
 mod keyvalue;
 mod logging;
+mod messaging;
+mod spin;
 mod sqlite;
 
 use std::collections::BTreeMap;
@@ -23,11 +25,15 @@ use crate::telemetry::{Log, Refusals};
 use database::{Database, Format, Place};
 
 /// All capabilities beyond WASI's own. What was not granted is there as well, and answers with its interface's error.
-pub(crate) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> {
+///
+/// `concurrent` adds those with asynchronous functions, which need an engine with component-model-async.
+pub(crate) fn add_to_linker(linker: &mut Linker<State>, concurrent: bool) -> wasmtime::Result<()> {
     blobstore::add_to_linker(linker)?;
     config::add_to_linker(linker)?;
     keyvalue::add_to_linker(linker)?;
     logging::add_to_linker(linker)?;
+    messaging::add_to_linker(linker)?;
+    spin::add_to_linker(linker, concurrent)?;
     sqlite::add_to_linker(linker)
 }
 
