@@ -169,7 +169,7 @@ impl interface::Host for State {
         if !grantee.grants.keyvalue.contains(&identifier) {
             let grant = format!("keyvalue = [{}]", super::quoted(&identifier));
             grantee.deny("wasi:keyvalue/store", &identifier, &grant);
-            return Ok(Err(Error::NoSuchStore));
+            return Ok(Err(Error::AccessDenied));
         }
         let database = grantee.database("keyvalue", &identifier, sqlite::FORMAT);
         let bucket = Bucket {
