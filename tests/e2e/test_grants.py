@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.e2e.host import Host, environment
-from tests.e2e.wire import get
+from tests.e2e.wire import Connection, get
 from tests.guests.build import component
 from tests.integration.cli.pages import with_table
 
@@ -126,12 +126,17 @@ def test_a_run_is_repeated_with_what_it_has_learned_until_nothing_is_missing(app
 
 
 def test_what_a_worker_was_asked_while_it_drained_is_learned_too(app: Path, cache: Path) -> None:
+    ask = b"POST /keyvalue/exists?store=carts&key=a HTTP/1.1\r\nhost: test\r\ncontent-length: 1\r\n\r\n"
     with up(app, cache, "--workers", "1", "--learn") as host:
         [worker] = host.pids()
-        host.signal(signal.SIGHUP)
-        host.event("reloaded")
-        assert store(host, "carts") == 500
-        assert worker not in host.pids()
+        with Connection(host.address) as connection:
+            connection.send(ask)
+            host.until_active(1)
+            host.signal(signal.SIGHUP)
+            host.event("reloaded")
+            assert host.pids() != [worker]
+            connection.send(b"x")
+            assert connection.answer().status == 500
 
     assert grants(host.stderr[host.stderr.index("[component.api") :])["keyvalue"] == ["default", "carts"]
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.e2e.host import PROGRAM, Host, environment
-from tests.e2e.wire import Address, get
+from tests.e2e.wire import Address, ask, get
 from tests.guests.build import component
 
 if TYPE_CHECKING:
@@ -47,6 +47,9 @@ from-command = {{ command = "cat kept/other" }}
 [component.api]
 source = "{api}"
 
+[component.api.grants]
+keyvalue = ["default"]
+
 [component.api.grants.config]
 a = {{ secret = "PLANTED" }}
 b = {{ secret = "from-file" }}
@@ -57,6 +60,9 @@ source = "{two}"
 
 [component.two.grants]
 environment = ["GRANTED"]
+
+[profile.remote.component.two]
+source = {{ url = "https://example.com/two.wasm", digest = "sha256:{digest}" }}
 """
 
 
@@ -66,7 +72,7 @@ def app(tmp_path: Path) -> Path:
     (folder / "kept").mkdir(parents=True)
     (folder / "kept" / "token").write_text(f"{CANARIES['file']}\n", encoding="utf-8")
     (folder / "kept" / "other").write_text(f"{CANARIES['command']}\n", encoding="utf-8")
-    text = APP.format(api=component("capabilities"), two=component("http2"))
+    text = APP.format(api=component("capabilities"), two=component("http2"), digest="0" * 64)
     (folder / "wisp.toml").write_text(text, encoding="utf-8")
     return folder
 
@@ -110,6 +116,7 @@ def use(address: Address) -> dict[str, str]:
     config: dict[str, str] = get(address, "/config/all").json
     variables = get(address, "/two/environment").json
     assert variables == {"GRANTED": CANARIES["granted"]}
+    assert ask(address, "POST", "/keyvalue/set?key=a", body=b"kept").status == 200
     statuses = [
         get(address, target).status
         for target in ("/two/trap", "/two/print", "/keyvalue/get?store=denied&key=a", "/no/verb")
@@ -153,7 +160,9 @@ def test_secrets_reach_their_guest_and_nothing_else_in_a_log_for_programs(app: P
     assert found(files(own_cache)) == {}
     # The search finds what is there: whoever sets a variable for `wisp up` has it in that process's environment.
     assert found(supervisor) == {f"{host.process.pid}/environ": ["variable", "granted"]}
-    assert {"wisp.lock", "learned.toml"} <= {name for name, _ in files(app)}
+    names = [name for name, _ in files(app)]
+    assert {"wisp.lock", "learned.toml"} <= set(names)
+    assert any(name.startswith(".wisp/state/") for name in names)
 
 
 def test_secrets_appear_in_no_log_for_people(app: Path, own_cache: Path) -> None:
