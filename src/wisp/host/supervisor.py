@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 from wisp.errors import HostError
 from wisp.host import binary as worker_binary
-from wisp.host.control import Failed, Ready
+from wisp.host.control import Failed, Ran, Ready
 from wisp.host.denials import Denials
 from wisp.host.settings import HostSettings, JsonObject, Start
 from wisp.host.slot import Shared, Slot
@@ -71,6 +71,7 @@ class Supervisor:
         self._changing = asyncio.Lock()
         self._draining = False
         self._generation = 0
+        self._turn = 0
         self._exhausted: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self.listeners = Listeners(settings.address, settings.workers)
         self.denials = Denials()
@@ -127,6 +128,15 @@ class Supervisor:
         workers = [slot.worker for slot in self._slots] + list(self._retiring)
         answers = await asyncio.gather(*(worker.metrics() for worker in workers if worker is not None))
         return [answer.values for answer in answers if answer is not None]
+
+    async def run(self, order: JsonObject) -> Ran:
+        """Have one worker do one run of a job: the one with the fewest in progress, each in its turn."""
+        self._turn += 1
+        slots = self._slots[self._turn % len(self._slots) :] + self._slots[: self._turn % len(self._slots)]
+        workers = [slot.worker for slot in slots if slot.worker is not None]
+        if not workers:
+            return Ran(str(order["id"]), 0, "there was no worker that could have done it")
+        return await min(workers, key=lambda worker: worker.running).run(order)
 
     def status(self) -> Status:
         """Say how things are. One dead worker among live ones does not make the host unready."""

@@ -344,3 +344,15 @@ def test_versions_of_one_track_fit(offered: str, *, fits: bool) -> None:
 def test_versions_before_0_1_fit_only_themselves() -> None:
     assert links.compatible("a:b/c@0.0.3", "a:b/c@0.0.3")
     assert not links.compatible("a:b/c@0.0.3", "a:b/c@0.0.4")
+
+
+def test_a_component_that_runs_by_the_clock_is_run_by_the_host_although_it_is_fused_into_another(
+    folder: Path,
+) -> None:
+    manifest = app(folder, gateway=GATEWAY, processor=LINKED)
+    path = folder / "wisp.toml"
+    text = f'[[cron]]\nschedule = "0 * * * *"\ncomponent = "format"\n{path.read_text(encoding="utf-8")}'
+    timed = loads(text.replace('app.name = "cyber"\n', "") + '[app]\nname = "cyber"\n', path=path)
+
+    assert set(links.resolve(manifest, FOUND).groups) == {"gateway"}
+    assert set(links.resolve(timed, FOUND).groups) == {"gateway", "format"}

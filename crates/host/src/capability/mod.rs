@@ -4,10 +4,12 @@
 //! grants before it does anything, answers with its interface's own error when something was not granted, and says so with
 //! [`Grantee::deny`].
 
+mod blobstore;
 mod config;
 mod database;
 mod keyvalue;
 mod logging;
+mod sqlite;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -22,9 +24,11 @@ use database::{Database, Format, Place};
 
 /// All capabilities beyond WASI's own. What was not granted is there as well, and answers with its interface's error.
 pub(crate) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> {
+    blobstore::add_to_linker(linker)?;
     config::add_to_linker(linker)?;
     keyvalue::add_to_linker(linker)?;
-    logging::add_to_linker(linker)
+    logging::add_to_linker(linker)?;
+    sqlite::add_to_linker(linker)
 }
 
 /// Text that a guest wrote, as a string of TOML, for the grant that it lacks.

@@ -31,7 +31,8 @@ const LONGEST_NAME: usize = 100;
 pub(crate) struct Format {
     /// Written into each file, so that one kind of store is not taken for another.
     pub(crate) application: i32,
-    /// Statements that make a file of format `n + 1` of one of format `n`, from the empty file on.
+    /// Statements that make a file of format `n + 1` of one of format `n`, from the empty file on; none for a file whose
+    /// tables are made by a guest.
     pub(crate) steps: &'static [&'static str],
 }
 
@@ -157,6 +158,10 @@ fn format_of(connection: &Connection, path: &Path, format: &Format) -> Result<i3
         other => other,
     };
     if number(connection, "schema_version").map_err(refused)? == 0 {
+        return Ok(0);
+    }
+    if format.steps.is_empty() {
+        // A guest's own tables: what their format is, and where its number is kept, is the guest's.
         return Ok(0);
     }
     let path = path.display().to_string();
