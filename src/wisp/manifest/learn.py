@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from pydantic import ValidationError
 
-from wisp.manifest.capabilities import KINDS
 from wisp.manifest.grants import Grants
 from wisp.manifest.toml import write_key, write_value
 
@@ -73,6 +72,8 @@ def merged(granted: Grants, grant: str) -> Grants | None:
 
 def _both(kind: str, present: Any, more: Any) -> object:  # noqa: ANN401 - values of TOML
     """Put two values of a key together; where both say something of one thing, what is granted already stays as it is."""
+    if isinstance(more, bool):
+        return more
     if isinstance(more, dict):
         return {**more, **(present or {})}
     name = _NAMES.get(kind)
@@ -95,7 +96,7 @@ def _table(name: str, granted: Grants, denied: Sequence[Denied]) -> str:
         lines.append(f"# refused {times}: {_shown(one.interface)} for {_shown(one.target)}{_shown(nothing)}")
         granted = whole or granted
     written = granted.written()
-    lines += [_shown(f"{kind} = {write_value(written[kind])}") for kind in KINDS if kind in written]
+    lines += [_shown(f"{key} = {write_value(value)}") for key, value in written.items()]
     return "\n".join([*lines, ""])
 
 

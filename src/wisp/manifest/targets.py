@@ -86,10 +86,7 @@ def _host(text: str) -> tuple[TargetKind, str]:
     if re.fullmatch(r"[0-9.]+(/\d+)?", text):
         return "network", _network(text, IPv4Network)
     if text in _OF_SPIN:
-        message = (
-            f'"{text}" stands for the app itself in Spin only; here a component sends requests to another one over'
-            ' a link, `[component.NAME.link]` with `"http://other.internal" = "other"`'
-        )
+        message = f'"{text}" stands for the app itself in Spin\'s manifest; here that is `routes = true` beside `http`'
         raise ValueError(message)
     if "/" in text:
         message = f'"{text}" is neither a name nor a network such as "10.0.0.0/8"'

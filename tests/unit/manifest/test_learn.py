@@ -76,6 +76,8 @@ def test_each_component_has_a_table_of_its_own_and_one_that_was_refused_nothing_
             {"config": {"token": {"secret": "TOKEN"}}},
         ),
         ("", 'messaging = ["orders.created"]', {"messaging": ("orders.created",)}),
+        ("routes = true", "routes = true", {"routes": True}),
+        ('keyvalue = ["a"]', "routes = true", {"keyvalue": ("a",), "routes": True}),
         ("", 'sockets = ["udp://dns.example:53"]', {"sockets": ("udp://dns.example:53",)}),
     ],
 )
