@@ -100,9 +100,8 @@ def is_spin(data: Mapping[str, Any], path: Path) -> bool:
 def read_spin(data: dict[str, Any], text: str, path: Path, options: SpinOptions) -> Translation:
     """Put a manifest of Spin in our words."""
     config = None if options.runtime_config is None else runtime.load(options.runtime_config)
-    environment = {**variables.environment(path.parent, options.variables)}
-    if config is not None:
-        environment = {**config.variables(os.environ), **environment}
+    provided = None if config is None else config.variables(os.environ)
+    environment = variables.environment(path.parent, options.variables, provided)
     return translate(data, text, path, Settings(environment, tuple(options.variables), config))
 
 
