@@ -5,6 +5,7 @@ machine's Rust lacks the target, `scripts/rust-wasi.sh` sets one up in the cache
 
     http2     wasi:http 0.2, Rust: many behaviours, chosen by the last segment of the path
     http3     wasi:http 0.3, Rust: the same for streams, trailers and concurrency
+    capabilities  wasi:http 0.2, Rust: stores, configuration, logging, by the last two segments of the path
     go, c     wasi:http 0.2, with the guest libraries of Go and C
     command2  a command of WASI 0.2, Rust: verbs as arguments
     command3  a command of WASI 0.3, Rust: prints its arguments
@@ -12,6 +13,7 @@ machine's Rust lacks the target, `scripts/rust-wasi.sh` sets one up in the cache
     gateway3  wasi:http 0.3, Rust: its bodies go through the streams of filter3
     values    no service: echoes values of every type, misbehaves, has resources, calls its host; Rust
     hosted    no service: uses a resource that its host implements; Rust
+    job       no service: runs by the clock; what a run does, the variable JOB says; Rust
     flows     no service: asynchronous functions, streams and futures, several calls at once; Rust
     spies/*   a library that tries what it may not, in Rust and Python; a service that calls it; a vault that only that may reach
     types/*   values of every type, and resources: providers give them back, relays and keepers ask a provider, the front
@@ -33,6 +35,7 @@ from wisp.build.c import REQUIREMENT as ZIG
 from wisp.registry.cache import Cache
 
 Name = Literal[
+    "capabilities",
     "http2",
     "http3",
     "go",
@@ -43,6 +46,7 @@ Name = Literal[
     "flows",
     "gateway3",
     "hosted",
+    "job",
     "preview1",
     "values",
     "spies/rust-caller",

@@ -7,7 +7,7 @@ use wisp_wasi::{Allowance, Lines, Peers, State, Stream};
 
 use crate::capability::Grantee;
 use crate::locked::{LockedApp, LockedComponent};
-use crate::telemetry::{Log, Refusals, RequestId};
+use crate::telemetry::{Log, Refusals, RequestId, Whose};
 
 /// What all instances of one component have in common.
 #[derive(Debug)]
@@ -33,6 +33,14 @@ impl RequestLines {
     pub(crate) fn begin(&self, request: Option<RequestId>) {
         *self.request.lock().unwrap_or_else(PoisonError::into_inner) = request;
     }
+
+    fn whose(&self) -> Whose<'_> {
+        Whose {
+            app: Some(&self.app),
+            component: Some(&self.component),
+            id: *self.request.lock().unwrap_or_else(PoisonError::into_inner),
+        }
+    }
 }
 
 impl Lines for RequestLines {
@@ -41,9 +49,11 @@ impl Lines for RequestLines {
             Stream::Stdout => "stdout",
             Stream::Stderr => "stderr",
         };
-        let request = *self.request.lock().unwrap_or_else(PoisonError::into_inner);
-        self.log
-            .guest(&self.app, &self.component, request, stream, text);
+        self.log.guest(self.whose(), stream, text);
+    }
+
+    fn entry(&self, level: &str, context: &str, message: &str) {
+        self.log.entry(self.whose(), level, context, message);
     }
 }
 
@@ -65,6 +75,8 @@ impl Blueprint {
             limits: component.limits,
             state,
             refusals: Refusals::new(app.clone(), name.clone(), log.clone()),
+            log: log.clone(),
+            databases: Mutex::default(),
         });
         let allowance = Allowance {
             environment: component.environment.clone().into_iter().collect(),

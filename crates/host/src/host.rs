@@ -6,9 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use wasmtime::component::{Component, InstancePre, Linker};
-use wisp_wasi::{Peers, State};
+use wisp_wasi::{OWN_HOST, Peers, State};
 
 use crate::blueprint::Blueprint;
+use crate::capability;
 use crate::demand::{Demand, Image};
 use crate::engine::RunningEngine;
 use crate::error::HostError;
@@ -21,6 +22,7 @@ use crate::pool::{Place, Pool, PoolStatus, Share, Slots};
 use crate::settings::{Settings, Start};
 use crate::shutdown::Shutdown;
 use crate::telemetry::{Log, Metrics, Refusals};
+use crate::trigger::cron::{InProgress, Jobs, Ran, Run};
 use crate::trigger::fixed::{Fixed, Target};
 use crate::trigger::http::Server;
 use crate::trigger::router::{Route, Router};
@@ -32,6 +34,7 @@ const RETIREMENT: Duration = Duration::from_millis(500);
 #[derive(Debug)]
 pub struct Host {
     server: Server<Target>,
+    jobs: Jobs,
     pools: Vec<Arc<Pool>>,
     metrics: Metrics,
     log: Log,
@@ -53,7 +56,7 @@ impl Host {
         let log = Log::start(&settings.log, settings.worker);
         let mut loader = Loader::new(start, &log)?;
         let mut pools = Vec::new();
-        let mut routes = Vec::new();
+        let (mut routes, mut jobs) = (Vec::new(), Jobs::default());
         for app in apps {
             let made = loader.app(app)?;
             for route in &app.http {
@@ -65,6 +68,13 @@ impl Host {
                 };
                 routes.push(to(route, Arc::new(target)));
             }
+            for cron in &app.cron {
+                let pool = made.get(cron.component.as_str());
+                jobs.add(pool.ok_or_else(|| HostError::Component {
+                    component: cron.component.clone(),
+                    message: "[[cron]] names it, and it is not there".into(),
+                })?)?;
+            }
             pools.extend(made.into_values());
         }
         let table = Router::new(routes).map_err(wrong_routes)?;
@@ -72,13 +82,14 @@ impl Host {
         let server = Server::new(&settings.http, table, log.clone(), metrics.clone())?;
         Ok(Self {
             server,
+            jobs,
             pools,
             metrics,
             log,
         })
     }
 
-    /// Serves HTTP on `listener` until `shutdown` has drained every connection.
+    /// Serves HTTP on `listener` until `shutdown` has drained every connection, and no run is in progress any more.
     pub async fn serve(&self, listener: TcpListener, shutdown: Shutdown) -> Result<(), HostError> {
         let pools = self.pools.clone();
         let retirement = tokio::spawn(async move {
@@ -90,9 +101,18 @@ impl Host {
                 }
             }
         });
-        let served = self.server.serve(listener, shutdown).await;
+        let served = self.server.serve(listener, shutdown.clone()).await;
+        tokio::select! {
+            () = self.jobs.idle() => {}
+            () = shutdown.over() => {}
+        }
         retirement.abort();
         served
+    }
+
+    /// Does one run of a component that runs by the clock; it counts as in progress until what this gives is dropped.
+    pub fn run(&self, run: Run) -> impl Future<Output = (Ran, InProgress)> + use<> {
+        self.jobs.run(run)
     }
 
     /// Counters and what goes on now.
@@ -275,7 +295,8 @@ impl<'a> Loader<'a> {
             let component = app.components.get(name).ok_or_else(|| {
                 HostError::Links(format!("there is no component `{name}` to be linked to"))
             })?;
-            let called = links.values().flatten().any(|linked| *linked == name);
+            let by_clock = app.cron.iter().any(|cron| cron.component == name);
+            let called = by_clock || links.values().flatten().any(|linked| *linked == name);
             let around = (&pools, &neighbourhood);
             let pool = self.pool((app, name), component, around, called)?;
             pools.insert(name, pool);
@@ -320,8 +341,10 @@ impl Ground {
         let profile = kind.profile;
         let running =
             RunningEngine::new(kind, settings.compiler_strategy, demand, settings.workers)?;
-        let linker = wisp_wasi::linker(&running.engine, profile == Profile::Async)
-            .map_err(|error| HostError::Engine(format!("{error:#}")))?;
+        let wrong = |error: wasmtime::Error| HostError::Engine(format!("{error:#}"));
+        let concurrent = profile == Profile::Async;
+        let mut linker = wisp_wasi::linker(&running.engine, concurrent).map_err(wrong)?;
+        capability::add_to_linker(&mut linker).map_err(wrong)?;
         let slots = Slots::new(running.slots.clone());
         let place = Place {
             profile,
@@ -343,7 +366,8 @@ impl Ground {
         component: &LockedComponent,
         (pools, neighbourhood): Around<'_>,
     ) -> wasmtime::Result<Joined> {
-        let routes = component.grants.routes;
+        let mut granted = component.grants.http.iter();
+        let routes = granted.any(|target| target.host == OWN_HOST);
         if component.links.is_empty() && !routes {
             return Ok((self.linker.instantiate_pre(code)?, None));
         }

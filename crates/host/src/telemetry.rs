@@ -12,6 +12,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 pub use line::AccessLine;
+pub(crate) use line::Whose;
 pub use log::Log;
 pub use metrics::Metrics;
 pub(crate) use metrics::{Counters, Outcome};

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 Outcome = TypeVar("Outcome")
 
+_HANDLER = "wisp:cron/handler@0.1."
 _BUILDS = 2
 """Builds at once. Compilers of most languages use all processors by themselves, and much memory."""
 
@@ -141,6 +142,8 @@ async def assemble(path: Path, options: PrepareOptions, report: Report) -> Prepa
     )
     for name in _serving(manifest, linked):
         _require_http(name, compiled[name], alone=len(manifest.component) == 1)
+    for cron in manifest.cron:
+        _require_cron(cron.component, compiled[cron.component])
     await asyncio.to_thread(copies.stage, manifest)
     return PreparedApp(
         name=manifest.app.name,
@@ -244,9 +247,10 @@ async def _compiled(
 
 
 def _serving(manifest: Manifest, linked: Linked) -> list[str]:
-    """Return the components that must serve HTTP: all but those that others are linked to and no route leads to."""
+    """Return the components that must serve HTTP: all but those without a route that others are linked to, or that run by the clock."""
     routed = {trigger.component for trigger in manifest.http}
     libraries = {made.component for bridges in linked.bridges.values() for made in bridges.values()}
+    libraries |= {cron.component for cron in manifest.cron}
     return [name for name in linked.digests if name in routed or name not in libraries]
 
 
@@ -255,9 +259,21 @@ def _require_http(name: str, found: Artifact, *, alone: bool) -> None:
         return
     message = f"component {name} cannot serve HTTP: it exports {', '.join(found.info.exports) or 'nothing'}"
     hint = "it is a program: `wisp run` runs it"
-    if not found.info.command:
+    if any(export.startswith(_HANDLER) for export in found.info.exports):
+        hint = "it runs by the clock: say when, with [[cron]] in wisp.toml"
+    elif not found.info.command:
         hint = "it must export wasi:http/incoming-handler or wasi:http/handler"
         hint += "" if alone else ", or another component must be linked to it"
+    raise ComponentError(message, hint=hint, component=name)
+
+
+def _require_cron(name: str, found: Artifact) -> None:
+    if any(export.startswith(_HANDLER) for export in found.info.exports):
+        return
+    message = (
+        f"component {name} cannot run by the clock: it exports {', '.join(found.info.exports) or 'nothing'}"
+    )
+    hint = f"what [[cron]] names must export {_HANDLER}0"
     raise ComponentError(message, hint=hint, component=name)
 
 

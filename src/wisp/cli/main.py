@@ -63,6 +63,14 @@ COMMANDS = (
         ),
     ),
     Command(
+        "cron",
+        "Show when components run by the clock, or run one now",
+        (
+            ("wisp cron list", "the schedules of the app in this folder, and when they come next"),
+            ("wisp cron run cleanup", "run a component once, now, as its schedule would"),
+        ),
+    ),
+    Command(
         "compose",
         "Write an app, or several components, as one component",
         (
@@ -88,6 +96,14 @@ COMMANDS = (
             ("wisp inspect processor.wasm", "show it as a tree"),
             ("wisp inspect", "build the app in this folder, and show its components"),
             ("wisp inspect examples/polyglot --graph svg > app.svg", "draw a picture of it"),
+        ),
+    ),
+    Command(
+        "explain",
+        "Say what each component of an app may do, and why",
+        (
+            ("wisp explain", "all components of the app in this folder"),
+            ("wisp explain api --needs", "the grants that one of them needs, to paste into wisp.toml"),
         ),
     ),
     Command(

@@ -10,7 +10,7 @@ import asyncio
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from wisp.cli import errors, output
 from wisp.cli.parser import UsageError
@@ -23,11 +23,12 @@ from wisp.host.settings import HostSettings, HttpSettings, LogSettings, Start, T
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from wisp.cli.prepare import PreparedApp, PrepareOptions
     from wisp.errors import WispError
     from wisp.host.service import Listening
+    from wisp.host.settings import JsonObject
 
 MOST_WORKERS = 512
 
@@ -42,6 +43,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="folders with a wisp.toml or a spin.toml, such files, folders with one component, or .wasm files (default: this folder)",
     )
     _add_serving(parser)
+    _add_learning(parser)
     _add_preparing(parser)
     _add_http(parser)
     _add_spin(parser)
@@ -83,6 +85,19 @@ def _add_serving(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--no-access-log", action="store_true", help="no line for each request")
     group.add_argument(
         "--log-format", choices=("text", "json"), help="how log lines look (default: text on a terminal)"
+    )
+
+
+def _add_learning(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("grants")
+    group.add_argument(
+        "--learn",
+        action="store_true",
+        help="at the end, print the grants that components asked for and were refused, with those that they have, as"
+        " tables for wisp.toml. It grants nothing by itself: paste them, and repeat until nothing is missing",
+    )
+    group.add_argument(
+        "--learn-to", type=Path, metavar="FILE", help="the same, and write them to a file as well"
     )
 
 
@@ -139,6 +154,8 @@ def _add_http(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Serve, and return the exit code."""
     settings = _settings(arguments)
+    if (arguments.learn or arguments.learn_to) and len(arguments.paths) > 1:
+        raise UsageError("--learn learns for one app at a time")
     _variables(arguments)
     admin = None if arguments.no_admin else Address.parse(arguments.admin)
     command = _Up(arguments, settings)
@@ -166,6 +183,7 @@ class _Up:
             failed=self._failed,
             log=self._log,
             reloaded=self._reloaded,
+            denied=self._denied,
         )
 
     async def _prepare(self) -> Start:
@@ -178,7 +196,39 @@ class _Up:
         self._prepared = apps
         for remark in (remark for app in apps for remark in app.remarks):
             self._progress.say(f"note: {remark}")
-        return await asyncio.to_thread(_start, apps, self._arguments)
+        return await self._start(apps)
+
+    async def _start(self, apps: tuple[PreparedApp, ...]) -> Start:
+        locked = [app.locked for app in apps]
+        if len(apps) > 1:
+            from wisp.host.clashes import first_speaks, refuse_clashes  # noqa: PLC0415 - one app cannot clash
+
+            locked = first_speaks(locked)
+            await asyncio.to_thread(refuse_clashes, locked)
+        return Start(
+            apps=tuple([await self._resolved(app, one) for app, one in zip(apps, locked, strict=True)]),
+            artifacts={digest: artifact for app in apps for digest, artifact in app.artifacts.items()},
+            watch=tuple(path for app in apps for path in app.watch),
+        )
+
+    async def _resolved(self, app: PreparedApp, locked: JsonObject) -> JsonObject:
+        """Put values in the place of names."""
+        from wisp.cli import ground  # noqa: PLC0415 - while this loads, the workers start
+        from wisp.host.resolve import resolve  # noqa: PLC0415 - the same
+
+        given = ground.Given(
+            _variables(self._arguments), self._arguments.state, self._arguments.runtime_config
+        )
+        values: Mapping[str, str] = {}
+        if declared := cast("Mapping[str, JsonObject]", locked["secrets"]):
+            from wisp.host.secrets import secrets  # noqa: PLC0415 - few apps have any
+
+            values = await secrets(declared, app.folder, ground.environment(app.folder, given))
+        return resolve(locked, ground.place(app, given), values, missing=self._missing)
+
+    def _missing(self, component: str, variable: str, why: str) -> None:
+        message = f"component {component} was granted the environment variable {variable}, which {why}"
+        self._log.event("environment-missing", message, level="warn", component=component, variable=variable)
 
     def _listening(self, listening: Listening) -> None:
         self._served = self._prepared
@@ -190,6 +240,16 @@ class _Up:
         for change in changes(self._served, self._prepared):
             self._log.event("component-changed", change.message, level="info", **change.details)
         self._served = self._prepared
+
+    def _denied(self, denials: Sequence[Mapping[str, object]]) -> None:
+        target: Path | None = self._arguments.learn_to
+        if self._arguments.learn or target:
+            from wisp.cli.learned import learned  # noqa: PLC0415 - only when somebody wants to learn
+
+            text = learned(self._served[0], denials)
+            print(f"\n{text}", end="", file=sys.stderr)
+            if target is not None:
+                output.deliver(text, target)
 
     def _options(self) -> PrepareOptions:
         from wisp.cli.prepare import PrepareOptions  # noqa: PLC0415 - as above
@@ -211,27 +271,6 @@ class _Up:
     def _failed(self, error: WispError) -> None:
         for line in errors.describe(error):
             self._progress.say(line)
-
-
-def _start(apps: tuple[PreparedApp, ...], arguments: argparse.Namespace) -> Start:
-    from wisp.cli import ground  # noqa: PLC0415 - while this loads, the workers start
-    from wisp.host.resolve import resolve  # noqa: PLC0415 - the same
-
-    locked = [app.locked for app in apps]
-    if len(apps) > 1:
-        from wisp.host.clashes import first_speaks, refuse_clashes  # noqa: PLC0415 - one app cannot clash
-
-        refuse_clashes(locked := first_speaks(locked))
-    given = ground.Given(_variables(arguments), arguments.state, arguments.runtime_config)
-    places = [ground.place(app, given) for app in apps]
-    return Start(
-        apps=tuple(
-            resolve(one, place, ground.environment(place.folder, given))
-            for one, place in zip(locked, places, strict=True)
-        ),
-        artifacts={digest: artifact for app in apps for digest, artifact in app.artifacts.items()},
-        watch=tuple(path for app in apps for path in app.watch),
-    )
 
 
 def _variables(arguments: argparse.Namespace) -> dict[str, str]:

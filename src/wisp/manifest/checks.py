@@ -36,6 +36,7 @@ def check(data: Mapping[str, Any], places: Mapping[KeyPath, Place]) -> Iterator[
         "http", [(index, trigger.component) for index, trigger in triggers if trigger.component], components
     )
     yield from _unknown_components("cron", list(_scheduled(data)), components)
+    yield from _equal_schedules(data, places)
     yield from _equal_routes(triggers, places)
     yield from _unknown_overrides(_table(data.get("profile")), components)
     yield from _wrong_links(components)
@@ -137,6 +138,18 @@ def _scheduled(data: Mapping[str, Any]) -> Iterator[tuple[int, str]]:
         component = _table(trigger).get("component")
         if isinstance(component, str):
             yield index, component
+
+
+def _equal_schedules(data: Mapping[str, Any], places: Mapping[KeyPath, Place]) -> Iterator[Problem]:
+    first: dict[tuple[str, ...], int] = {}
+    for index, component in _scheduled(data):
+        table = _table(data["cron"][index])
+        key = (component, " ".join(str(table.get("schedule")).split()), str(table.get("timezone", "UTC")))
+        if key in first:
+            place = places.get(("cron", first[key], "schedule"))
+            where = "" if place is None else f", as in line {place.value.line}"
+            yield Problem(("cron", index, "schedule"), f"{component} has this schedule already{where}")
+        first.setdefault(key, index)
 
 
 def _unknown_components(

@@ -6,14 +6,18 @@ Kept apart from `models` because these tables are what a reader of a manifest lo
 from __future__ import annotations
 
 import re
-from typing import Annotated, Final, Self, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, Final, Self, TypeAlias
 
 from pydantic import AfterValidator, BeforeValidator, Field, Strict, model_validator
+from pydantic_core import PydanticKnownError
 
 from wisp.manifest.table import Table
 from wisp.manifest.targets import HTTP_SCHEMES, SOCKET_SCHEMES, TARGET_PATTERN, Target, parse_target
 from wisp.manifest.templates import split
 from wisp.manifest.values import RelativePath, StoreName, distinct, parse_variable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _SUBJECT: Final = re.compile(r"([A-Za-z0-9_-]+|\*)(\.([A-Za-z0-9_-]+|\*))*(\.>)?|>")
 _MOUNT_PATTERN: Final = r"^/([^/\x00]+(/[^/\x00]+)*)?$"
@@ -30,11 +34,17 @@ def _socket_target(text: str) -> str:
 
 
 def _http(value: object) -> object:
-    return {"to": value} if isinstance(value, str) else value
+    return {"to": value} if isinstance(value, str) else _table(value)
 
 
 def _config(value: object) -> object:
-    return {"value": value} if isinstance(value, str) else value
+    return {"value": value} if isinstance(value, str) else _table(value)
+
+
+def _table(value: object) -> object:
+    if not isinstance(value, dict | Table):
+        raise PydanticKnownError("string_type")
+    return value
 
 
 def _mount(text: str) -> str:
@@ -204,13 +214,8 @@ class Grants(Table):
     ] = Field(
         default=(),
         description="Where it may send HTTP requests. A name never leads to an address of a private network or of this"
-        " machine, unless that address is granted too.",
+        " machine, unless that address is granted too. `http://self.alt` is its own app, where the app's routes lead.",
         examples=[["https://api.example.com", "https://*.shop.example:8443", "http://10.0.0.0/8:9000-9010"]],
-    )
-    routes: bool = Field(
-        default=False,
-        description="Whether it may send requests to its own app, by the app's routes: to `http://self.alt/...`, or to no"
-        " host.",
     )
     sockets: Annotated[tuple[SocketTarget, ...], Strict(strict=False)] = Field(
         default=(),
@@ -256,3 +261,28 @@ class Grants(Table):
         description="Values that it reads by key (`wasi:config`): text, or the name of a secret.",
         examples=[{"greeting": "hi", "token": {"secret": "API_TOKEN"}}],
     )
+
+    @classmethod
+    def of_locked(cls, locked: Mapping[str, Any]) -> Self:
+        """Return the grants of a component of a locked app."""
+        own = HttpGrant.model_fields.keys() - {"to"}
+        return cls(
+            **{
+                kind: locked[kind] for kind in ("environment", "keyvalue", "blobstore", "sqlite", "messaging")
+            },
+            http=tuple(
+                HttpGrant(to=target["text"], **{key: target[key] for key in own}) for target in locked["http"]
+            ),
+            sockets=tuple(target["text"] for target in locked["sockets"]),
+            files=tuple(FileGrant(**folder) for folder in locked["files"]),
+            config={key: ConfigValue(**value) for key, value in locked["config"].items()},
+        )
+
+    def written(self) -> dict[str, object]:
+        """Return what is granted as a manifest writes it, in the shortest form."""
+        given = self.model_dump(exclude_defaults=True)
+        if self.http:
+            given["http"] = tuple(one["to"] if len(one) == 1 else one for one in given["http"])
+        if self.config:
+            given["config"] = {key: one.get("value", one) for key, one in given["config"].items()}
+        return given

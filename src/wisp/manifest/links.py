@@ -86,7 +86,7 @@ class Plan:
     """By component that has links."""
 
     groups: Mapping[str, Group]
-    """By component that the host runs: those with a route, those that are called over a bridge, those that nothing is linked to."""
+    """By component that the host runs: those with a trigger, those that are called over a bridge, those that nothing is linked to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -366,6 +366,6 @@ def _group(entry: str, links: Mapping[str, tuple[Link, ...]]) -> Group:
 def _entries(manifest: Manifest, links: Mapping[str, tuple[Link, ...]]) -> tuple[str, ...]:
     all_links = [link for made in links.values() for link in made]
     targets = {link.component for link in all_links}
-    run = {trigger.component for trigger in manifest.http}
+    run = {trigger.component for trigger in manifest.http} | {cron.component for cron in manifest.cron}
     run |= {link.component for link in all_links if link.mode == "bridged"}
     return tuple(name for name in manifest.component if name in run or name not in targets)

@@ -19,7 +19,7 @@ from wisp.manifest.units import to_milliseconds
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from wisp.manifest.grants import Grants, HttpGrant
+    from wisp.manifest.grants import FileGrant, Grants, HttpGrant
     from wisp.manifest.links import Link
     from wisp.manifest.models import Component, Limits, Manifest
 
@@ -136,7 +136,6 @@ class LockedGrants(_Locked):
     """What a component may use."""
 
     http: tuple[LockedTarget, ...]
-    routes: bool
     sockets: tuple[LockedTarget, ...]
     environment: tuple[str, ...]
     files: tuple[LockedFolder, ...]
@@ -247,13 +246,13 @@ def _secrets(manifest: Manifest, run: Mapping[str, Component]) -> dict[str, Lock
 
 def _folders(manifest: Manifest, name: str) -> tuple[LockedFolder, ...]:
     return tuple(
-        LockedFolder(
-            source=folder.source or copies.place(manifest.folder, name, folder),
-            mount=folder.mount,
-            write=folder.write,
-        )
+        _folder(folder, folder.source or copies.place(manifest.folder, name, folder))
         for folder in manifest.component[name].grants.files
     )
+
+
+def _folder(granted: FileGrant, source: str) -> LockedFolder:
+    return LockedFolder(source=source, mount=granted.mount, write=granted.write)
 
 
 def _component(
@@ -263,7 +262,7 @@ def _component(
     return LockedComponent(
         digest=digest,
         environment=component.environment,
-        grants=_grants(component.grants, folders),
+        grants=_grants(component.grants).model_copy(update={"files": folders}),
         limits=_limits(component.limits),
         instances=LockedInstances(
             reuse=instances.reuse,
@@ -286,13 +285,12 @@ def _limits(limits: Limits) -> LockedLimits:
     )
 
 
-def _grants(grants: Grants, folders: tuple[LockedFolder, ...]) -> LockedGrants:
+def _grants(grants: Grants) -> LockedGrants:
     return LockedGrants(
         http=tuple(_http(grant) for grant in grants.http),
-        routes=grants.routes,
         sockets=tuple(_target(text, parse_target(text, SOCKET_SCHEMES)) for text in grants.sockets),
         environment=grants.environment,
-        files=folders,
+        files=tuple(_folder(folder, folder.source or "") for folder in grants.files),
         keyvalue=grants.keyvalue,
         blobstore=grants.blobstore,
         sqlite=grants.sqlite,

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any, Final, get_args
 from pydantic import BaseModel
 
 from wisp.errors import ManifestError
-from wisp.manifest.models import Manifest
+from wisp.manifest.grants import Grants
+from wisp.manifest.models import Component, ComponentOverride, Limits, Manifest
 from wisp.manifest.positions import Place, Position
 from wisp.manifest.toml import write_key, write_value
 
@@ -55,6 +56,27 @@ _MESSAGES: Final = {
     "string_too_short": "must not be empty",
     "literal_error": "must be {expected}",
 }
+
+
+_ELSEWHERE: Final = {
+    "allowed_http_hosts": "grants.http",
+    "allowed_outbound_hosts": "grants.http",
+    "key_value_stores": "grants.keyvalue",
+    "sqlite_databases": "grants.sqlite",
+    "dependencies": "link",
+    "variables": "grants.config",
+    **{limit: f"limits.{limit}" for limit in Limits.model_fields},
+    **{kind: f"grants.{kind}" for kind in Grants.model_fields if kind != "environment"},
+}
+"""By what somebody may write into the table of a component, as in Spin's manifest or a level too high: what it is here."""
+
+_ELSEWHERE_AT_TOP: Final = {
+    "application": "here that is `[app]`",
+    "spin_manifest_version": "a manifest of Spin is called spin.toml, here too",
+    "trigger": "here that is `[[http]]` or `[[cron]]`",
+    "variables": "here that is `grants.config` of a component, and `[secrets]`",
+}
+"""By what Spin has at the top: what it is here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,14 +164,20 @@ def _problem(details: ErrorDetails, data: object, root: type[BaseModel], tags: f
     on_key = details["loc"][-1:] == ("[key]",)
     path = _path(details["loc"][:-1] if on_key else details["loc"], data, tags)
     if kind == "extra_forbidden":
-        return Problem(
-            path,
-            f"unknown key; {nearest(str(path[-1]), _keys(path[:-1], root), what='keys here')}",
-            on_key=True,
-        )
+        return Problem(path, f"unknown key; {_known(path, root)}", on_key=True)
     if kind == "missing":
         return Problem(path, f"missing; {_missing(path, root)}")
     return Problem(path, _message(details), on_key=on_key)
+
+
+def _known(path: KeyPath, root: type[BaseModel]) -> str:
+    """Say what is written in place of an unknown key."""
+    key, around = str(path[-1]), path[:-1]
+    if root is Manifest and not around and key in _ELSEWHERE_AT_TOP:
+        return _ELSEWHERE_AT_TOP[key]
+    if _table(around, root) in (Component, ComponentOverride) and key in _ELSEWHERE:
+        return f"here that is `{_ELSEWHERE[key]}`"
+    return nearest(key, _keys(around, root), what="keys here")
 
 
 def _message(details: ErrorDetails) -> str:

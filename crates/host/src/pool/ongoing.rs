@@ -119,14 +119,14 @@ impl CalledInstances {
         } = self.stock.blueprint.as_ref();
         fate.lose(format!("`{component}`: {error}"));
         if sent.load(Ordering::Acquire) {
-            log.failed_call(app, component, &error.to_string());
+            log.fault(app, component, &error.to_string());
         }
         Err(error)
     }
 
     async fn work(&self, begun: Begun, reply: Reply) -> Result<(), InvokeError> {
         let fate = begun.fate.clone();
-        let (mut called, function) = self.take(&begun.function).await?;
+        let (mut called, function) = self.take(&begun.function, None).await?;
         let outcome = called
             .store
             .run_concurrent(async |accessor| converse(accessor, &function, begun, reply).await)

@@ -49,6 +49,12 @@ pub(super) enum Event<'a> {
         stream: &'a str,
         message: &'a str,
     },
+    Entry {
+        whose: Whose<'a>,
+        level: &'a str,
+        context: &'a str,
+        message: &'a str,
+    },
     Worker {
         whose: Whose<'a>,
         level: &'a str,
@@ -75,10 +81,10 @@ fn refusal(whose: Whose<'_>, denial: Denial<'_>) -> String {
 
 /// What a line is about; nothing of it when a process speaks about itself.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Whose<'a> {
-    pub(super) app: Option<&'a str>,
-    pub(super) component: Option<&'a str>,
-    pub(super) id: Option<RequestId>,
+pub(crate) struct Whose<'a> {
+    pub(crate) app: Option<&'a str>,
+    pub(crate) component: Option<&'a str>,
+    pub(crate) id: Option<RequestId>,
 }
 
 impl Whose<'_> {
@@ -127,6 +133,18 @@ impl Style {
                 out.write_str(",\"level\":\"info\",\"kind\":\"guest\"")?;
                 whose.json(out)?;
                 json_text(out, "stream", stream)?;
+                json_text(out, "message", message)?;
+            }
+            Event::Entry {
+                whose,
+                level,
+                context,
+                message,
+            } => {
+                json_text(out, "level", level)?;
+                out.write_str(",\"kind\":\"guest\"")?;
+                whose.json(out)?;
+                json_text(out, "context", context)?;
                 json_text(out, "message", message)?;
             }
             Event::Worker {
@@ -201,6 +219,23 @@ impl Style {
                 write!(out, " {:<10} ", whose.component.unwrap_or("-"))?;
                 self.paint(out, color, format_args!("|"))?;
                 write!(out, " {}", Printable(message))
+            }
+            Event::Entry {
+                whose,
+                level,
+                context,
+                message,
+            } => {
+                let color = match *level {
+                    "error" | "critical" => Color::Red,
+                    "warning" => Color::Yellow,
+                    _ => Color::Dim,
+                };
+                write!(out, " {:<10} ", whose.component.unwrap_or("-"))?;
+                self.paint(out, color, format_args!("{level}"))?;
+                let between = if context.is_empty() { "" } else { ": " };
+                let context = Printable(context);
+                write!(out, ": {context}{between}{}", Printable(message))
             }
             Event::Worker {
                 whose,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
 
 from wisp.errors import ManifestError
 from wisp.host.resolve import Place, resolve
+from wisp.host.secrets import secrets
 from wisp.manifest.load import SpinOptions, loads
 from wisp.manifest.locked import lock_app
 from wisp.manifest.spin.variables import dotenv, environment
@@ -38,8 +40,9 @@ def served(folder: Path, options: SpinOptions) -> tuple[dict[str, str], list[str
     manifest = loads(MANIFEST, path=folder / "spin.toml", spin_options=options)
     locked = lock_app(manifest, {"a": "sha256:" + "d" * 64}).to_data()
     assert "hidden" not in str(locked)
-    app = resolve(locked, Place(folder, folder), environment(folder, options.variables))
-    grants = app["components"]["a"]["grants"]  # type: ignore[index,call-overload]
+    values = asyncio.run(secrets(locked["secrets"], folder, environment(folder, options.variables)))
+    app = resolve(locked, Place(folder, folder), values)
+    grants = app["components"]["a"]["grants"]  # type: ignore[index]
     return grants["config"], [target["text"] for target in grants["http"]]
 
 
