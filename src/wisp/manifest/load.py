@@ -93,8 +93,8 @@ def loads(
 
 
 def is_spin(data: Mapping[str, Any], path: Path) -> bool:
-    """Whether a document is a manifest of Spin."""
-    return path.name == spin.FILE_NAME or any(key in data for key in _SPIN_KEYS)
+    """Whether a document is a manifest of Spin. What is called as ours is, is meant to be one of ours."""
+    return path.name == spin.FILE_NAME or (path.name != FILE_NAME and any(key in data for key in _SPIN_KEYS))
 
 
 def read_spin(data: dict[str, Any], text: str, path: Path, options: SpinOptions) -> Translation:
