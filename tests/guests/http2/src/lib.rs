@@ -3,6 +3,7 @@
 //! The last segment of the path chooses, whatever the route is; numbers come from the query: `/slow?ms=20`.
 
 mod message;
+mod passing;
 
 use std::io::{Read, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -43,6 +44,10 @@ impl wasip2::exports::http::incoming_handler::Guest for Guest {
             ),
             "environment" => environment(out),
             "files" => files(out),
+            "pass" => match passing::pass(query.0) {
+                Ok((status, body)) => text(out, status, "application/json", &body),
+                Err(error) => text(out, 200, "text/plain", error.as_bytes()),
+            },
             "unread" => text(out, 200, "text/plain", b"unread"),
             _ => text(out, 200, "text/plain", b"Hello, world!"),
         }
