@@ -11,7 +11,7 @@ import json
 import sys
 from datetime import UTC, datetime
 from itertools import islice
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from wisp.cli import output
 from wisp.cli.parser import Subcommand, UsageError, add_app, add_commands
@@ -25,7 +25,7 @@ from wisp.host.supervisor import Supervisor
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
     from pathlib import Path
 
     from wisp.cli.prepared import PreparedApp
@@ -57,8 +57,7 @@ def _list(arguments: argparse.Namespace) -> int:
 
     if arguments.count < 1:
         raise UsageError("--count must be at least 1")
-    manifest = find(arguments.path, PrepareOptions(profile=arguments.profile))
-    now = datetime.now(UTC)
+    manifest, now = find(arguments.path, PrepareOptions(profile=arguments.profile)), datetime.now(UTC)
     found = [(job, tuple(islice(job.planned(now), arguments.count))) for job in _jobs(manifest)]
     if arguments.json:
         print(json.dumps([_data(job, moments) for job, moments in found], indent=2))
@@ -158,12 +157,10 @@ async def _recover(digest: str) -> JsonObject:
 
 
 async def _start(app: PreparedApp, state: Path | None) -> Start:
-    from wisp.host.resolve import Place, resolve  # noqa: PLC0415 - not for a list
-    from wisp.host.secrets import secrets  # noqa: PLC0415 - not for a list
+    from wisp.cli import ground  # noqa: PLC0415 - not for a list
 
-    place = Place.of(app.name, app.folder, state)
-    values = await secrets(cast("Mapping[str, JsonObject]", app.locked["secrets"]), app.folder)
-    return Start(apps=(resolve(app.locked, place, values),), artifacts=app.artifacts)
+    told = await ground.resolved(app, app.locked, ground.Given({}, state, None))
+    return Start(apps=(told,), artifacts=app.artifacts)
 
 
 def _job(component: str, start: Start) -> Job:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from wisp.errors import ManifestError
-from wisp.host.resolve import Place
+from wisp.host.resolve import Place, resolve
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
     from wisp.cli.prepared import PreparedApp
+    from wisp.host.resolve import Missing
+    from wisp.host.settings import JsonObject
     from wisp.manifest.spin.runtime import RuntimeConfig
 
 
@@ -28,6 +31,24 @@ class Given:
     runtime_config: Path | None
 
 
+async def resolved(
+    app: PreparedApp, locked: JsonObject, given: Given, *, missing: Missing = lambda *_: None
+) -> JsonObject:
+    """Return what workers are told of an app: with values in the place of names.
+
+    Raises:
+        ManifestError: a secret is not there, or a store has its file elsewhere.
+
+    """
+    values: Mapping[str, str] = {}
+    if declared := cast("Mapping[str, JsonObject]", locked["secrets"]):
+        from wisp.host.secrets import secrets  # noqa: PLC0415 - few apps have any
+
+        values = await secrets(declared, app.folder, environment(app.folder, given))
+    place = await asyncio.to_thread(_place, app, given)
+    return resolve(locked, place, values, missing=missing)
+
+
 def environment(folder: Path, given: Given) -> Mapping[str, str]:
     """Return the variables that an app's secrets may come from: ours, and those that Spin would look at."""
     from wisp.manifest.spin import variables  # noqa: PLC0415 - slow to import, and most apps do without
@@ -37,7 +58,7 @@ def environment(folder: Path, given: Given) -> Mapping[str, str]:
     return variables.environment(folder, given.variables, provided)
 
 
-def place(app: PreparedApp, given: Given) -> Place:
+def _place(app: PreparedApp, given: Given) -> Place:
     """Return where an app is, and put the files of its stores where a `runtime-config.toml` has them."""
     config = _config(given)
     state = given.state

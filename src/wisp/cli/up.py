@@ -10,7 +10,7 @@ import asyncio
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from wisp.cli import errors, output
 from wisp.cli.parser import UsageError
@@ -203,8 +203,7 @@ class _Up:
         if len(apps) > 1:
             from wisp.host.clashes import first_speaks, refuse_clashes  # noqa: PLC0415 - one app cannot clash
 
-            locked = first_speaks(locked)
-            await asyncio.to_thread(refuse_clashes, locked)
+            await asyncio.to_thread(refuse_clashes, locked := first_speaks(locked))
         return Start(
             apps=tuple([await self._resolved(app, one) for app, one in zip(apps, locked, strict=True)]),
             artifacts={digest: artifact for app in apps for digest, artifact in app.artifacts.items()},
@@ -212,19 +211,11 @@ class _Up:
         )
 
     async def _resolved(self, app: PreparedApp, locked: JsonObject) -> JsonObject:
-        """Put values in the place of names."""
         from wisp.cli import ground  # noqa: PLC0415 - while this loads, the workers start
-        from wisp.host.resolve import resolve  # noqa: PLC0415 - the same
 
-        given = ground.Given(
-            _variables(self._arguments), self._arguments.state, self._arguments.runtime_config
-        )
-        values: Mapping[str, str] = {}
-        if declared := cast("Mapping[str, JsonObject]", locked["secrets"]):
-            from wisp.host.secrets import secrets  # noqa: PLC0415 - few apps have any
-
-            values = await secrets(declared, app.folder, ground.environment(app.folder, given))
-        return resolve(locked, ground.place(app, given), values, missing=self._missing)
+        arguments = self._arguments
+        given = ground.Given(_variables(arguments), arguments.state, arguments.runtime_config)
+        return await ground.resolved(app, locked, given, missing=self._missing)
 
     def _missing(self, component: str, variable: str, why: str) -> None:
         message = f"component {component} was granted the environment variable {variable}, which {why}"

@@ -77,7 +77,10 @@ def _component(
     grants = dict(component["grants"])
     variables = {name: _readable(environment.get(name)) for name in grants.pop("environment")}
     named = {name: value for name, value in variables.items() if value is not None}
-    grants["files"] = [{**mount, "source": str(folder / mount["source"])} for mount in grants["files"]]
+    grants["files"] = [
+        {"source": str(folder / mount["source"]), "mount": mount["mount"], "write": mount["write"]}
+        for mount in grants["files"]
+    ]
     grants["http"] = [_target(target, folder) for target in grants["http"]]
     grants["config"] = {key: _value(value, secrets) for key, value in grants["config"].items()}
     return {**component, "environment": {**named, **component["environment"]}, "grants": grants}

@@ -49,7 +49,7 @@ async def secrets(
     found = {}
     for name, source in declared.items():
         variable, file, command = (source[key] for key in ("environment", "file", "command"))
-        if variable and source["default"] is not None and variable not in environment:
+        if variable and variable not in environment and source["default"] is not None:
             found[name] = str(source["default"])
         elif variable:
             found[name] = _from_environment(name, str(variable), environment)

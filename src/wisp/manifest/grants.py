@@ -274,7 +274,10 @@ class Grants(Table):
                 HttpGrant(to=target["text"], **{key: target[key] for key in own}) for target in locked["http"]
             ),
             sockets=tuple(target["text"] for target in locked["sockets"]),
-            files=tuple(FileGrant(**folder) for folder in locked["files"]),
+            files=tuple(
+                FileGrant(**{**folder, "source": None if folder["include"] else folder["source"]})
+                for folder in locked["files"]
+            ),
             config={key: ConfigValue(**value) for key, value in locked["config"].items()},
         )
 

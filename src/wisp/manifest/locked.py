@@ -19,7 +19,7 @@ from wisp.manifest.units import to_milliseconds
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from wisp.manifest.grants import FileGrant, Grants, HttpGrant
+    from wisp.manifest.grants import Grants, HttpGrant
     from wisp.manifest.links import Link
     from wisp.manifest.models import Component, Limits, Manifest
 
@@ -104,6 +104,13 @@ class LockedTarget(_Locked):
     key: str | None
 
 
+class LockedCopy(_Locked):
+    """A file or folder that a component sees elsewhere."""
+
+    source: str
+    to: str
+
+
 class LockedFolder(_Locked):
     """A folder that a component sees."""
 
@@ -112,6 +119,10 @@ class LockedFolder(_Locked):
 
     mount: str
     write: bool
+    include: tuple[str | LockedCopy, ...]
+    """What `source` is a copy of; empty when it is the folder itself. Workers are not told."""
+
+    exclude: tuple[str, ...]
 
 
 class LockedValue(_Locked):
@@ -211,7 +222,9 @@ def lock_app(
         cron=tuple(LockedCron(**cron.model_dump()) for cron in manifest.cron),
         secrets=_secrets(manifest, run),
         components={
-            name: _component(component, digests[name], carried.get(name, {}), _folders(manifest, name))
+            name: _component(
+                component, digests[name], carried.get(name, {}), _folders(manifest, name, component.grants)
+            )
             for name, component in run.items()
         },
     )
@@ -244,15 +257,19 @@ def _secrets(manifest: Manifest, run: Mapping[str, Component]) -> dict[str, Lock
     return secrets
 
 
-def _folders(manifest: Manifest, name: str) -> tuple[LockedFolder, ...]:
+def _folders(manifest: Manifest, name: str, grants: Grants) -> tuple[LockedFolder, ...]:
     return tuple(
-        _folder(folder, folder.source or copies.place(manifest.folder, name, folder))
-        for folder in manifest.component[name].grants.files
+        LockedFolder(
+            source=folder.source or copies.place(manifest.folder, name, folder),
+            mount=folder.mount,
+            write=folder.write,
+            include=tuple(
+                one if isinstance(one, str) else LockedCopy(**one.model_dump()) for one in folder.include
+            ),
+            exclude=folder.exclude,
+        )
+        for folder in grants.files
     )
-
-
-def _folder(granted: FileGrant, source: str) -> LockedFolder:
-    return LockedFolder(source=source, mount=granted.mount, write=granted.write)
 
 
 def _component(
@@ -262,7 +279,7 @@ def _component(
     return LockedComponent(
         digest=digest,
         environment=component.environment,
-        grants=_grants(component.grants).model_copy(update={"files": folders}),
+        grants=_grants(component.grants, folders),
         limits=_limits(component.limits),
         instances=LockedInstances(
             reuse=instances.reuse,
@@ -285,12 +302,12 @@ def _limits(limits: Limits) -> LockedLimits:
     )
 
 
-def _grants(grants: Grants) -> LockedGrants:
+def _grants(grants: Grants, folders: tuple[LockedFolder, ...]) -> LockedGrants:
     return LockedGrants(
         http=tuple(_http(grant) for grant in grants.http),
         sockets=tuple(_target(text, parse_target(text, SOCKET_SCHEMES)) for text in grants.sockets),
         environment=grants.environment,
-        files=tuple(_folder(folder, folder.source or "") for folder in grants.files),
+        files=folders,
         keyvalue=grants.keyvalue,
         blobstore=grants.blobstore,
         sqlite=grants.sqlite,

@@ -74,7 +74,7 @@ class Container:
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self._container: containers.Container | None = None
+        self._container = _host.Kept(lambda: _open(name))
 
     def __repr__(self) -> str:
         return f"blobstore.container({self.name!r})"
@@ -165,15 +165,16 @@ class Container:
     def _asked(self) -> Iterator[containers.Container]:
         """Hold the container, and turn the interface's errors into ours."""
         with _words():
-            if self._container is None:
-                there = blobs.container_exists(self.name)
-                self._container = (blobs.get_container if there else blobs.create_container)(self.name)
-            yield self._container
+            yield self._container.get()
 
 
 def container(name: str) -> Container:
     """Return a container of blobs, by the name that the manifest grants."""
     return Container(name)
+
+
+def _open(name: str) -> containers.Container:
+    return (blobs.get_container if blobs.container_exists(name) else blobs.create_container)(name)
 
 
 class _Reader(io.RawIOBase):

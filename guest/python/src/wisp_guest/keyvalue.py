@@ -86,7 +86,7 @@ class Store:
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self._bucket: stores.Bucket | None = None
+        self._bucket = _host.Kept(lambda: stores.open(name))
 
     def __repr__(self) -> str:
         return f"keyvalue.open({self.name!r})"
@@ -221,9 +221,7 @@ class Store:
     def _asked(self, key: str = "") -> Iterator[stores.Bucket]:
         """Hold the store, and turn the interface's errors into ours."""
         try:
-            if self._bucket is None:
-                self._bucket = stores.open(self.name)
-            yield self._bucket
+            yield self._bucket.get()
         except Err as error:
             raise _error(error.value, self.name, key) from None
 
