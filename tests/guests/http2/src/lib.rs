@@ -4,6 +4,7 @@
 
 mod message;
 mod outside;
+mod passing;
 
 use std::io::{Read, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -52,6 +53,10 @@ impl wasip2::exports::http::incoming_handler::Guest for Guest {
             }
             "socket" => json(out, outside::socket(&outside::asked(&request))),
             "sockets" => json(out, outside::sockets(&outside::asked(&request))),
+            "pass" => match passing::pass(query.0) {
+                Ok((status, body)) => text(out, status, "application/json", &body),
+                Err(error) => text(out, 200, "text/plain", error.as_bytes()),
+            },
             "unread" => text(out, 200, "text/plain", b"unread"),
             _ => text(out, 200, "text/plain", b"Hello, world!"),
         }
