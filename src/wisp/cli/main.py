@@ -125,6 +125,17 @@ COMMANDS = (
         ),
     ),
     Command(
+        "convert",
+        "Write the wisp.toml that a spin.toml means",
+        (
+            (
+                "wisp convert",
+                "write wisp.toml beside the spin.toml in this folder, and list what has no equal",
+            ),
+            ("wisp convert ../shop/spin.toml --output -", "print it"),
+        ),
+    ),
+    Command(
         "doctor",
         "Check this machine: tools, limits, port, cache",
         (

@@ -10,7 +10,7 @@ import asyncio
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from wisp.cli import errors, output
 from wisp.cli.parser import UsageError
@@ -40,12 +40,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
         nargs="*",
         type=Path,
         metavar="PATH",
-        help="folders with a wisp.toml, folders with one component, or .wasm files (default: this folder)",
+        help="folders with a wisp.toml or a spin.toml, such files, folders with one component, or .wasm files (default: this folder)",
     )
     _add_serving(parser)
     _add_learning(parser)
     _add_preparing(parser)
     _add_http(parser)
+    _add_spin(parser)
 
 
 def _add_serving(parser: argparse.ArgumentParser) -> None:
@@ -108,6 +109,20 @@ def _add_preparing(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--locked", action="store_true", help="fail rather than change wisp.lock")
 
 
+def _add_spin(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("apps of Spin")
+    group.add_argument(
+        "--variable",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="the value of a variable of a spin.toml; may be repeated",
+    )
+    group.add_argument(
+        "--runtime-config", type=Path, metavar="FILE", help="a runtime-config.toml of Spin, for a spin.toml"
+    )
+
+
 def _add_http(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("HTTP")
     group.add_argument(
@@ -141,6 +156,7 @@ def run(arguments: argparse.Namespace) -> int:
     settings = _settings(arguments)
     if (arguments.learn or arguments.learn_to) and len(arguments.paths) > 1:
         raise UsageError("--learn learns for one app at a time")
+    _variables(arguments)
     admin = None if arguments.no_admin else Address.parse(arguments.admin)
     command = _Up(arguments, settings)
     return asyncio.run(Service(settings, command.around(), admin=admin, watch=arguments.watch).run())
@@ -178,30 +194,28 @@ class _Up:
         finally:
             self._progress.close()
         self._prepared = apps
+        for remark in (remark for app in apps for remark in app.remarks):
+            self._progress.say(f"note: {remark}")
         return await self._start(apps)
 
     async def _start(self, apps: tuple[PreparedApp, ...]) -> Start:
+        locked = [app.locked for app in apps]
         if len(apps) > 1:
-            from wisp.host.clashes import refuse_clashes  # noqa: PLC0415 - one app cannot clash
+            from wisp.host.clashes import first_speaks, refuse_clashes  # noqa: PLC0415 - one app cannot clash
 
-            await asyncio.to_thread(refuse_clashes, [app.locked for app in apps])
+            await asyncio.to_thread(refuse_clashes, locked := first_speaks(locked))
         return Start(
-            apps=tuple([await self._resolved(app) for app in apps]),
+            apps=tuple([await self._resolved(app, one) for app, one in zip(apps, locked, strict=True)]),
             artifacts={digest: artifact for app in apps for digest, artifact in app.artifacts.items()},
             watch=tuple(path for app in apps for path in app.watch),
         )
 
-    async def _resolved(self, app: PreparedApp) -> JsonObject:
-        """Put values in the place of names."""
-        from wisp.host.resolve import Place, resolve  # noqa: PLC0415 - while this loads, the workers start
+    async def _resolved(self, app: PreparedApp, locked: JsonObject) -> JsonObject:
+        from wisp.cli import ground  # noqa: PLC0415 - while this loads, the workers start
 
-        values: Mapping[str, str] = {}
-        if declared := cast("Mapping[str, JsonObject]", app.locked["secrets"]):
-            from wisp.host.secrets import secrets  # noqa: PLC0415 - few apps have any
-
-            values = await secrets(declared, app.folder)
-        place = Place.of(app.name, app.folder, self._arguments.state)
-        return resolve(app.locked, place, values, missing=self._missing)
+        arguments = self._arguments
+        given = ground.Given(_variables(arguments), arguments.state, arguments.runtime_config)
+        return await ground.resolved(app, locked, given, missing=self._missing)
 
     def _missing(self, component: str, variable: str, why: str) -> None:
         message = f"component {component} was granted the environment variable {variable}, which {why}"
@@ -236,6 +250,8 @@ class _Up:
             strategy=self._strategy,
             release=not self._arguments.dev,
             locked=self._arguments.locked,
+            variables=tuple(_variables(self._arguments).items()),
+            runtime_config=self._arguments.runtime_config,
         )
 
     async def _recover(self, digest: str) -> Mapping[str, object]:
@@ -246,6 +262,15 @@ class _Up:
     def _failed(self, error: WispError) -> None:
         for line in errors.describe(error):
             self._progress.say(line)
+
+
+def _variables(arguments: argparse.Namespace) -> dict[str, str]:
+    pairs = [text.partition("=") for text in arguments.variable]
+    wrong = next((name for name, equals, _ in pairs if not (name and equals)), None)
+    if wrong is not None:
+        message = f"--variable {wrong}: expected NAME=VALUE"
+        raise UsageError(message)
+    return {name.lower(): value for name, _, value in pairs}
 
 
 def _settings(arguments: argparse.Namespace) -> HostSettings:

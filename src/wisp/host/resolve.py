@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from wisp.manifest.templates import fill
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -75,13 +77,19 @@ def _component(
     grants = dict(component["grants"])
     variables = {name: _readable(environment.get(name)) for name in grants.pop("environment")}
     named = {name: value for name, value in variables.items() if value is not None}
-    grants["files"] = [{**mount, "source": str(folder / mount["source"])} for mount in grants["files"]]
+    grants["files"] = [
+        {"source": str(folder / mount["source"]), "mount": mount["mount"], "write": mount["write"]}
+        for mount in grants["files"]
+    ]
     grants["http"] = [_target(target, folder) for target in grants["http"]]
-    grants["config"] = {
-        key: secrets[value["secret"]] if value["secret"] else value["value"]
-        for key, value in grants["config"].items()
-    }
+    grants["config"] = {key: _value(value, secrets) for key, value in grants["config"].items()}
     return {**component, "environment": {**named, **component["environment"]}, "grants": grants}
+
+
+def _value(value: Mapping[str, Any], secrets: Mapping[str, str]) -> str:
+    if value["secret"]:
+        return secrets[value["secret"]]
+    return str(fill(value["template"], secrets.__getitem__) if value["template"] else value["value"])
 
 
 def _target(target: Mapping[str, Any], folder: Path) -> JsonObject:

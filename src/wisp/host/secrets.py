@@ -49,7 +49,9 @@ async def secrets(
     found = {}
     for name, source in declared.items():
         variable, file, command = (source[key] for key in ("environment", "file", "command"))
-        if variable:
+        if variable and variable not in environment and source["default"] is not None:
+            found[name] = str(source["default"])
+        elif variable:
             found[name] = _from_environment(name, str(variable), environment)
         elif file:
             found[name] = await asyncio.to_thread(_from_file, name, folder / str(file))

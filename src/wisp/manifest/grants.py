@@ -13,7 +13,8 @@ from pydantic_core import PydanticKnownError
 
 from wisp.manifest.table import Table
 from wisp.manifest.targets import HTTP_SCHEMES, SOCKET_SCHEMES, TARGET_PATTERN, Target, parse_target
-from wisp.manifest.values import Name, RelativePath, distinct, parse_variable
+from wisp.manifest.templates import split
+from wisp.manifest.values import RelativePath, StoreName, distinct, parse_variable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -74,7 +75,7 @@ SocketTarget: TypeAlias = Annotated[
     str, AfterValidator(_socket_target), Field(json_schema_extra={"pattern": TARGET_PATTERN})
 ]
 Subject: TypeAlias = Annotated[str, AfterValidator(_subject)]
-Names: TypeAlias = Annotated[tuple[Name, ...], Strict(strict=False), AfterValidator(distinct)]
+Names: TypeAlias = Annotated[tuple[StoreName, ...], Strict(strict=False), AfterValidator(distinct)]
 
 
 class HttpGrant(Table):
@@ -115,14 +116,54 @@ class HttpGrant(Table):
         return parse_target(self.to, HTTP_SCHEMES)
 
 
+class Included(Table):
+    """A file or a folder whose copy a component sees. A string is a glob, and what matches keeps its path."""
+
+    source: RelativePath = Field(
+        description="The file or the folder, relative to the manifest's folder.", examples=["styles/dist"]
+    )
+    to: str = Field(description="Where it is below `mount`.", examples=["styles"])
+
+
 class FileGrant(Table):
     """A folder that a component sees."""
 
-    source: RelativePath = Field(description="The folder, relative to the manifest's.", examples=["assets"])
+    source: RelativePath | None = Field(
+        None, description="The folder, relative to the manifest's.", examples=["assets"]
+    )
+    include: Annotated[
+        tuple[
+            Annotated[str, Field(min_length=1)] | Included,
+            ...,
+        ],
+        Strict(strict=False),
+    ] = Field(
+        default=(),
+        description="Files that it sees instead of a whole folder, in a copy that is made at the start and that it cannot"
+        " change: globs, and files or folders with another place.",
+        examples=[["assets/**/*.png", {"source": "styles/dist", "to": "styles"}]],
+    )
+    exclude: Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Strict(strict=False)] = Field(
+        default=(),
+        description="Globs of files that are left out of the copy; here a `*` stands for any part of a path.",
+        examples=[["**/secret"]],
+    )
     mount: Annotated[str, AfterValidator(_mount), Field(json_schema_extra={"pattern": _MOUNT_PATTERN})] = (
         Field(description="Where the component sees it.", examples=["/assets"])
     )
     write: bool = Field(default=False, description="Whether it may change what is in it.")
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if (self.source is None) == (not self.include):
+            message = 'expected one of `source` and `include`, such as source = "assets"'
+        elif self.write and self.include:
+            message = "a copy cannot be written to; name the folder as `source`"
+        elif self.exclude and not self.include:
+            message = "`exclude` goes with `include`"
+        else:
+            return self
+        raise ValueError(message)
 
 
 class ConfigValue(Table):
@@ -135,12 +176,19 @@ class ConfigValue(Table):
         examples=["API_TOKEN"],
         min_length=1,
     )
+    template: str | None = Field(
+        None,
+        description="Text with secrets in it, each by its name in double braces.",
+        examples=["https://{{ API_HOST }}/users"],
+    )
 
     @model_validator(mode="after")
     def _one(self) -> Self:
-        if (self.value is None) == (self.secret is None):
+        if sum(given is not None for given in (self.value, self.secret, self.template)) != 1:
             message = 'expected text, or `{ secret = "NAME" }`'
             raise ValueError(message)
+        if self.template is not None:
+            split(self.template)
         return self
 
 
@@ -168,6 +216,11 @@ class Grants(Table):
         description="Where it may send HTTP requests. A name never leads to an address of a private network or of this"
         " machine, unless that address is granted too.",
         examples=[["https://api.example.com", "https://*.shop.example:8443", "http://10.0.0.0/8:9000-9010"]],
+    )
+    routes: bool = Field(
+        default=False,
+        description="Whether it may send requests to its own app, by the app's routes: to `http://self.alt/...`, or to no"
+        " host.",
     )
     sockets: Annotated[tuple[SocketTarget, ...], Strict(strict=False)] = Field(
         default=(),
@@ -226,7 +279,11 @@ class Grants(Table):
                 HttpGrant(to=target["text"], **{key: target[key] for key in own}) for target in locked["http"]
             ),
             sockets=tuple(target["text"] for target in locked["sockets"]),
-            files=tuple(FileGrant(**folder) for folder in locked["files"]),
+            routes=locked["routes"],
+            files=tuple(
+                FileGrant(**{**folder, "source": None if folder["include"] else folder["source"]})
+                for folder in locked["files"]
+            ),
             config={key: ConfigValue(**value) for key, value in locked["config"].items()},
         )
 

@@ -11,7 +11,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from wisp.manifest.grants import Grants
-from wisp.manifest.locked import LockedGrants, LockedTarget, _grants
+from wisp.manifest.locked import LockedApp, LockedTarget, lock_app
+from wisp.manifest.models import App, Component, Manifest
 from wisp.manifest.targets import (
     HTTP_SCHEMES,
     SOCKET_SCHEMES,
@@ -173,7 +174,9 @@ def test_grants_are_the_same_after_they_were_locked_and_after_they_were_written(
 ) -> None:
     grants = Grants.model_validate(data)
 
-    locked = LockedGrants.model_validate_json(_grants(grants).model_dump_json())
+    manifest = Manifest(app=App(name="a"), component={"a": Component(source=".", grants=grants)})
+    app = LockedApp.model_validate_json(lock_app(manifest, {"a": f"sha256:{'a' * 64}"}).to_json())
+    locked = app.components["a"].grants
 
     assert all(isinstance(target, LockedTarget) for target in locked.http)
     assert Grants.of_locked(locked.model_dump(mode="json")) == grants
