@@ -38,7 +38,7 @@ class Webhook(http.server.ThreadingHTTPServer):
 class Listener(http.server.BaseHTTPRequestHandler):
     server: Webhook
 
-    def do_POST(self) -> None:  # noqa: N802 - the base class calls it so
+    def do_POST(self) -> None:
         note = json.loads(self.rfile.read(int(self.headers["content-length"])))
         self.server.heard.append((self.headers["authorization"], note))
         self.send_response(503 if note["text"] == "refuse me" else 204)
