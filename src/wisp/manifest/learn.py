@@ -72,8 +72,6 @@ def merged(granted: Grants, grant: str) -> Grants | None:
 
 def _both(kind: str, present: Any, more: Any) -> object:  # noqa: ANN401 - values of TOML
     """Put two values of a key together; where both say something of one thing, what is granted already stays as it is."""
-    if isinstance(more, bool):
-        return more
     if isinstance(more, dict):
         return {**more, **(present or {})}
     name = _NAMES.get(kind)
