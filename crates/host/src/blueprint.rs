@@ -86,7 +86,7 @@ impl Blueprint {
         let connections = Arc::new(Semaphore::new(
             usize::try_from(most_connections).unwrap_or(Semaphore::MAX_PERMITS),
         ));
-        let resolver = Arc::new(SystemResolver);
+        let resolver = Arc::new(SystemResolver::default());
         let sockets = Sockets::new(
             &grants.sockets,
             limits.outbound,
