@@ -15,6 +15,7 @@ machine's Rust lacks the target, `scripts/rust-wasi.sh` sets one up in the cache
     gateway3  wasi:http 0.3, Rust: its bodies go through the streams of filter3
     values    no service: echoes values of every type, misbehaves, has resources, calls its host; Rust
     hosted    no service: uses a resource that its host implements; Rust
+    job       no service: runs by the clock; what a run does, the variable JOB says; Rust
     flows     no service: asynchronous functions, streams and futures, several calls at once; Rust
     spies/*   a library that tries what it may not, in Rust and Python; a service that calls it; a vault that only that may reach
     types/*   values of every type, and resources: providers give them back, relays and keepers ask a provider, the front
@@ -47,6 +48,7 @@ Name = Literal[
     "flows",
     "gateway3",
     "hosted",
+    "job",
     "preview1",
     "spin2",
     "spin3",

@@ -20,6 +20,7 @@ mod memory;
 mod merge;
 #[cfg(target_os = "linux")]
 mod pagemap;
+mod peers;
 mod pool;
 mod settings;
 mod shutdown;
@@ -40,9 +41,9 @@ pub use error::HostError;
 pub use host::Host;
 pub use inspect::{FileKind, InspectError, Inspection, Producers, inspect};
 pub use locked::{
-    Artifact, Data, EngineKind, Hidden, LinkMode, LockedApp, LockedComponent, LockedCron,
-    LockedFolder, LockedGrants, LockedInstances, LockedLimits, LockedLink, LockedRoute,
-    LockedTarget, Profile, Resources, TargetKind,
+    Artifact, Convention, Data, EngineKind, Hidden, LinkMode, LockedApp, LockedComponent,
+    LockedCron, LockedFolder, LockedGrants, LockedInstances, LockedLimits, LockedLink,
+    LockedResponse, LockedRoute, LockedTarget, Profile, Resources, TargetKind,
 };
 pub use merge::{MergeError, merge};
 pub use pool::{InvokeError, Pool, PoolStatus};

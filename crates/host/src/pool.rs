@@ -7,7 +7,7 @@
 //! Requests are served by two kinds of instances because there are two engine profiles: [`sync`] for `wasi:http` 0.2 and
 //! [`concurrent`] for 0.3. Calls of other components are answered by instances of a third kind ([`called`], and
 //! [`ongoing`] for calls that go on after they have returned), for either profile, under the same admission and limits.
-//! A component that only others call is a library: it has no other kind.
+//! A component that only others call, or the clock, is a library: it has no other kind.
 
 mod admission;
 mod body;
@@ -108,7 +108,7 @@ pub struct Pool {
     admission: Admission,
     /// `None` for a library.
     http: Option<Instances>,
-    /// `None` when no component is linked to this one.
+    /// `None` when no component is linked to this one, and no trigger calls it.
     called: Option<Arc<CalledInstances>>,
 }
 
@@ -142,7 +142,7 @@ impl From<LockedInstances> for Reuse {
 }
 
 impl Pool {
-    /// `called` says whether other components call this one.
+    /// `called` says whether other components call this one, or a trigger that is not HTTP.
     pub(crate) fn new(
         blueprint: Blueprint,
         component: &LockedComponent,
@@ -212,6 +212,29 @@ impl Pool {
                 .failure(&self.app, &self.component, id, &error.to_string());
         }
         result
+    }
+
+    /// Calls a function for a trigger; the guest's lines belong to this id.
+    pub(crate) async fn run(
+        &self,
+        function: &Exported,
+        arguments: Vec<Value>,
+        id: RequestId,
+    ) -> Result<Option<Value>, InvokeError> {
+        self.invoke(function, arguments, Some(id)).await
+    }
+
+    async fn invoke(
+        &self,
+        function: &Exported,
+        arguments: Vec<Value>,
+        id: Option<RequestId>,
+    ) -> Result<Option<Value>, InvokeError> {
+        let called = self.called.as_ref().ok_or(InvokeError::Library)?;
+        let (_permit, deadline) = self.admit().await?;
+        let call = called.call(function, arguments, id);
+        let result = timeout_at(deadline, call).await;
+        result.unwrap_or(Err(InvokeError::Timeout))
     }
 
     /// The limits of the component, for the whole host.
@@ -307,15 +330,7 @@ impl Callee for Pool {
     }
 
     fn call(self: Arc<Self>, function: Arc<Exported>, arguments: Vec<Value>) -> Called {
-        Box::pin(async move {
-            let Some(called) = &self.called else {
-                return Err(InvokeError::Library.into());
-            };
-            let (_permit, deadline) = self.admit().await?;
-            let call = called.call(&function, arguments);
-            let result = timeout_at(deadline, call).await;
-            Ok(result.unwrap_or(Err(InvokeError::Timeout))?)
-        })
+        Box::pin(async move { Ok(self.invoke(&function, arguments, None).await?) })
     }
 
     fn begin(self: Arc<Self>, begun: Begun) -> Returned {

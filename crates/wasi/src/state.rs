@@ -89,15 +89,23 @@ impl ResourceLimiter for Bounds {
 pub type PeerResponse =
     Pin<Box<dyn Future<Output = Result<http::Response<WasiBody>, HttpError>> + Send>>;
 
+/// The name of a guest's own app among its [`Peers`].
+pub const OWN_APP: &str = "";
+
 /// Components of the same app that a guest reaches as `http://<component>.internal/`, without a socket.
 pub trait Peers: Send + Sync + std::fmt::Debug {
-    /// Called for each outgoing request to a name below `.internal`, with what comes before that; `None` denies it.
-    fn send(&self, component: &str, request: http::Request<WasiBody>) -> Option<PeerResponse>;
+    /// Called for each outgoing request to a name below `.internal`, with what comes before that, and for one to the guest's
+    /// own app, with [`OWN_APP`]; `None` denies it.
+    fn send(&self, name: &str, request: http::Request<WasiBody>) -> Option<PeerResponse>;
 }
 
-/// What comes before `.internal` in the name that a request goes to.
+/// What comes before `.internal` in the name that a request goes to; a request to nobody, or to `self.alt` as Spin's guests
+/// write it, is one to the own app.
 fn peer_name(uri: &http::Uri) -> Option<&str> {
-    uri.host()?.strip_suffix(".internal")
+    match uri.host() {
+        None | Some("" | "self.alt") => Some(OWN_APP),
+        Some(host) => host.strip_suffix(".internal"),
+    }
 }
 
 /// Outgoing requests: none are granted but those to peers, and those that the client of the component lets through.

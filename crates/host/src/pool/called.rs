@@ -1,4 +1,4 @@
-//! Instances that answer calls of other components: one call at a time in each.
+//! Instances that answer calls of other components, and of triggers: one call at a time in each.
 
 use std::sync::Arc;
 
@@ -11,6 +11,7 @@ use super::stock::{Kept, Stock};
 use super::{InvokeError, Reuse};
 use crate::blueprint::Blueprint;
 use crate::link::Exported;
+use crate::telemetry::RequestId;
 use crate::value::{self, Value};
 
 /// The instances of one component.
@@ -50,14 +51,15 @@ impl CalledInstances {
         self.pre.component()
     }
 
-    /// An instance that is ready for one call of this function.
+    /// An instance that is ready for one call of this function, whose lines are those of this request.
     pub(super) async fn take(
         &self,
         function: &Exported,
+        request: Option<RequestId>,
     ) -> Result<(Kept<Instance>, Func), InvokeError> {
         let instantiate = async |store: &mut _| self.pre.instantiate_async(store).await;
         let mut called = self.stock.take(instantiate).await?;
-        called.begin(None);
+        called.begin(request);
         let found = called.made.get_func(&mut called.store, function.index);
         let missing = || {
             trap(&format_err!(
@@ -72,8 +74,9 @@ impl CalledInstances {
         &self,
         function: &Exported,
         arguments: Vec<Value>,
+        request: Option<RequestId>,
     ) -> Result<Option<Value>, InvokeError> {
-        let (mut called, found) = self.take(function).await?;
+        let (mut called, found) = self.take(function, request).await?;
         let result = value::call(&mut called.store, &found, &function.signature, arguments).await;
         called.store.data().finish_output();
         let result = result.map_err(|error| trap(&error))?;

@@ -126,7 +126,7 @@ impl CalledInstances {
 
     async fn work(&self, begun: Begun, reply: Reply) -> Result<(), InvokeError> {
         let fate = begun.fate.clone();
-        let (mut called, function) = self.take(&begun.function).await?;
+        let (mut called, function) = self.take(&begun.function, None).await?;
         let outcome = called
             .store
             .run_concurrent(async |accessor| converse(accessor, &function, begun, reply).await)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from types import ModuleType
 
-    from wit_world.imports.types import IncomingRequest, ResponseOutparam
+    from wit_world.imports.wasi_http_types import IncomingRequest, ResponseOutparam
 
 
 def handler_class(module: ModuleType) -> type:

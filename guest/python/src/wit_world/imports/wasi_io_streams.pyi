@@ -2,7 +2,7 @@
 
 from typing import Self
 
-from wit_world.imports.poll import Pollable
+from wit_world.imports.wasi_io_poll import Pollable
 
 class StreamError_Closed:  # noqa: N801 - componentize-py's name
     """The stream has ended."""

@@ -1,0 +1,95 @@
+"""What an app stands on when it is served: the folder of its stores, and the environment that its secrets come from."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
+
+from wisp.errors import ManifestError
+from wisp.host.resolve import Place, resolve
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from wisp.cli.prepared import PreparedApp
+    from wisp.host.resolve import Missing
+    from wisp.host.settings import JsonObject
+    from wisp.manifest.spin.runtime import RuntimeConfig
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What was said on the command line."""
+
+    variables: Mapping[str, str]
+    state: Path | None
+    """The folder of the stores of all apps."""
+
+    runtime_config: Path | None
+
+
+async def resolved(
+    app: PreparedApp, locked: JsonObject, given: Given, *, missing: Missing = lambda *_: None
+) -> JsonObject:
+    """Return what workers are told of an app: with values in the place of names.
+
+    Raises:
+        ManifestError: a secret is not there, or a store has its file elsewhere.
+
+    """
+    values: Mapping[str, str] = {}
+    if declared := cast("Mapping[str, JsonObject]", locked["secrets"]):
+        from wisp.host.secrets import secrets  # noqa: PLC0415 - few apps have any
+
+        values = await secrets(declared, app.folder, environment(app.folder, given))
+    place = await asyncio.to_thread(_place, app, given)
+    return resolve(locked, place, values, missing=missing)
+
+
+def environment(folder: Path, given: Given) -> Mapping[str, str]:
+    """Return the variables that an app's secrets may come from: ours, and those that Spin would look at."""
+    from wisp.manifest.spin import variables  # noqa: PLC0415 - slow to import, and most apps do without
+
+    found = variables.environment(folder, given.variables)
+    config = _config(given)
+    return found if config is None else {**config.variables(os.environ), **found}
+
+
+def _place(app: PreparedApp, given: Given) -> Place:
+    """Return where an app is, and put the files of its stores where a `runtime-config.toml` has them."""
+    config = _config(given)
+    state = given.state
+    if state is None and config is not None:
+        state = config.state
+    made = Place.of(app.name, app.folder, state)
+    if config is not None:
+        _lead_stores(made, config)
+    return made
+
+
+def _config(given: Given) -> RuntimeConfig | None:
+    if given.runtime_config is None:
+        return None
+    from wisp.manifest.spin import runtime  # noqa: PLC0415 - slow to import, and rarely needed
+
+    return runtime.load(given.runtime_config)
+
+
+def _lead_stores(place: Place, config: RuntimeConfig) -> None:
+    """Let the names of stores lead to the files that somebody wants for them."""
+    for kind, label, file in config.stores():
+        link = place.state / kind / f"{label}.db"
+        if link.is_symlink() and link.readlink() == file:
+            continue
+        if link.exists() and not link.is_symlink():
+            message = (
+                f"the store {label} has a file already, {link}; move it to {file}, or leave out its `path`"
+            )
+            raise ManifestError(message, path=link)
+        for folder in (link.parent, file.parent):
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        link.unlink(missing_ok=True)
+        link.symlink_to(file)
