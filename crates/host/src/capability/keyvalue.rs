@@ -188,7 +188,7 @@ fn bucket(state: &mut State, bucket: &Resource<Bucket>) -> wasmtime::Result<Buck
 impl interface::Host for State {
     async fn open(&mut self, identifier: String) -> Answer<Resource<Bucket>> {
         let Some(bucket) = Bucket::granted(self, "wasi:keyvalue/store", identifier) else {
-            return Ok(Err(Error::NoSuchStore));
+            return Ok(Err(Error::AccessDenied));
         };
         Ok(Ok(self.ctx().table.push(bucket)?))
     }
