@@ -116,6 +116,8 @@ fn peer_name(uri: &http::Uri) -> Option<&str> {
 struct Outbound {
     peers: Option<Arc<dyn Peers>>,
     egress: Option<Arc<dyn Egress>>,
+    /// Requests and sockets that were begun to the outside.
+    begun: u32,
 }
 
 type Finished = Box<dyn Future<Output = Result<(), HttpError>> + Send>;
@@ -123,12 +125,24 @@ type Sent = Result<(http::Response<WasiBody>, Finished), HttpError>;
 
 impl Outbound {
     /// Sends a request to a component of the app when it goes to one, else to the outside.
-    fn send(&self, request: http::Request<WasiBody>, patience: Patience) -> Option<PeerResponse> {
+    fn send(
+        &mut self,
+        request: http::Request<WasiBody>,
+        patience: Patience,
+    ) -> Option<PeerResponse> {
         if let (Some(peers), Some(name)) = (&self.peers, peer_name(request.uri())) {
             let name = name.to_owned();
-            return peers.send(&name, request);
+            let response = peers.send(&name, request)?;
+            let Some(patience) = patience.first_byte else {
+                return Some(response);
+            };
+            return Some(Box::pin(async move {
+                let response = tokio::time::timeout(patience, response).await;
+                response.map_err(|_| HttpError::ConnectionReadTimeout)?
+            }));
         }
-        Some(self.egress.as_ref()?.send(request, patience))
+        self.begun = self.begun.saturating_add(1);
+        Some(self.egress.as_ref()?.send(request, patience, self.begun))
     }
 }
 
@@ -147,16 +161,9 @@ impl WasiHttpHooks for Outbound {
         let Some(response) = self.send(request, patience) else {
             return Box::new(std::future::ready(Err(HttpError::HttpRequestDenied)));
         };
-        let patience = patience.first_byte;
         Box::new(async move {
-            let response = match patience {
-                Some(patience) => tokio::time::timeout(patience, response)
-                    .await
-                    .map_err(|_| HttpError::ConnectionReadTimeout)??,
-                None => response.await?,
-            };
             let finished: Finished = Box::new(std::future::ready(Ok(())));
-            Ok((response, finished))
+            Ok((response.await?, finished))
         })
     }
 }
@@ -274,6 +281,7 @@ impl State {
         state.outbound = Outbound {
             peers: allowance.peers.clone(),
             egress: allowance.egress.clone(),
+            begun: 0,
         };
         state.companion = Some(allowance.companion.clone());
         let mut store = Self::preempted(engine, state);
@@ -344,6 +352,17 @@ impl State {
         let mut store = Store::new(engine, Self::new(wasi, None, usize::MAX));
         store.set_epoch_deadline(u64::MAX);
         store
+    }
+
+    /// Counts one more request or socket to the outside; gives their number.
+    pub fn begin_outbound(&mut self) -> u32 {
+        self.outbound.begun = self.outbound.begun.saturating_add(1);
+        self.outbound.begun
+    }
+
+    /// Gives back so many requests and sockets to the outside, of those that were begun: another call of the guest begins.
+    pub fn forgive_outbound(&mut self, count: u32) {
+        self.outbound.begun = self.outbound.begun.saturating_sub(count);
     }
 
     /// What the embedder keeps with this instance, if there is one.

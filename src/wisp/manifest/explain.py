@@ -78,6 +78,7 @@ class Explanation:
 
     name: str
     routes: tuple[str, ...]
+    schedules: tuple[str, ...]
     inside: tuple[str, ...]
     """The components that it is fused into: their limits hold, not its own."""
 
@@ -131,6 +132,9 @@ def _explained(manifest: Manifest, name: str, sides: Interfaces, plan: Plan, ori
     return Explanation(
         name=name,
         routes=tuple(trigger.route for trigger in manifest.http if trigger.component == name),
+        schedules=tuple(
+            f"{cron.schedule} {cron.timezone}" for cron in manifest.cron if cron.component == name
+        ),
         inside=tuple(entry for entry, group in plan.groups.items() if name in group.parts and name != entry),
         granted=granted,
         lacking=tuple(_lacking(uses, {one.kind for one in granted}, made)),
