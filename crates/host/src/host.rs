@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use wasmtime::component::{Component, InstancePre, Linker};
-use wisp_wasi::{Peers, State};
+use wisp_wasi::{OWN_HOST, Peers, State};
 
-use crate::blueprint::Blueprint;
+use crate::blueprint::{Blueprint, OutboundStatus};
 use crate::capability;
 use crate::demand::{Demand, Image};
 use crate::engine::RunningEngine;
@@ -47,6 +47,9 @@ struct NamedStatus<'a> {
     component: &'a str,
     #[serde(flatten)]
     status: PoolStatus,
+    /// What it was refused, how often.
+    denials: u64,
+    outbound: OutboundStatus,
 }
 
 impl Host {
@@ -121,7 +124,9 @@ impl Host {
             serde_json::json!(NamedStatus {
                 app: pool.app(),
                 component: pool.component(),
-                status: pool.status()
+                status: pool.status(),
+                denials: pool.refusals().count(),
+                outbound: pool.outbound(),
             })
         };
         let mut value = self.metrics.snapshot();
@@ -331,7 +336,15 @@ impl<'a> Loader<'a> {
             concurrency: self.settings.share(component.limits.concurrency),
             queue: self.settings.share(component.limits.queue),
         };
-        let blueprint = Blueprint::new(app, name, component, self.log.clone(), peers);
+        let connections = self.settings.share(component.limits.connections);
+        let log = self.log.clone();
+        let blueprint =
+            Blueprint::new((app, name), component, log, peers, connections).map_err(|message| {
+                HostError::Component {
+                    component: name.to_owned(),
+                    message,
+                }
+            })?;
         Pool::new(blueprint, component, share, pre, &ground.place, called).map_err(wrong)
     }
 }
@@ -344,7 +357,7 @@ impl Ground {
         let wrong = |error: wasmtime::Error| HostError::Engine(format!("{error:#}"));
         let concurrent = profile == Profile::Async;
         let mut linker = wisp_wasi::linker(&running.engine, concurrent).map_err(wrong)?;
-        capability::add_to_linker(&mut linker).map_err(wrong)?;
+        capability::add_to_linker(&mut linker, concurrent).map_err(wrong)?;
         let slots = Slots::new(running.slots.clone());
         let place = Place {
             profile,
@@ -366,7 +379,8 @@ impl Ground {
         component: &LockedComponent,
         (pools, neighbourhood): Around<'_>,
     ) -> wasmtime::Result<Joined> {
-        let routes = component.grants.routes;
+        let mut granted = component.grants.http.iter();
+        let routes = granted.any(|target| target.host == OWN_HOST);
         if component.links.is_empty() && !routes {
             return Ok((self.linker.instantiate_pre(code)?, None));
         }

@@ -116,8 +116,6 @@ def needs(component: Component, explanation: Explanation) -> str:
     wanted = {lacking.kind for lacking in explanation.lacking}
     lines = [f"[component.{write_key(explanation.name)}.grants]"]
     lines += [f"{kind} = {write_value(written[kind])}" for kind in KINDS if kind in used & written.keys()]
-    if component.grants.routes and "http" in used:
-        lines += ["routes = true"]
     lines += [PLACEHOLDERS[kind] for kind in KINDS if kind in wanted - COMMON]
     if common := [PLACEHOLDERS[kind] for kind in KINDS if kind in wanted & COMMON]:
         lines += ["# What most standard libraries import, whether or not the program uses it:"]
@@ -165,10 +163,6 @@ def _granted(name: str, component: Component, uses: Mapping[str, str], origins: 
 def _written(grants: Grants) -> Iterator[tuple[Kind, object, tuple[str | int, ...]]]:
     """List each thing that is granted, with where in the table of grants it stands."""
     for key, value in grants.written().items():
-        if key == "routes":
-            # Where requests may go, too, but within the app.
-            yield "http", "the routes of its own app", (key,)
-            continue
         kind = cast("Kind", key)
         if isinstance(value, dict):
             yield from ((kind, {name: one}, (key, name)) for name, one in value.items())

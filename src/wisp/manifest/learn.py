@@ -72,8 +72,6 @@ def merged(granted: Grants, grant: str) -> Grants | None:
 
 def _both(kind: str, present: Any, more: Any) -> object:  # noqa: ANN401 - values of TOML
     """Put two values of a key together; where both say something of one thing, what is granted already stays as it is."""
-    if isinstance(more, bool):
-        return more
     if isinstance(more, dict):
         return {**more, **(present or {})}
     name = _NAMES.get(kind)
@@ -92,12 +90,17 @@ def _table(name: str, granted: Grants, denied: Sequence[Denied]) -> str:
     for one in sorted(denied, key=lambda one: (one.interface, one.target)):
         whole = merged(granted, one.grant)
         times = "once" if one.count == 1 else f"{one.count} times"
-        nothing = "; no grant would allow it" if whole is None else ""
-        lines.append(f"# refused {times}: {_shown(one.interface)} for {_shown(one.target)}{nothing}")
+        nothing = "" if whole else _hint(one.grant)
+        lines.append(f"# refused {times}: {_shown(one.interface)} for {_shown(one.target)}{_shown(nothing)}")
         granted = whole or granted
     written = granted.written()
     lines += [_shown(f"{key} = {write_value(value)}") for key, value in written.items()]
     return "\n".join([*lines, ""])
+
+
+def _hint(grant: str) -> str:
+    """Say of a line that grants nothing yet what is to be done with it."""
+    return f"; say where, in {grant}" if "..." in grant else "; no grant would allow it"
 
 
 def _shown(text: str) -> str:
