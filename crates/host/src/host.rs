@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use wasmtime::component::{Component, InstancePre, Linker};
-use wisp_wasi::{Peers, State};
+use wisp_wasi::{OWN_HOST, Peers, State};
 
 use crate::blueprint::{Blueprint, OutboundStatus};
 use crate::capability;
@@ -379,7 +379,8 @@ impl Ground {
         component: &LockedComponent,
         (pools, neighbourhood): Around<'_>,
     ) -> wasmtime::Result<Joined> {
-        let routes = component.grants.routes;
+        let mut granted = component.grants.http.iter();
+        let routes = granted.any(|target| target.host == OWN_HOST);
         if component.links.is_empty() && !routes {
             return Ok((self.linker.instantiate_pre(code)?, None));
         }

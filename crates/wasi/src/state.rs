@@ -92,6 +92,9 @@ pub type PeerResponse =
 /// The name of a guest's own app among its [`Peers`].
 pub const OWN_APP: &str = "";
 
+/// The host that a guest sends requests to its own app to, when it needs to name one; as in Spin.
+pub const OWN_HOST: &str = "self.alt";
+
 /// Components of the same app that a guest reaches as `http://<component>.internal/`, without a socket.
 pub trait Peers: Send + Sync + std::fmt::Debug {
     /// Called for each outgoing request to a name below `.internal`, with what comes before that, and for one to the guest's
@@ -99,11 +102,11 @@ pub trait Peers: Send + Sync + std::fmt::Debug {
     fn send(&self, name: &str, request: http::Request<WasiBody>) -> Option<PeerResponse>;
 }
 
-/// What comes before `.internal` in the name that a request goes to; a request to nobody, or to `self.alt` as Spin's guests
-/// write it, is one to the own app.
+/// What comes before `.internal` in the name that a request goes to; a request to nobody, or to [`OWN_HOST`], is one to the
+/// own app.
 fn peer_name(uri: &http::Uri) -> Option<&str> {
     match uri.host() {
-        None | Some("" | "self.alt") => Some(OWN_APP),
+        None | Some("" | OWN_HOST) => Some(OWN_APP),
         Some(host) => host.strip_suffix(".internal"),
     }
 }

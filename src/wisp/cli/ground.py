@@ -53,9 +53,9 @@ def environment(folder: Path, given: Given) -> Mapping[str, str]:
     """Return the variables that an app's secrets may come from: ours, and those that Spin would look at."""
     from wisp.manifest.spin import variables  # noqa: PLC0415 - slow to import, and most apps do without
 
-    found = variables.environment(folder, given.variables)
     config = _config(given)
-    return found if config is None else {**config.variables(os.environ), **found}
+    provided = None if config is None else config.variables(os.environ)
+    return variables.environment(folder, given.variables, provided)
 
 
 def _place(app: PreparedApp, given: Given) -> Place:

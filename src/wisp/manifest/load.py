@@ -93,16 +93,15 @@ def loads(
 
 
 def is_spin(data: Mapping[str, Any], path: Path) -> bool:
-    """Whether a document is a manifest of Spin."""
-    return path.name == spin.FILE_NAME or any(key in data for key in _SPIN_KEYS)
+    """Whether a document is a manifest of Spin. What is called as ours is, is meant to be one of ours."""
+    return path.name == spin.FILE_NAME or (path.name != FILE_NAME and any(key in data for key in _SPIN_KEYS))
 
 
 def read_spin(data: dict[str, Any], text: str, path: Path, options: SpinOptions) -> Translation:
     """Put a manifest of Spin in our words."""
     config = None if options.runtime_config is None else runtime.load(options.runtime_config)
-    environment = {**variables.environment(path.parent, options.variables)}
-    if config is not None:
-        environment = {**config.variables(os.environ), **environment}
+    provided = None if config is None else config.variables(os.environ)
+    environment = variables.environment(path.parent, options.variables, provided)
     return translate(data, text, path, Settings(environment, tuple(options.variables), config))
 
 

@@ -9,9 +9,11 @@ mod config;
 mod database;
 mod keyvalue;
 mod logging;
+mod messaging;
 mod network;
 mod outbound_http;
 mod sockets;
+mod spin;
 mod sqlite;
 
 use std::collections::BTreeMap;
@@ -31,13 +33,15 @@ pub(crate) use sockets::Sockets;
 
 /// All capabilities beyond WASI's own. What was not granted is there as well, and answers with its interface's error.
 ///
-/// `concurrent` adds those of WASI 0.3.
+/// `concurrent` adds those of WASI 0.3, and those with asynchronous functions, which need an engine with component-model-async.
 pub(crate) fn add_to_linker(linker: &mut Linker<State>, concurrent: bool) -> wasmtime::Result<()> {
     blobstore::add_to_linker(linker)?;
     config::add_to_linker(linker)?;
     keyvalue::add_to_linker(linker)?;
     logging::add_to_linker(linker)?;
     sockets::add_to_linker(linker, concurrent)?;
+    messaging::add_to_linker(linker)?;
+    spin::add_to_linker(linker, concurrent)?;
     sqlite::add_to_linker(linker)
 }
 

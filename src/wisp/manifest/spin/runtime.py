@@ -120,7 +120,7 @@ class RuntimeConfig:
 
     def variables(self, environment: Mapping[str, str]) -> dict[str, str]:
         """Return values of variables by what they are called in the environment."""
-        found: dict[str, str] = Field(default={})
+        found: dict[str, str] = {}
         for provider in (*self._file.variables_provider, *self._file.config_provider):
             given = {name.upper(): value for name, value in provider.values.items()}
             if provider.type == "env":
@@ -137,7 +137,7 @@ class RuntimeConfig:
     def apply(self, components: Mapping[str, dict[str, Any]]) -> None:
         """Put into components (in our words) what holds for them."""
         http = self._file.outbound_http
-        limits: dict[str, Any] = Field(default={})
+        limits: dict[str, Any] = {}
         if self._file.max_instance_memory is not None:
             limits["memory"] = max(self._file.max_instance_memory, _LEAST_MEMORY)
         if connections := http.max_connections or http.max_concurrent_requests:

@@ -4,6 +4,8 @@
 
 mod message;
 mod outside;
+mod passing;
+mod sockets;
 
 use std::io::{Read, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -50,8 +52,12 @@ impl wasip2::exports::http::incoming_handler::Guest for Guest {
                 let asked = asked.as_array().into_iter().flatten();
                 json(out, asked.map(outside::send).collect());
             }
-            "socket" => json(out, outside::socket(&outside::asked(&request))),
-            "sockets" => json(out, outside::sockets(&outside::asked(&request))),
+            "socket" => json(out, sockets::socket(&outside::asked(&request))),
+            "sockets" => json(out, sockets::sockets(&outside::asked(&request))),
+            "pass" => match passing::pass(query.0) {
+                Ok((status, body)) => text(out, status, "application/json", &body),
+                Err(error) => text(out, 200, "text/plain", error.as_bytes()),
+            },
             "unread" => text(out, 200, "text/plain", b"unread"),
             _ => text(out, 200, "text/plain", b"Hello, world!"),
         }

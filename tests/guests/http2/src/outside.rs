@@ -1,7 +1,6 @@
-//! Requests, sockets and lookups to the outside, as the body of the request asks for them in JSON.
+//! Requests to the outside, as the body of the request asks for them in JSON.
 
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream, ToSocketAddrs, UdpSocket};
 
 use serde_json::{Value, json};
 use wasip2::http::outgoing_handler;
@@ -35,7 +34,8 @@ pub fn send(asked: &Value) -> Value {
     }
 }
 
-fn text<'a>(asked: &'a Value, name: &str) -> Option<&'a str> {
+/// A field that is text.
+pub fn text<'a>(asked: &'a Value, name: &str) -> Option<&'a str> {
     asked.get(name).and_then(Value::as_str)
 }
 
@@ -122,55 +122,4 @@ fn read(response: &IncomingResponse) -> Result<String, ErrorCode> {
             }
         }
     }
-}
-
-/// One use of a socket: `connect`, `datagram`, `lookup`, `listen` or `bind`, with an address or a name and a port.
-pub fn socket(asked: &Value) -> Value {
-    let at = text(asked, "at").expect("an address");
-    let done = match text(asked, "do") {
-        Some("connect") => connect(at),
-        Some("datagram") => datagram(at),
-        Some("lookup") => at.to_socket_addrs().map(|found| {
-            let found: Vec<_> = found.map(|address| address.ip().to_string()).collect();
-            found.join(" ")
-        }),
-        Some("listen") => TcpListener::bind(at).map(|_| "listening".to_owned()),
-        Some("bind") => UdpSocket::bind(at).map(|_| "bound".to_owned()),
-        other => panic!("{other:?}"),
-    };
-    match done {
-        Ok(answer) => json!({ "answer": answer }),
-        Err(error) => json!({ "error": format!("{:?}", error.kind()) }),
-    }
-}
-
-fn connect(at: &str) -> std::io::Result<String> {
-    let mut stream = TcpStream::connect(at)?;
-    stream.write_all(b"ping")?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer)?;
-    Ok(answer)
-}
-
-fn datagram(at: &str) -> std::io::Result<String> {
-    let any = if at.starts_with('[') { "[::]:0" } else { "0.0.0.0:0" };
-    let socket = UdpSocket::bind(any)?;
-    socket.send_to(b"ping", at)?;
-    let mut buffer = [0; 64];
-    let (length, _) = socket.recv_from(&mut buffer)?;
-    Ok(String::from_utf8_lossy(&buffer[..length]).into_owned())
-}
-
-/// Holds so many sockets, and says how many there could be.
-pub fn sockets(asked: &Value) -> Value {
-    let at = text(asked, "at").expect("an address");
-    let wanted = asked["count"].as_u64().expect("a number");
-    let mut held = Vec::new();
-    for _ in 0..wanted {
-        match TcpStream::connect(at) {
-            Ok(stream) => held.push(stream),
-            Err(error) => return json!({ "held": held.len(), "error": format!("{:?}", error.kind()) }),
-        }
-    }
-    json!({ "held": held.len() })
 }

@@ -56,7 +56,7 @@ fn context(state: &mut State, scheme: &str) -> Result<WasiSocketsCtx, NoSocket> 
     let grantee = Grantee::of(state).ok_or(NoSocket::Denied)?;
     let sockets = grantee.sockets.clone();
     if !sockets.targets.has_scheme(scheme) {
-        let grant = format!("sockets = [\"{scheme}://HOST:PORT\"]");
+        let grant = format!("sockets = [\"{scheme}://...:...\"]");
         grantee.deny(&format!("wasi:sockets/{scheme}"), "a socket", &grant);
         return Err(NoSocket::Denied);
     }
