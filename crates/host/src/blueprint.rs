@@ -2,12 +2,17 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use wasmtime::component::ResourceTableError;
 use wasmtime::{Engine, Store};
-use wisp_wasi::{Allowance, Lines, Peers, State, Stream};
+use wisp_wasi::{
+    Allowance, Folder, Folders, Limit, Lines, Listener, Meter, OutOfTime, Peers, Room, State,
+    Stream,
+};
 
 use crate::capability::Grantee;
 use crate::locked::{LockedApp, LockedComponent};
-use crate::telemetry::{Log, Refusals, RequestId};
+use crate::pool::InvokeError;
+use crate::telemetry::{Excesses, Log, Refusals, RequestId};
 
 /// What all instances of one component have in common.
 #[derive(Debug)]
@@ -22,9 +27,7 @@ pub(crate) struct Blueprint {
 /// The lines of one instance, as log lines of the request that it serves.
 #[derive(Debug)]
 pub(crate) struct RequestLines {
-    log: Log,
-    app: Arc<str>,
-    component: Arc<str>,
+    excesses: Arc<Excesses>,
     request: Mutex<Option<RequestId>>,
 }
 
@@ -42,20 +45,48 @@ impl Lines for RequestLines {
             Stream::Stderr => "stderr",
         };
         let request = *self.request.lock().unwrap_or_else(PoisonError::into_inner);
-        self.log
-            .guest(&self.app, &self.component, request, stream, text);
+        self.excesses.guest_line(request, stream, text);
     }
+}
+
+/// The folders of a component, opened; `None` where it has none.
+fn folders(
+    component: &LockedComponent,
+    grantee: &Grantee,
+    workers: u32,
+) -> wasmtime::Result<Option<Arc<Folders>>> {
+    if component.grants.files.is_empty() {
+        return Ok(None);
+    }
+    let granted = component.grants.files.iter().map(|folder| Folder {
+        source: folder.source.clone(),
+        mount: folder.mount.clone(),
+        write: folder.write,
+    });
+    let room = Room {
+        files: usize::try_from(component.limits.files).unwrap_or(usize::MAX),
+        file: component.limits.file,
+        store: component.limits.store,
+        workers,
+    };
+    let listener = Listener {
+        denials: grantee.refusals.clone(),
+        meter: grantee.excesses.clone(),
+    };
+    let granted: Vec<_> = granted.collect();
+    Ok(Some(Folders::open(&granted, room, listener)?))
 }
 
 impl Blueprint {
     /// `peers` are the components that this one reaches; `None` when it is linked to none.
     pub(crate) fn new(
-        app: &LockedApp,
-        name: &str,
+        (app, name): (&LockedApp, &str),
         component: &LockedComponent,
-        log: Log,
+        excesses: Arc<Excesses>,
         peers: Option<Arc<dyn Peers>>,
-    ) -> Self {
+        workers: u32,
+    ) -> wasmtime::Result<Self> {
+        let log = excesses.log().clone();
         let (app, state): (Arc<str>, _) = (app.name.as_str().into(), app.state.clone());
         let name: Arc<str> = name.into();
         let grantee = Arc::new(Grantee {
@@ -65,21 +96,27 @@ impl Blueprint {
             limits: component.limits,
             state,
             refusals: Refusals::new(app.clone(), name.clone(), log.clone()),
+            excesses: excesses.clone(),
         });
+        let folders = folders(component, &grantee, workers)?;
         let allowance = Allowance {
+            folders,
             environment: component.environment.clone().into_iter().collect(),
             memory: usize::try_from(component.limits.memory).unwrap_or(usize::MAX),
+            table: usize::try_from(component.limits.table).unwrap_or(usize::MAX),
+            handles: usize::try_from(component.limits.handles).unwrap_or(usize::MAX),
+            meter: excesses,
             peers,
             egress: None,
             companion: grantee.clone(),
         };
-        Self {
+        Ok(Self {
             app,
             component: name,
             log,
             grantee,
             allowance,
-        }
+        })
     }
 
     /// Whether it is linked to other components, whose streams it may hand on.
@@ -87,12 +124,24 @@ impl Blueprint {
         self.allowance.peers.is_some()
     }
 
+    /// What a failed call of a guest means.
+    pub(crate) fn fault(&self, error: &wasmtime::Error) -> InvokeError {
+        let message = format!("{error:#}");
+        if error.is::<OutOfTime>() {
+            return InvokeError::CpuTime(self.grantee.limits.cpu_ms);
+        }
+        let full = matches!(error.downcast_ref(), Some(ResourceTableError::Full));
+        // Wasmtime has no type for this one.
+        if full || message.contains("store handle limit exceeded") {
+            self.grantee.excesses.exceeded(Limit::Handles);
+        }
+        InvokeError::Trap { message }
+    }
+
     /// A store for a new instance, and its lines.
     pub(crate) fn store(&self, engine: &Engine) -> (Store<State>, Arc<RequestLines>) {
         let lines = Arc::new(RequestLines {
-            log: self.log.clone(),
-            app: self.app.clone(),
-            component: self.component.clone(),
+            excesses: self.grantee.excesses.clone(),
             request: Mutex::default(),
         });
         let store = State::service(engine, lines.clone(), &self.allowance);

@@ -17,7 +17,7 @@ use crate::locked::{Artifact, EngineKind, LinkMode, LockedApp, LockedComponent, 
 use crate::pool::{Place, Pool, PoolStatus, Share, Slots};
 use crate::settings::{Settings, Start};
 use crate::shutdown::Shutdown;
-use crate::telemetry::{Log, Metrics, Refusals};
+use crate::telemetry::{Excesses, Log, Metrics, Refusals};
 use crate::trigger::http::Server;
 use crate::trigger::router::{Route, Router};
 
@@ -47,7 +47,8 @@ impl Host {
     pub fn load(start: &Start) -> Result<Self, HostError> {
         let Start { settings, apps, .. } = start;
         let log = Log::start(&settings.log, settings.worker);
-        let mut loader = Loader::new(start, &log)?;
+        let metrics = Metrics::default();
+        let mut loader = Loader::new(start, &log, &metrics)?;
         let mut pools = Vec::new();
         let mut routes = Vec::new();
         for app in apps {
@@ -73,7 +74,6 @@ impl Host {
             pools.extend(made.into_values());
         }
         let table = Router::new(routes).map_err(|error| HostError::Routes(error.to_string()))?;
-        let metrics = Metrics::default();
         let server = Server::new(&settings.http, table, log.clone(), metrics.clone())?;
         Ok(Self {
             server,
@@ -142,12 +142,13 @@ struct Loader<'a> {
     settings: &'a Settings,
     artifacts: &'a BTreeMap<String, Artifact>,
     log: &'a Log,
+    metrics: &'a Metrics,
     grounds: BTreeMap<(EngineKind, Image), Ground>,
     loaded: HashMap<&'a str, Component>,
 }
 
 impl<'a> Loader<'a> {
-    fn new(start: &'a Start, log: &'a Log) -> Result<Self, HostError> {
+    fn new(start: &'a Start, log: &'a Log, metrics: &'a Metrics) -> Result<Self, HostError> {
         let Start {
             settings,
             apps,
@@ -184,6 +185,7 @@ impl<'a> Loader<'a> {
             settings,
             artifacts,
             log,
+            metrics,
             grounds,
             loaded: HashMap::new(),
         })
@@ -236,7 +238,16 @@ impl<'a> Loader<'a> {
             concurrency: self.settings.share(component.limits.concurrency),
             queue: self.settings.share(component.limits.queue),
         };
-        let blueprint = Blueprint::new(app, name, component, self.log.clone(), peers);
+        let excesses = Excesses::new(
+            &app.name,
+            name,
+            self.log.clone(),
+            self.metrics.component(&app.name, name),
+            self.settings.share_of_bytes(component.limits.log),
+        );
+        let workers = self.settings.workers;
+        let blueprint = Blueprint::new((app, name), component, excesses, peers, workers);
+        let blueprint = blueprint.map_err(wrong)?;
         Pool::new(blueprint, component, share, pre, &ground.place, called).map_err(wrong)
     }
 }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use wisp_wasi::{Denial, Denials, State};
 
 use crate::locked::{LockedGrants, LockedLimits};
-use crate::telemetry::Refusals;
+use crate::telemetry::{Excesses, Refusals};
 
 /// A component of an app, as capabilities know it; the same for all its instances in this worker.
 #[derive(Debug)]
@@ -22,6 +22,8 @@ pub(crate) struct Grantee {
     /// The folder of the app's stores.
     pub(crate) state: PathBuf,
     pub(crate) refusals: Arc<Refusals>,
+    /// Counts what it runs into, and bounds what it logs.
+    pub(crate) excesses: Arc<Excesses>,
 }
 
 impl Grantee {

@@ -229,6 +229,16 @@ impl Log {
         self.say(whose, "error", message);
     }
 
+    /// What a component should know about itself.
+    pub(crate) fn warning(&self, app: &str, component: &str, message: &str) {
+        let whose = Whose {
+            app: Some(app),
+            component: Some(component),
+            id: None,
+        };
+        self.say(whose, "warning", message);
+    }
+
     /// Why a component failed in a call of another one, after it had returned.
     pub fn failed_call(&self, app: &str, component: &str, message: &str) {
         let whose = Whose {

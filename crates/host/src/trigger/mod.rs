@@ -6,6 +6,7 @@
 mod activity;
 mod body;
 mod connection;
+mod endpoint;
 mod exchange;
 mod forwarded;
 mod headers;

@@ -31,6 +31,7 @@ impl wasip3::exports::http::handler::Guest for Guest {
                 )));
             }
             "spin" => spin(),
+            "toil" => toil(),
             "slow" => {
                 monotonic_clock::wait_for(number(query, "ms", 100) * 1_000_000).await;
                 text("slept")
@@ -41,6 +42,16 @@ impl wasip3::exports::http::handler::Guest for Guest {
             _ => text("Hello, world!"),
         })
     }
+}
+
+/// Answers, and computes without end before the body does.
+fn toil() -> Response {
+    answer(fields(&[("content-type", "text/plain")]), |mut output| async move {
+        output.write_all(b"the first half".to_vec()).await;
+        // The piece is on its way when its reader asks for the next one.
+        monotonic_clock::wait_for(1_000_000).await;
+        spin()
+    })
 }
 
 fn number(query: &str, name: &str, default: u64) -> u64 {
