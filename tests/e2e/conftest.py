@@ -65,16 +65,6 @@ def serve(tmp_path: Path, cache: Path) -> Iterator[Serve]:
         yield start
 
 
-def _toml(value: Any) -> str:
-    match value:
-        case dict():
-            return f"{{ {', '.join(f'{key} = {_toml(each)}' for key, each in value.items())} }}"
-        case list():
-            return f"[{', '.join(map(_toml, value))}]"
-        case _:
-            return json.dumps(value)
-
-
 def manifest_of(guest: Name, route: str, tables: dict[str, Any]) -> str:
     lines = [
         f'[app]\nname = "app"\n\n[[http]]\nroute = "{route}"\ncomponent = "{guest}"\n',

@@ -32,6 +32,8 @@ struct Silent;
 
 impl Lines for Silent {
     fn line(&self, _: Stream, _: &str) {}
+
+    fn entry(&self, _: &str, _: &str, _: &str) {}
 }
 
 fn allowance(table: usize, meter: Arc<Seen>) -> Allowance {
