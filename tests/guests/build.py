@@ -9,6 +9,8 @@ machine's Rust lacks the target, `scripts/rust-wasi.sh` sets one up in the cache
     go, c     wasi:http 0.2, with the guest libraries of Go and C
     command2  a command of WASI 0.2, Rust: verbs as arguments
     command3  a command of WASI 0.3, Rust: prints its arguments
+    spin2     wasi:http 0.2, Rust: the interfaces of Spin 1, 2 and 3
+    spin3     wasi:http 0.3, Rust: the asynchronous interfaces of Spin 4
     filter3   no service: streams of WASI 0.3 in and out, Rust
     gateway3  wasi:http 0.3, Rust: its bodies go through the streams of filter3
     values    no service: echoes values of every type, misbehaves, has resources, calls its host; Rust
@@ -48,6 +50,8 @@ Name = Literal[
     "hosted",
     "job",
     "preview1",
+    "spin2",
+    "spin3",
     "values",
     "spies/rust-caller",
     "spies/rust-vault",

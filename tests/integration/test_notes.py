@@ -114,7 +114,7 @@ def test_a_note_is_kept_when_the_webhook_does_not_want_it_and_the_log_says_so(tm
     assert answer == (201, {"id": 1, "told": False})
     [added] = [line for line in lines if "note 1 was added" in str(line)]
     [failed] = [line for line in lines if "the webhook was not told" in str(line)]
-    assert (added["level"], failed["level"]) == ("info", "warn")
+    assert (added["level"], failed["level"]) == ("info", "warning")
     assert "was answered with 503" in str(failed)
     assert not any(TOKEN in line for line in service.log)
 

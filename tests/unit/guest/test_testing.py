@@ -62,6 +62,16 @@ def test_keys_with_a_prefix_come_page_by_page(monkeypatch: pytest.MonkeyPatch) -
     assert store.get_many(["zoo", "user:1"]) == {"zoo": b"y"}
 
 
+def test_many_keys_are_more_than_one_question_may_have(host: testing.Host) -> None:
+    keys = [f"{number:04}" for number in range(2500)]
+
+    store.set_many(dict.fromkeys(keys, b"x"))
+
+    assert list(store.get_many(keys)) == list(store.keys()) == keys
+    store.delete_many(iter(keys[1:]))
+    assert host.keyvalue == {"default": {"0000": b"x"}}
+
+
 @pytest.mark.usefixtures("host")
 def test_a_value_is_forgotten_after_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
     now = time.monotonic()
