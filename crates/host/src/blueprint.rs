@@ -2,10 +2,11 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use tokio::sync::Semaphore;
 use wasmtime::{Engine, Store};
 use wisp_wasi::{Allowance, Lines, Peers, State, Stream};
 
-use crate::capability::Grantee;
+use crate::capability::{Grantee, OutboundBounds, OutboundHttp, Sockets, SystemResolver};
 use crate::locked::{LockedApp, LockedComponent};
 use crate::telemetry::{Log, Refusals, RequestId, Whose};
 
@@ -17,6 +18,17 @@ pub(crate) struct Blueprint {
     pub(crate) log: Log,
     pub(crate) grantee: Arc<Grantee>,
     allowance: Allowance,
+    egress: OutboundHttp,
+    connections: Arc<Semaphore>,
+    most_connections: u32,
+}
+
+/// What became of the requests to the outside, and the connections that are open now, raw sockets too.
+#[derive(Clone, Copy, Debug, serde::Serialize)]
+pub(crate) struct OutboundStatus {
+    requests: u64,
+    failures: u64,
+    connections: u32,
 }
 
 /// The lines of one instance, as log lines of the request that it serves.
@@ -58,39 +70,73 @@ impl Lines for RequestLines {
 }
 
 impl Blueprint {
-    /// `peers` are the components that this one reaches; `None` when it is linked to none.
+    /// `peers` are the components that this one reaches; `None` when it is linked to none. `connections` are those to the outside
+    /// that it may have in this worker. The error says which grant cannot be used.
     pub(crate) fn new(
-        app: &LockedApp,
-        name: &str,
+        (app, name): (&LockedApp, &str),
         component: &LockedComponent,
         log: Log,
         peers: Option<Arc<dyn Peers>>,
-    ) -> Self {
+        most_connections: u32,
+    ) -> Result<Self, String> {
         let (app, state): (Arc<str>, _) = (app.name.as_str().into(), app.state.clone());
         let name: Arc<str> = name.into();
+        let (grants, limits) = (&component.grants, component.limits);
+        let refusals = Refusals::new(app.clone(), name.clone(), log.clone());
+        let connections = Arc::new(Semaphore::new(
+            usize::try_from(most_connections).unwrap_or(Semaphore::MAX_PERMITS),
+        ));
+        let resolver = Arc::new(SystemResolver::default());
+        let sockets = Sockets::new(
+            &grants.sockets,
+            limits.outbound,
+            connections.clone(),
+            refusals.clone(),
+            resolver.clone(),
+        )?;
+        let bounds = OutboundBounds {
+            calls: limits.outbound,
+            download: limits.download,
+            connections: connections.clone(),
+        };
+        let egress = OutboundHttp::new(&grants.http, bounds, refusals.clone(), resolver)?;
         let grantee = Arc::new(Grantee {
             app: app.clone(),
             component: name.clone(),
-            grants: component.grants.clone(),
-            limits: component.limits,
+            grants: grants.clone(),
+            limits,
             state,
-            refusals: Refusals::new(app.clone(), name.clone(), log.clone()),
+            refusals,
+            sockets,
             log: log.clone(),
             databases: Mutex::default(),
         });
         let allowance = Allowance {
             environment: component.environment.clone().into_iter().collect(),
-            memory: usize::try_from(component.limits.memory).unwrap_or(usize::MAX),
+            memory: usize::try_from(limits.memory).unwrap_or(usize::MAX),
             peers,
-            egress: None,
+            egress: Some(Arc::new(egress.clone())),
             companion: grantee.clone(),
         };
-        Self {
+        Ok(Self {
             app,
             component: name,
             log,
             grantee,
             allowance,
+            egress,
+            connections,
+            most_connections,
+        })
+    }
+
+    /// What goes on between it and the outside.
+    pub(crate) fn outbound(&self) -> OutboundStatus {
+        let free = u32::try_from(self.connections.available_permits()).unwrap_or(u32::MAX);
+        OutboundStatus {
+            requests: self.egress.requests(),
+            failures: self.egress.failures(),
+            connections: self.most_connections.saturating_sub(free),
         }
     }
 

@@ -20,6 +20,7 @@ mod memory;
 mod merge;
 #[cfg(target_os = "linux")]
 mod pagemap;
+mod peers;
 mod pool;
 mod settings;
 mod shutdown;
@@ -30,6 +31,7 @@ pub mod trigger;
 pub mod value;
 pub mod wit;
 
+pub use capability::{OutboundBounds, OutboundHttp, Resolver, Resolving, SystemResolver};
 pub use command::{CommandOptions, Directory, run_command};
 pub use compose::{
     ComposeError, Composition, Import, Interfaces, Part, check_link, compose, interfaces,
@@ -40,9 +42,9 @@ pub use error::HostError;
 pub use host::Host;
 pub use inspect::{FileKind, InspectError, Inspection, Producers, inspect};
 pub use locked::{
-    Artifact, Data, EngineKind, Hidden, LinkMode, LockedApp, LockedComponent, LockedCron,
-    LockedFolder, LockedGrants, LockedInstances, LockedLimits, LockedLink, LockedRoute,
-    LockedTarget, Profile, Resources, TargetKind,
+    Artifact, Convention, Data, EngineKind, Hidden, LinkMode, LockedApp, LockedComponent,
+    LockedCron, LockedFolder, LockedGrants, LockedInstances, LockedLimits, LockedLink,
+    LockedResponse, LockedRoute, LockedTarget, Profile, Resources, TargetKind,
 };
 pub use merge::{MergeError, merge};
 pub use pool::{InvokeError, Pool, PoolStatus};

@@ -32,7 +32,7 @@ use wasmtime_wasi_http::handler::ProxyPre;
 use wasmtime_wasi_http::{Error as HttpError, WasiBody, p2, p3};
 use wisp_wasi::{PeerResponse, State};
 
-use crate::blueprint::Blueprint;
+use crate::blueprint::{Blueprint, OutboundStatus};
 use crate::capability::Grantee;
 use crate::link::{Begun, Called, Callee, Exported, Returned};
 use crate::locked::{LockedComponent, LockedInstances, LockedLimits, Profile};
@@ -105,6 +105,7 @@ pub struct Pool {
     component: Arc<str>,
     log: Log,
     grantee: Arc<Grantee>,
+    blueprint: Arc<Blueprint>,
     admission: Admission,
     /// `None` for a library.
     http: Option<Instances>,
@@ -158,8 +159,9 @@ impl Pool {
             http => Some(http?),
         };
         let called = called.then(|| {
+            let blueprint = blueprint.clone();
             let (engine, slots) = (place.engine.clone(), place.slots.clone());
-            CalledInstances::new(engine, pre, blueprint.clone(), reuse, slots)
+            CalledInstances::new(engine, pre, blueprint, reuse, slots)
         });
         let patience = Duration::from_millis(component.limits.queue_timeout_ms);
         Ok(Arc::new(Self {
@@ -167,6 +169,7 @@ impl Pool {
             component: blueprint.component.clone(),
             log: blueprint.log.clone(),
             grantee: blueprint.grantee.clone(),
+            blueprint,
             admission: Admission::new(share.concurrency, share.queue, patience),
             http,
             called,
@@ -255,6 +258,11 @@ impl Pool {
     /// What it was refused.
     pub(crate) fn refusals(&self) -> &Refusals {
         &self.grantee.refusals
+    }
+
+    /// What goes on between it and the outside.
+    pub(crate) fn outbound(&self) -> OutboundStatus {
+        self.blueprint.outbound()
     }
 
     /// What goes on now.

@@ -13,4 +13,6 @@ pub use denial::{Denial, Denials};
 pub use egress::{Egress, Patience, Sending};
 pub use linker::{add_preview1, exit_code, linker, run_command};
 pub use output::{Captured, Lines, Output, Stream};
-pub use state::{Allowance, Bounds, Companion, Embedded, PeerResponse, Peers, State};
+pub use state::{
+    Allowance, Bounds, Companion, Embedded, OWN_APP, OWN_HOST, PeerResponse, Peers, State,
+};

@@ -89,15 +89,26 @@ impl ResourceLimiter for Bounds {
 pub type PeerResponse =
     Pin<Box<dyn Future<Output = Result<http::Response<WasiBody>, HttpError>> + Send>>;
 
+/// The name of a guest's own app among its [`Peers`].
+pub const OWN_APP: &str = "";
+
+/// The host that a guest sends requests to its own app to, when it needs to name one; as in Spin.
+pub const OWN_HOST: &str = "self.alt";
+
 /// Components of the same app that a guest reaches as `http://<component>.internal/`, without a socket.
 pub trait Peers: Send + Sync + std::fmt::Debug {
-    /// Called for each outgoing request to a name below `.internal`, with what comes before that; `None` denies it.
-    fn send(&self, component: &str, request: http::Request<WasiBody>) -> Option<PeerResponse>;
+    /// Called for each outgoing request to a name below `.internal`, with what comes before that, and for one to the guest's
+    /// own app, with [`OWN_APP`]; `None` denies it.
+    fn send(&self, name: &str, request: http::Request<WasiBody>) -> Option<PeerResponse>;
 }
 
-/// What comes before `.internal` in the name that a request goes to.
+/// What comes before `.internal` in the name that a request goes to; a request to nobody, or to [`OWN_HOST`], is one to the
+/// own app.
 fn peer_name(uri: &http::Uri) -> Option<&str> {
-    uri.host()?.strip_suffix(".internal")
+    match uri.host() {
+        None | Some("" | OWN_HOST) => Some(OWN_APP),
+        Some(host) => host.strip_suffix(".internal"),
+    }
 }
 
 /// Outgoing requests: none are granted but those to peers, and those that the client of the component lets through.
@@ -105,6 +116,8 @@ fn peer_name(uri: &http::Uri) -> Option<&str> {
 struct Outbound {
     peers: Option<Arc<dyn Peers>>,
     egress: Option<Arc<dyn Egress>>,
+    /// Requests and sockets that were begun to the outside.
+    begun: u32,
 }
 
 type Finished = Box<dyn Future<Output = Result<(), HttpError>> + Send>;
@@ -112,12 +125,24 @@ type Sent = Result<(http::Response<WasiBody>, Finished), HttpError>;
 
 impl Outbound {
     /// Sends a request to a component of the app when it goes to one, else to the outside.
-    fn send(&self, request: http::Request<WasiBody>, patience: Patience) -> Option<PeerResponse> {
+    fn send(
+        &mut self,
+        request: http::Request<WasiBody>,
+        patience: Patience,
+    ) -> Option<PeerResponse> {
         if let (Some(peers), Some(name)) = (&self.peers, peer_name(request.uri())) {
             let name = name.to_owned();
-            return peers.send(&name, request);
+            let response = peers.send(&name, request)?;
+            let Some(patience) = patience.first_byte else {
+                return Some(response);
+            };
+            return Some(Box::pin(async move {
+                let response = tokio::time::timeout(patience, response).await;
+                response.map_err(|_| HttpError::ConnectionReadTimeout)?
+            }));
         }
-        Some(self.egress.as_ref()?.send(request, patience))
+        self.begun = self.begun.saturating_add(1);
+        Some(self.egress.as_ref()?.send(request, patience, self.begun))
     }
 }
 
@@ -136,16 +161,9 @@ impl WasiHttpHooks for Outbound {
         let Some(response) = self.send(request, patience) else {
             return Box::new(std::future::ready(Err(HttpError::HttpRequestDenied)));
         };
-        let patience = patience.first_byte;
         Box::new(async move {
-            let response = match patience {
-                Some(patience) => tokio::time::timeout(patience, response)
-                    .await
-                    .map_err(|_| HttpError::ConnectionReadTimeout)??,
-                None => response.await?,
-            };
             let finished: Finished = Box::new(std::future::ready(Ok(())));
-            Ok((response, finished))
+            Ok((response.await?, finished))
         })
     }
 }
@@ -263,6 +281,7 @@ impl State {
         state.outbound = Outbound {
             peers: allowance.peers.clone(),
             egress: allowance.egress.clone(),
+            begun: 0,
         };
         state.companion = Some(allowance.companion.clone());
         let mut store = Self::preempted(engine, state);
@@ -333,6 +352,17 @@ impl State {
         let mut store = Store::new(engine, Self::new(wasi, None, usize::MAX));
         store.set_epoch_deadline(u64::MAX);
         store
+    }
+
+    /// Counts one more request or socket to the outside; gives their number.
+    pub fn begin_outbound(&mut self) -> u32 {
+        self.outbound.begun = self.outbound.begun.saturating_add(1);
+        self.outbound.begun
+    }
+
+    /// Gives back so many requests and sockets to the outside, of those that were begun: another call of the guest begins.
+    pub fn forgive_outbound(&mut self, count: u32) {
+        self.outbound.begun = self.outbound.begun.saturating_sub(count);
     }
 
     /// What the embedder keeps with this instance, if there is one.

@@ -48,7 +48,7 @@ pub(crate) enum Report {
         component: Option<String>,
         digest: Option<String>,
     },
-    /// The counters.
+    /// The counters: when asked, and once more at the end.
     Metrics(serde_json::Value),
     /// A run has ended.
     Ran(Ran),

@@ -134,7 +134,8 @@ async fn serve(inherited: Inherited, began: Instant) -> Result<ExitCode, Failure
         Ok(()) => (Report::Drained, ExitCode::SUCCESS),
         Err(error) => (Report::from(error), ExitCode::from(CANNOT_START)),
     };
-    // The supervisor may be gone, which is why we end.
+    // What was counted until the last request ended. The supervisor may be gone, which is why we end.
+    let _ = reports.send(&Report::Metrics(host.metrics())).await;
     let _ = reports.send(&report).await;
     Ok(code)
 }

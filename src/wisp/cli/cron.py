@@ -53,10 +53,11 @@ def _configure_list(parser: argparse.ArgumentParser) -> None:
 
 def _list(arguments: argparse.Namespace) -> int:
     from wisp.cli.assemble import find  # noqa: PLC0415 - slow to import
+    from wisp.cli.prepared import PrepareOptions  # noqa: PLC0415 - the same
 
     if arguments.count < 1:
         raise UsageError("--count must be at least 1")
-    manifest, now = find(arguments.path, profile=arguments.profile), datetime.now(UTC)
+    manifest, now = find(arguments.path, PrepareOptions(profile=arguments.profile)), datetime.now(UTC)
     found = [(job, tuple(islice(job.planned(now), arguments.count))) for job in _jobs(manifest)]
     if arguments.json:
         print(json.dumps([_data(job, moments) for job, moments in found], indent=2))
@@ -118,7 +119,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
 async def _once(arguments: argparse.Namespace) -> Ran:
     app = await _prepared(arguments)
-    start = await asyncio.to_thread(_start, app, arguments.state)
+    start = await _start(app, arguments.state)
     job = _job(arguments.component, start)
     settings = HostSettings(
         address=Address("127.0.0.1", 0),  # a worker has a listener; nobody is told of this one
@@ -155,11 +156,11 @@ async def _recover(digest: str) -> JsonObject:
     return await recompile(digest, "cranelift")
 
 
-def _start(app: PreparedApp, state: Path | None) -> Start:
-    from wisp.host.resolve import Place, resolve  # noqa: PLC0415 - not for a list
+async def _start(app: PreparedApp, state: Path | None) -> Start:
+    from wisp.cli import ground  # noqa: PLC0415 - not for a list
 
-    place = Place.of(app.name, app.folder, state)
-    return Start(apps=(resolve(app.locked, place),), artifacts=app.artifacts)
+    told = await ground.resolved(app, app.locked, ground.Given({}, state, None))
+    return Start(apps=(told,), artifacts=app.artifacts)
 
 
 def _job(component: str, start: Start) -> Job:

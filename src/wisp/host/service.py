@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from wisp.host.address import Address
     from wisp.host.log import Log
-    from wisp.host.settings import HostSettings, Start
+    from wisp.host.settings import HostSettings, JsonObject, Start
 
 Outcome = TypeVar("Outcome")
 
@@ -58,6 +58,9 @@ class Surroundings:
 
     reloaded: Callable[[], None] = lambda: None
     """Told after each reload, before the log says that it is done."""
+
+    denied: Callable[[list[JsonObject]], None] = lambda denials: None
+    """Told at the end what components were denied, if anything was served."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +204,7 @@ class Service:
         parts.admin.close()
         if supervisor.status().generation:
             self._log.event("stopped", "stopped")
+            self._around.denied(supervisor.denials.entries())
 
 
 async def _prepared(around: Surroundings) -> Start:

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 from wisp.errors import HostError
 from wisp.host import binary as worker_binary
 from wisp.host.control import Failed, Ran, Ready
+from wisp.host.denials import Denials
 from wisp.host.settings import HostSettings, JsonObject, Start
 from wisp.host.slot import Shared, Slot
 from wisp.host.sockets import Listeners
@@ -73,7 +74,8 @@ class Supervisor:
         self._turn = 0
         self._exhausted: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self.listeners = Listeners(settings.address, settings.workers)
-        shared = Shared(self.listeners, self._replace, log, self._gave_up)
+        self.denials = Denials()
+        shared = Shared(self.listeners, self._replace, log, self._gave_up, self._farewell)
         self._slots = [Slot(number, shared) for number in range(settings.workers)]
 
     async def open(self) -> None:
@@ -213,7 +215,15 @@ class Supervisor:
             return
         drain = asyncio.create_task(worker.drain(self._settings.drain_timeout))
         self._retiring[worker] = drain
-        drain.add_done_callback(lambda _: self._retiring.pop(worker, None))
+        drain.add_done_callback(lambda _: self._retired(worker))
+
+    def _retired(self, worker: Worker) -> None:
+        self._retiring.pop(worker, None)
+        self._farewell(worker)
+
+    def _farewell(self, worker: Worker) -> None:
+        """Keep what a worker that has ended knew and nobody else does."""
+        self.denials.add(worker.last_metrics.values)
 
     def _gave_up(self, reason: str) -> None:
         if all(slot.abandoned for slot in self._slots) and not self._exhausted.done():

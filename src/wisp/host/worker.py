@@ -16,6 +16,7 @@ import socket
 from typing import TYPE_CHECKING, Any
 
 from wisp.errors import HostError
+from wisp.host import binary as worker_binary
 from wisp.host import control
 from wisp.host.control import Drained, Draining, Failed, Metrics, Ran, Ready, Reply
 
@@ -46,6 +47,9 @@ class Worker:
         self._asked: asyncio.Future[Metrics | None] | None = None
         self._runs: dict[str, asyncio.Future[Ran]] = {}
         self._draining = False
+        self.last_metrics = Metrics()
+        """The newest that it has told; once it has drained, all that it ever counted."""
+
         self._last_words = ""
         self._reading = asyncio.create_task(self._read())
         self._ending = asyncio.create_task(self._end())
@@ -61,6 +65,7 @@ class Worker:
                     *("--control", str(theirs.fileno()), "--listener", str(listener.fileno())),
                     stdin=asyncio.subprocess.DEVNULL,
                     pass_fds=(theirs.fileno(), listener.fileno()),
+                    env=worker_binary.environment(),
                     process_group=0,
                 )
             except OSError as error:
@@ -114,6 +119,8 @@ class Worker:
     async def drain(self, limit: float) -> None:
         """Let the worker answer what it has accepted, and wait for its end; past the limit it is killed."""
         self._draining = True
+        # It tells its counters at its end, too, but may be killed before.
+        await self._channel.send({"type": "metrics"})
         await self._channel.send({"type": "drain", "timeout_ms": round(limit * 1000)})
         await self.finish(limit + DRAIN_GRACE)
 
@@ -171,6 +178,7 @@ class Worker:
             case Ready():
                 pass  # said twice
             case Metrics():
+                self.last_metrics = reply
                 self._answer(reply)
             case Ran():
                 self._ran(reply)

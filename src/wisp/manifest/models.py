@@ -28,6 +28,7 @@ from wisp.manifest.grants import Grants
 from wisp.manifest.schedules import Cron
 from wisp.manifest.secrets import Secret
 from wisp.manifest.table import Table
+from wisp.manifest.triggers import HttpTrigger
 from wisp.manifest.units import format_duration, format_size
 from wisp.manifest.urls import parse_url
 from wisp.manifest.values import (
@@ -40,12 +41,9 @@ from wisp.manifest.values import (
     WASM_PAGE,
     Duration,
     Environment,
-    Hosts,
     LinkName,
-    Methods,
     Name,
     RelativePath,
-    RoutePattern,
     Size,
     between,
     parse_version,
@@ -73,35 +71,6 @@ class App(Table):
         str, AfterValidator(parse_version), Field(json_schema_extra={"pattern": VERSION_PATTERN})
     ] = Field("0.0.0", description="The app's semantic version.", examples=["0.1.0"])
     description: str = Field("", description="One sentence for people.")
-
-
-class HttpTrigger(Table):
-    """Which HTTP requests go to which component.
-
-    The most specific route wins, whatever the order in the file: first by host (exact, then the longest
-    `*.suffix`, then any), then by path, part by part (text, then `:parameter`, then `/...`), then by method. No two
-    routes may match the same paths for the same method and host.
-    """
-
-    route: RoutePattern = Field(
-        description="The path: exact (`/about`), with parameters (`/users/:id`, one part of the path each), or"
-        " everything below (`/files/...`, which matches `/files` too). Upper and lower case are told apart, and so"
-        " are `/a` and `/a/`.",
-        examples=["/rust/process", "/users/:id", "/files/..."],
-    )
-    method: Methods = Field(
-        default=(),
-        description="The methods, one or a list, in upper case. Without it, any method."
-        " Where `GET` is allowed, `HEAD` is.",
-        examples=[["POST"]],
-    )
-    host: Hosts = Field(
-        default=(),
-        description="The hosts, one or a list: exact (`api.example.com`) or all below one (`*.example.com`)."
-        " Without it, any host.",
-        examples=[["api.example.com", "*.example.org"]],
-    )
-    component: Name = Field(description="The component that answers.", examples=["rust"])
 
 
 class RemoteSource(Table):
@@ -380,6 +349,7 @@ class Manifest(Table):
 
     _path: Path = PrivateAttr(default_factory=lambda: Path.cwd() / FILE_NAME)
     _written: Manifest | None = PrivateAttr(default=None)
+    _remarks: tuple[str, ...] = PrivateAttr(default=())
 
     @property
     def path(self) -> Path:
@@ -395,6 +365,17 @@ class Manifest(Table):
     def written(self) -> Manifest:
         """The manifest as it was written, before a profile was applied."""
         return self._written or self
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What whoever serves the app should be told about the file."""
+        return self._remarks
+
+    def saying(self, *remarks: str) -> Manifest:
+        """Return the same manifest with something to be told."""
+        said = self.model_copy()
+        said._remarks = (*self._remarks, *remarks)  # noqa: SLF001 - our own, and nobody has seen it yet
+        return said
 
     def at(self, path: Path, *, written: Manifest | None = None) -> Manifest:
         """Return the same manifest as read from a file, and from what was written there."""

@@ -47,7 +47,7 @@ limits = {{ {limits} }}
     (folder / "wisp.toml").write_text(manifest, encoding="utf-8")
     (app,) = await prepare([folder], PrepareOptions(), lambda _: None)
     place = Place.of(app.name, app.folder, None)
-    return Start(apps=(resolve(app.locked, place),), artifacts=app.artifacts, watch=app.watch)
+    return Start(apps=(resolve(app.locked, place, {}),), artifacts=app.artifacts, watch=app.watch)
 
 
 @dataclass
@@ -299,7 +299,7 @@ async def test_a_worker_refuses_it_too(tmp_path: Path, named: str, complaint: st
     shutil.copyfile(component("http2"), tmp_path / "http2.wasm")
     (app,) = await prepare([tmp_path / "http2.wasm"], PrepareOptions(), lambda _: None)
     cron = {"schedule": "* * * * *", "timezone": "UTC", "overlap": False, "component": named}
-    told = {**resolve(app.locked, Place.of(app.name, app.folder, None)), "cron": [cron]}
+    told = {**resolve(app.locked, Place.of(app.name, app.folder, None), {}), "cron": [cron]}
     host = Running(settings(workers=1), prepared=[Start(apps=(told,), artifacts=app.artifacts)])
 
     with pytest.raises(HostError) as found:

@@ -48,7 +48,7 @@ pub(crate) enum DatabaseError {
         found: i32,
         newest: i32,
     },
-    #[error("it is full: it may have {0} bytes on disk (limits.store)")]
+    #[error("there is no room: a store may have {0} bytes on disk (limits.store)")]
     Full(u64),
     #[error("others wrote to it for too long")]
     Busy,
@@ -183,3 +183,6 @@ async fn blocking<T: Send + 'static>(
     let result = tokio::task::spawn_blocking(job).await;
     result.map_err(|_| DatabaseError::Gone)?
 }
+
+#[cfg(test)]
+mod tests;

@@ -104,10 +104,15 @@ impl WorkerState for Running {
 
     fn on_request_start(
         &self,
-        store: StoreContextMut<'_, State>,
+        mut store: StoreContextMut<'_, State>,
         ticket: Arc<Ticket>,
         _: GuestTaskId,
     ) -> Pin<Box<dyn Future<Output = ()> + Send + Sync>> {
+        // Requests that are in one instance at once share what each may begin.
+        let shares = self.life.running() > 0;
+        let calls = self.blueprint.grantee.limits.outbound;
+        let data = store.data_mut();
+        data.forgive_outbound(if shares { calls } else { u32::MAX });
         self.life.begin(&ticket);
         let alone = self.reuse.requests == 1 || self.reuse.concurrency == 1;
         store.data().finish_output();

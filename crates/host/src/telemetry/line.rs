@@ -74,9 +74,11 @@ fn refusal(whose: Whose<'_>, denial: Denial<'_>) -> String {
         target,
         grant,
     } = denial;
-    format!(
-        "{component} may not use {import} for {target}; add `{grant}` to [component.{component}.grants] to allow it"
-    )
+    let refused = format!("{component} may not use {import} for {target}");
+    if grant.is_empty() {
+        return refused;
+    }
+    format!("{refused}; add `{grant}` to [component.{component}.grants] to allow it")
 }
 
 /// What a line is about; nothing of it when a process speaks about itself.
@@ -225,18 +227,7 @@ impl Style {
                 level,
                 context,
                 message,
-            } => {
-                let color = match *level {
-                    "error" | "critical" => Color::Red,
-                    "warning" => Color::Yellow,
-                    _ => Color::Dim,
-                };
-                write!(out, " {:<10} ", whose.component.unwrap_or("-"))?;
-                self.paint(out, color, format_args!("{level}"))?;
-                let between = if context.is_empty() { "" } else { ": " };
-                let context = Printable(context);
-                write!(out, ": {context}{between}{}", Printable(message))
-            }
+            } => self.text_entry(*whose, level, (context, message), out),
             Event::Worker {
                 whose,
                 level,
@@ -264,6 +255,25 @@ impl Style {
                 write!(out, ": {}", Printable(&refusal(*whose, *denial)))
             }
         }
+    }
+
+    fn text_entry(
+        self,
+        whose: Whose<'_>,
+        level: &str,
+        (context, message): (&str, &str),
+        out: &mut String,
+    ) -> fmt::Result {
+        let color = match level {
+            "error" | "critical" => Color::Red,
+            "warning" => Color::Yellow,
+            _ => Color::Dim,
+        };
+        write!(out, " {:<10} ", whose.component.unwrap_or("-"))?;
+        self.paint(out, color, format_args!("{level}"))?;
+        let between = if context.is_empty() { "" } else { ": " };
+        let context = Printable(context);
+        write!(out, ": {context}{between}{}", Printable(message))
     }
 
     fn text_access(self, line: &AccessLine<'_>, out: &mut String) -> fmt::Result {
@@ -430,6 +440,15 @@ mod tests {
             written(PLAIN, &event),
             "19:26:00.123 c          | \\u{1b}[2Jgone\\rover\n"
         );
+        let (whose, level, context) = (whose(None), "warning", "a\nb");
+        let event = Event::Entry {
+            whose,
+            level,
+            context,
+            message,
+        };
+        let shown = "19:26:00.123 c          warning: a\\nb: \\u{1b}[2Jgone\\rover\n";
+        assert_eq!(written(PLAIN, &event), shown);
     }
 
     fn whose(id: Option<RequestId>) -> Whose<'static> {

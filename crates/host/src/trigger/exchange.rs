@@ -4,12 +4,12 @@
 //! [`Exchange`] lives from the head of the request to the last byte of the answer, in whichever future or body that is;
 //! when it is dropped early, the client has gone away. Then it counts itself and writes its line into the log.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use bytes::Bytes;
-use http::header::{self, HeaderName, HeaderValue};
+use http::header::{self, HeaderValue};
 use http::request::Parts;
 use http::uri::{Authority, Scheme, Uri};
 use http::{Method, Request, Response, StatusCode, Version};
@@ -21,10 +21,10 @@ use super::activity::Activity;
 use super::body::{AnswerBody, Content, Upload, request_body};
 use super::forwarded::{self, Proxies};
 use super::headers;
-use super::pattern::{Pattern, Segment};
+use super::manner::{self, Manner, Told};
 use super::problem::{Failure, Problem};
 use super::respond::Respond;
-use super::router::{Found, Match, Router};
+use super::router::{Found, Router};
 use crate::pool::InvokeError;
 use crate::shutdown::Shutdown;
 use crate::telemetry::{AccessLine, Counters, Log, Metrics, Outcome, RequestId};
@@ -37,23 +37,14 @@ const VANISHED: u16 = 499;
 pub(super) struct Endpoint<R> {
     target: Arc<R>,
     counters: Arc<Counters>,
-    route: HeaderValue,
-    parameters: Vec<HeaderName>,
-    is_dynamic: bool,
+    manner: Manner,
 }
 
 impl<R: Respond> Endpoint<R> {
-    pub(super) fn new(route: &str, pattern: &Pattern, target: Arc<R>, metrics: &Metrics) -> Self {
-        let names = pattern.segments.iter().filter_map(|segment| match segment {
-            Segment::Parameter(name) => HeaderName::try_from(format!("wisp-param-{name}")).ok(),
-            Segment::Literal(_) => None,
-        });
-        let parameters: Vec<_> = names.collect();
+    pub(super) fn new(manner: Manner, target: Arc<R>, metrics: &Metrics) -> Self {
         Self {
             counters: metrics.component(target.app(), target.component()),
-            route: headers::text_value(route),
-            is_dynamic: pattern.rest || !parameters.is_empty(),
-            parameters,
+            manner,
             target,
         }
     }
@@ -75,6 +66,7 @@ pub(super) struct Peer<R> {
     shutdown: Shutdown,
     activity: Arc<Activity>,
     address: IpAddr,
+    port: u16,
     address_value: HeaderValue,
     trusted: bool,
     scheme: Scheme,
@@ -87,10 +79,10 @@ impl<R: Respond> Peer<R> {
         shared: Arc<Shared<R>>,
         shutdown: Shutdown,
         activity: Arc<Activity>,
-        address: IpAddr,
+        address: SocketAddr,
         scheme: Scheme,
     ) -> Self {
-        let address = address.to_canonical();
+        let (address, port) = (address.ip().to_canonical(), address.port());
         let trusted = shared.proxies.trusts(address);
         let address_value = headers::text_value(&address.to_string());
         Self {
@@ -98,6 +90,7 @@ impl<R: Respond> Peer<R> {
             shutdown,
             activity,
             address,
+            port,
             address_value,
             trusted,
             scheme,
@@ -239,11 +232,21 @@ impl<R: Respond> Exchange<R> {
         }
         let (client, scheme) = self.client(parts);
         headers::clean_request(&mut parts.headers, peer.trusted);
-        parts.headers.insert(headers::CLIENT_ADDRESS, client);
         parts
             .headers
             .insert(headers::REQUEST_ID, headers::digits_value(self.id));
-        describe_route(&found, &mut parts.headers);
+        match &found.target().manner {
+            Manner::Wisp(words) => {
+                let address = self.address_value(client.ip());
+                parts.headers.insert(headers::CLIENT_ADDRESS, address);
+                words.tell(&found, &mut parts.headers);
+            }
+            Manner::Spin(words) => {
+                let url = manner::full_url(scheme.as_str(), authority.as_str(), &parts.uri);
+                let told = Told { url: &url, client };
+                words.tell(&found, &mut parts.headers, &told);
+            }
+        }
         parts.extensions.clear();
         let mut uri = http::uri::Parts::default();
         uri.scheme = Some(scheme);
@@ -255,17 +258,26 @@ impl<R: Respond> Exchange<R> {
     }
 
     /// The client as far as we believe what we are told, and the scheme that it used.
-    fn client(&mut self, parts: &Parts) -> (HeaderValue, Scheme) {
+    fn client(&mut self, parts: &Parts) -> (SocketAddr, Scheme) {
         let peer = &self.peer;
         if !peer.trusted {
-            return (peer.address_value.clone(), peer.scheme.clone());
+            let client = SocketAddr::new(peer.address, peer.port);
+            return (client, peer.scheme.clone());
         }
         let client = peer.shared.proxies.client(peer.address, &parts.headers);
         if let Some(description) = &mut self.description {
             description.client = client;
         }
         let scheme = forwarded::scheme(&parts.headers).unwrap_or_else(|| peer.scheme.clone());
-        (headers::text_value(&client.to_string()), scheme)
+        // A proxy tells no port, and its own is not the client's.
+        (SocketAddr::new(client, 0), scheme)
+    }
+
+    fn address_value(&self, client: IpAddr) -> HeaderValue {
+        if client == self.peer.address {
+            return self.peer.address_value.clone();
+        }
+        headers::text_value(&client.to_string())
     }
 
     /// The authority that is asked for; what the target names wins over the `host` header.
@@ -430,21 +442,6 @@ impl<R: Respond> Drop for Exchange<R> {
             self.write_line(description, outcome);
         }
         self.peer.activity.end();
-    }
-}
-
-/// Tells the guest what its route made of the path, where there is something to tell.
-fn describe_route<R>(found: &Match<'_, '_, Endpoint<R>>, headers: &mut http::HeaderMap) {
-    let endpoint = found.target();
-    if !endpoint.is_dynamic {
-        return;
-    }
-    headers.insert(headers::ROUTE, endpoint.route.clone());
-    for (name, (_, value)) in endpoint.parameters.iter().zip(found.parameters()) {
-        headers.insert(name.clone(), headers::text_value(value));
-    }
-    if let Some(rest) = found.rest() {
-        headers.insert(headers::PATH_INFO, headers::text_value(rest));
     }
 }
 

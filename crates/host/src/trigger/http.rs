@@ -66,8 +66,7 @@ impl<R: Respond> Server<R> {
             io::Error::new(io::ErrorKind::InvalidInput, message)
         })?;
         let tls = settings.tls.as_ref().map(tls::config).transpose()?;
-        let router =
-            router.map(|route, pattern, target| Endpoint::new(route, pattern, target, &metrics));
+        let router = router.map(|manner, target| Endpoint::new(manner, target, &metrics));
         Ok(Self {
             shared: Arc::new(Shared {
                 router,

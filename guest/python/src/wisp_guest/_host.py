@@ -14,11 +14,13 @@ import importlib
 import re
 import sys
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from wisp_guest.errors import OutsideError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from componentize_py_types import Err
 else:
     try:
@@ -33,7 +35,9 @@ else:
                 self.value = value
 
 
-__all__ = ["Err", "Interface", "call_by_long_names", "case", "is_ready", "ready"]
+__all__ = ["Err", "Interface", "Kept", "another_host", "call_by_long_names", "case", "is_ready", "ready"]
+
+Handle = TypeVar("Handle")
 
 BINDINGS = "wit_world.imports"
 
@@ -43,6 +47,8 @@ class _Life:
 
     inside = Err.__module__ != __name__
     ready = False
+    hosts = 0
+    """How many hosts have come and gone: only tests have more than one."""
 
 
 def ready() -> None:
@@ -77,6 +83,31 @@ class Interface:
         if not _Life.inside:
             return f"{self.interface} is the host's, and this is not the inside of a component; see wisp_guest.testing"
         return f"the component does not import {self.interface}: no module of the project imports the one of wisp_guest"
+
+
+class Kept(Generic[Handle]):
+    """A handle that is asked for when it is first used, so not while the component is built."""
+
+    def __init__(self, ask: Callable[[], Handle]) -> None:
+        self._ask = ask
+        self._handle: Handle | None = None
+        self._host = 0
+
+    def get(self) -> Handle:
+        """Return it; ask for it unless that was done before."""
+        if self._handle is None or self._host != _Life.hosts:
+            self._handle, self._host = self._ask(), _Life.hosts
+        return self._handle
+
+    def take(self) -> Handle | None:
+        """Return it if it was asked for, to be given back."""
+        handle, self._handle = self._handle, None
+        return handle
+
+
+def another_host() -> None:
+    """Say that no handle is of use any more."""
+    _Life.hosts += 1
 
 
 def call_by_long_names(*interfaces: str) -> None:

@@ -154,7 +154,7 @@ class Connection:
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self._connection: sql.Connection | None = None
+        self._connection = _host.Kept(lambda: sql.Connection.open(name))
 
     def __repr__(self) -> str:
         return f"sqlite.connect({self.name!r})"
@@ -193,17 +193,14 @@ class Connection:
 
     def close(self) -> None:
         """Give the connection back; a transaction that is open is taken back."""
-        if self._connection is not None:
-            self._connection.__exit__(None, None, None)
-            self._connection = None
+        if (connection := self._connection.take()) is not None:
+            connection.__exit__(None, None, None)
 
     @contextmanager
     def _asked(self) -> Iterator[sql.Connection]:
         """Hold the connection, and turn the interface's errors into ours."""
         try:
-            if self._connection is None:
-                self._connection = sql.Connection.open(self.name)
-            yield self._connection
+            yield self._connection.get()
         except Err as error:
             raise _error(error.value, self.name) from None
 

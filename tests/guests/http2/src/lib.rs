@@ -3,6 +3,9 @@
 //! The last segment of the path chooses, whatever the route is; numbers come from the query: `/slow?ms=20`.
 
 mod message;
+mod outside;
+mod passing;
+mod sockets;
 
 use std::io::{Read, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -43,10 +46,26 @@ impl wasip2::exports::http::incoming_handler::Guest for Guest {
             ),
             "environment" => environment(out),
             "files" => files(out),
+            "send" => json(out, outside::send(&outside::asked(&request))),
+            "sends" => {
+                let asked = outside::asked(&request);
+                let asked = asked.as_array().into_iter().flatten();
+                json(out, asked.map(outside::send).collect());
+            }
+            "socket" => json(out, sockets::socket(&outside::asked(&request))),
+            "sockets" => json(out, sockets::sockets(&outside::asked(&request))),
+            "pass" => match passing::pass(query.0) {
+                Ok((status, body)) => text(out, status, "application/json", &body),
+                Err(error) => text(out, 200, "text/plain", error.as_bytes()),
+            },
             "unread" => text(out, 200, "text/plain", b"unread"),
             _ => text(out, 200, "text/plain", b"Hello, world!"),
         }
     }
+}
+
+fn json(out: ResponseOutparam, value: serde_json::Value) {
+    text(out, 200, "application/json", value.to_string().as_bytes());
 }
 
 /// Streams the body back while it arrives, 64 KiB at a time.

@@ -48,8 +48,8 @@ fn expiry(now: Moment, lifetime: Option<Duration>) -> Option<Moment> {
 /// What a job gave: what the guest asked for, or why it is refused.
 pub(super) type Outcome<T> = Result<Result<T, StoreError>, DatabaseError>;
 
-fn refused<T>(message: impl Into<String>) -> Outcome<T> {
-    Ok(Err(StoreError::Refused(message.into())))
+fn refused(message: impl Into<String>) -> StoreError {
+    StoreError::Refused(message.into())
 }
 
 /// The entries of keys.
@@ -69,9 +69,8 @@ pub(super) fn get(
         let entry = found.optional()?;
         bytes += entry.as_ref().map_or(0, |entry| entry.value.len());
         if bytes > MOST_READ {
-            return refused(format!(
-                "the values have more than {MOST_READ} bytes together"
-            ));
+            let message = format!("the values have more than {MOST_READ} bytes together");
+            return Ok(Err(refused(message)));
         }
         entries.push(entry);
     }
@@ -153,10 +152,10 @@ pub(super) fn increment(
         }
     };
     let Some(number) = number else {
-        return refused("the value is not a decimal number of 64 bits");
+        return Ok(Err(refused("the value is not a decimal number of 64 bits")));
     };
     let Some(sum) = number.checked_add(delta) else {
-        return refused("the sum has more than 64 bits");
+        return Ok(Err(refused("the sum has more than 64 bits")));
     };
     set(connection, key, sum.to_string().as_bytes(), expires)?;
     Ok(Ok(sum))
@@ -326,3 +325,6 @@ impl KeyValue for SqliteStore {
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+mod measurement;
