@@ -24,7 +24,7 @@ use crate::locked::{Artifact, Data, EngineKind, Profile};
 use crate::telemetry::Log;
 
 /// A guest that computes is interrupted this often, so that others on the same thread go on.
-const TICK: Duration = Duration::from_millis(5);
+pub(crate) const TICK: Duration = Duration::from_millis(5);
 /// Room for the guest's own stack: `CPython` recurses deeply.
 const WASM_STACK: usize = 1 << 20;
 /// The whole fiber: the rest is for host functions that run on it.

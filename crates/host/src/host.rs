@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use wasmtime::component::{Component, InstancePre, Linker};
-use wisp_wasi::{Peers, State};
+use wisp_wasi::{OWN_HOST, Peers, State};
 
-use crate::blueprint::Blueprint;
+use crate::blueprint::{Blueprint, OutboundStatus};
 use crate::capability;
 use crate::demand::{Demand, Image};
 use crate::engine::RunningEngine;
@@ -21,7 +21,7 @@ use crate::peers::{self, Destination, Neighbourhood, Reach};
 use crate::pool::{Place, Pool, PoolStatus, Share, Slots};
 use crate::settings::{Settings, Start};
 use crate::shutdown::Shutdown;
-use crate::telemetry::{Log, Metrics, Refusals};
+use crate::telemetry::{Excesses, Log, Metrics, Refusals};
 use crate::trigger::cron::{InProgress, Jobs, Ran, Run};
 use crate::trigger::fixed::{Fixed, Target};
 use crate::trigger::http::Server;
@@ -47,6 +47,9 @@ struct NamedStatus<'a> {
     component: &'a str,
     #[serde(flatten)]
     status: PoolStatus,
+    /// What it was refused, how often.
+    denials: u64,
+    outbound: OutboundStatus,
 }
 
 impl Host {
@@ -54,7 +57,8 @@ impl Host {
     pub fn load(start: &Start) -> Result<Self, HostError> {
         let Start { settings, apps, .. } = start;
         let log = Log::start(&settings.log, settings.worker);
-        let mut loader = Loader::new(start, &log)?;
+        let metrics = Metrics::default();
+        let mut loader = Loader::new(start, &log, &metrics)?;
         let mut pools = Vec::new();
         let (mut routes, mut jobs) = (Vec::new(), Jobs::default());
         for app in apps {
@@ -78,7 +82,6 @@ impl Host {
             pools.extend(made.into_values());
         }
         let table = Router::new(routes).map_err(wrong_routes)?;
-        let metrics = Metrics::default();
         let server = Server::new(&settings.http, table, log.clone(), metrics.clone())?;
         Ok(Self {
             server,
@@ -121,7 +124,9 @@ impl Host {
             serde_json::json!(NamedStatus {
                 app: pool.app(),
                 component: pool.component(),
-                status: pool.status()
+                status: pool.status(),
+                denials: pool.refusals().count(),
+                outbound: pool.outbound(),
             })
         };
         let mut value = self.metrics.snapshot();
@@ -224,12 +229,13 @@ struct Loader<'a> {
     settings: &'a Settings,
     artifacts: &'a BTreeMap<String, Artifact>,
     log: &'a Log,
+    metrics: &'a Metrics,
     grounds: BTreeMap<(EngineKind, Image), Ground>,
     loaded: HashMap<&'a str, Component>,
 }
 
 impl<'a> Loader<'a> {
-    fn new(start: &'a Start, log: &'a Log) -> Result<Self, HostError> {
+    fn new(start: &'a Start, log: &'a Log, metrics: &'a Metrics) -> Result<Self, HostError> {
         let Start {
             settings,
             apps,
@@ -266,6 +272,7 @@ impl<'a> Loader<'a> {
             settings,
             artifacts,
             log,
+            metrics,
             grounds,
             loaded: HashMap::new(),
         })
@@ -331,7 +338,18 @@ impl<'a> Loader<'a> {
             concurrency: self.settings.share(component.limits.concurrency),
             queue: self.settings.share(component.limits.queue),
         };
-        let blueprint = Blueprint::new(app, name, component, self.log.clone(), peers);
+        let excesses = Excesses::new(
+            &app.name,
+            name,
+            self.log.clone(),
+            self.metrics.component(&app.name, name),
+            self.settings.share_of_bytes(component.limits.log),
+        );
+        let made = Blueprint::new((app, name), component, excesses, peers, self.settings);
+        let blueprint = made.map_err(|message| HostError::Component {
+            component: name.to_owned(),
+            message,
+        })?;
         Pool::new(blueprint, component, share, pre, &ground.place, called).map_err(wrong)
     }
 }
@@ -344,7 +362,7 @@ impl Ground {
         let wrong = |error: wasmtime::Error| HostError::Engine(format!("{error:#}"));
         let concurrent = profile == Profile::Async;
         let mut linker = wisp_wasi::linker(&running.engine, concurrent).map_err(wrong)?;
-        capability::add_to_linker(&mut linker).map_err(wrong)?;
+        capability::add_to_linker(&mut linker, concurrent).map_err(wrong)?;
         let slots = Slots::new(running.slots.clone());
         let place = Place {
             profile,
@@ -366,7 +384,8 @@ impl Ground {
         component: &LockedComponent,
         (pools, neighbourhood): Around<'_>,
     ) -> wasmtime::Result<Joined> {
-        let routes = component.grants.routes;
+        let mut granted = component.grants.http.iter();
+        let routes = granted.any(|target| target.host == OWN_HOST);
         if component.links.is_empty() && !routes {
             return Ok((self.linker.instantiate_pre(code)?, None));
         }

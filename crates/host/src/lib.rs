@@ -31,6 +31,7 @@ pub mod trigger;
 pub mod value;
 pub mod wit;
 
+pub use capability::{OutboundBounds, OutboundHttp, Resolver, Resolving, SystemResolver};
 pub use command::{CommandOptions, Directory, run_command};
 pub use compose::{
     ComposeError, Composition, Import, Interfaces, Part, check_link, compose, interfaces,

@@ -160,9 +160,6 @@ pub struct LockedLimits {
 pub struct LockedGrants {
     /// Where it may send requests.
     pub http: Vec<LockedTarget>,
-    /// Whether it may send requests to its own app, by the app's routes.
-    #[serde(default)]
-    pub routes: bool,
     /// Where it may open sockets.
     pub sockets: Vec<LockedTarget>,
     /// Folders that it sees.

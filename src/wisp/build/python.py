@@ -38,6 +38,7 @@ VERSION: Final = "0.25.1"
 REQUIREMENT: Final = f"componentize-py=={VERSION}"
 GUEST: Final = guests.FOLDER / "python" / "src" / "wisp_guest"
 SERVICE: Final = guests.Service(guests.WIT_0_2, "wisp:guest/answering-service")
+UNANSWERING: Final = guests.Service(guests.WIT_0_2, "wisp:guest/unanswering")
 IGNORED: Final = ("tests", "test_*.py", "conftest.py", "uv.lock")
 
 ENTRY: Final = """\
@@ -47,9 +48,12 @@ _module = importlib.import_module({module!r})
 
 from wisp_guest import _entry
 
-IncomingHandler = _entry.handler_class(_module)
+{exports}
 _entry.settle({folders!r}, {late!r})
 """
+
+HTTP_EXPORT: Final = "IncomingHandler = _entry.handler_class(_module)"
+CRON_EXPORT: Final = "Handler = _entry.run_class(_module)"
 
 LIBRARY_ENTRY: Final = """\
 import importlib
@@ -122,7 +126,9 @@ def _stage(project: PythonProject, files: Sequence[Path], work: Path) -> list[Pa
     mounts = [f"/{number}" for number in range(len(project.roots))]
     late = late_imports(project, files)
     template = LIBRARY_ENTRY if project.world is not None and project.world.is_library else ENTRY
-    entry = template.format(module=project.module, folders=mounts, late=late)
+    exported, is_service = python_capabilities.exports(files)
+    exports = [*([HTTP_EXPORT] if is_service else []), *(CRON_EXPORT for _ in exported)]
+    entry = template.format(module=project.module, exports="\n".join(exports), folders=mounts, late=late)
     (work / "entry" / "wisp_entry.py").write_text(entry, encoding="utf-8")
     return [*(work / "sources" / root for root in project.roots), work / "guest", work / "entry"]
 
@@ -151,11 +157,13 @@ def _componentize(
 def _world(project: PythonProject, files: Sequence[Path], target: Path) -> tuple[Path, str]:
     """Return the folder with the WIT, and the world: what the component imports and exports."""
     own, imports = project.world, python_capabilities.imports(files)
+    exports, is_service = python_capabilities.exports(files)
     if own is not None and own.is_library:
         # componentize-py merges worlds by itself, but not those with resources.
         return worlds.stage_library(own, target, imports=imports) if imports else (own.path, own.name)
-    if own is not None or imports:
-        return worlds.stage_service(own, target, service=SERVICE, imports=imports)
+    if own is not None or imports or exports:
+        service = SERVICE if is_service else UNANSWERING
+        return worlds.stage_service(own, target, service=service, imports=imports, exports=exports)
     return SERVICE.wit, SERVICE.world
 
 

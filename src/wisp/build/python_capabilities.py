@@ -34,19 +34,42 @@ INTERFACES: Final = {
 """The interfaces that each module calls."""
 
 
+EXPORTS: Final = {"wisp_guest.cron": "wisp:cron/handler"}
+"""The interfaces that hosts call, by the module that makes a handler of them."""
+
+_HTTP: Final = ("wisp_guest.http", "wisp_guest.http.serve")
+
+
+def exports(files: Iterable[Path]) -> tuple[tuple[str, ...], bool]:
+    """Return the interfaces that these source files export beside HTTP, sorted, and whether they serve that."""
+    trees = [(path, tree) for path in files if (tree := _parsed(path)) is not None]
+    names = {name for _, tree in trees for name in _modules(tree)}
+    found = tuple(sorted(interface for module, interface in EXPORTS.items() if module in names))
+    # A class with this name is a handler too, as componentize-py's documentation shows it.
+    own = any(b"IncomingHandler" in path.read_bytes() for path, _ in trees)
+    return found, not found or own or not names.isdisjoint(_HTTP)
+
+
 def imports(files: Iterable[Path]) -> tuple[str, ...]:
     """Return the interfaces of the host that these source files want, sorted."""
     found: set[str] = set()
     for path in files:
-        text = path.read_bytes() if path.suffix == ".py" else b""
-        if LIBRARY.encode() not in text and b"wit_world" not in text:
+        tree = _parsed(path)
+        if tree is None:
             continue
-        try:
-            tree = ast.parse(text)
-        except (SyntaxError, ValueError, RecursionError):
-            continue  # The guest's own Python is the judge of it.
         found.update(interface for name in _modules(tree) for interface in INTERFACES.get(name, ()))
     return tuple(sorted(found))
+
+
+def _parsed(path: Path) -> ast.Module | None:
+    """Read a source file that may import something of the host."""
+    text = path.read_bytes() if path.suffix == ".py" else b""
+    if LIBRARY.encode() not in text and b"wit_world" not in text and b"IncomingHandler" not in text:
+        return None
+    try:
+        return ast.parse(text)
+    except (SyntaxError, ValueError, RecursionError):
+        return None  # The guest's own Python is the judge of it.
 
 
 def _modules(node: ast.AST) -> Iterator[str]:

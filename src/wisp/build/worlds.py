@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import shutil
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 from wisp.build import guests
 from wisp.errors import BuildError
@@ -86,15 +86,21 @@ def names(folder: Path) -> tuple[str, ...]:
 
 
 def stage_service(
-    world: World | None, target: Path, *, service: Service = guests.SERVICE_0_2, imports: Sequence[str] = ()
+    world: World | None,
+    target: Path,
+    *,
+    service: Service = guests.SERVICE_0_2,
+    imports: Sequence[str] = (),
+    exports: Sequence[str] = (),
 ) -> tuple[Path, str]:
-    """Lay a world out that adds imports to those of an HTTP service.
+    """Lay a world out that adds imports, and more exports, to those of an HTTP service.
 
     Args:
         world: The project's own, if it has one.
         target: A folder, which is made anew.
         service: The world of the service.
         imports: Interfaces of the host, without versions: `wasi:keyvalue/store`.
+        exports: What hosts call, in the same form: `wisp:cron/handler`.
 
     Returns:
         The folder with the WIT, and the world's name.
@@ -109,9 +115,10 @@ def stage_service(
     own = [] if world is None else [world.path / "deps"]
     lines = [
         f"include {service.world}@0.1.0;",
-        *_imports(imports, (service.wit / "deps", *own, guests.CAPABILITIES)),
+        *_full("import", imports, (service.wit / "deps", *own, guests.CAPABILITIES)),
+        *_full("export", exports, (guests.CAPABILITIES,)),
     ]
-    return _write(target, world, lines, (*own, *([guests.CAPABILITIES] if imports else [])))
+    return _write(target, world, lines, (*own, *([guests.CAPABILITIES] if imports or exports else [])))
 
 
 def stage_library(world: World, target: Path, *, imports: Sequence[str]) -> tuple[Path, str]:
@@ -120,11 +127,13 @@ def stage_library(world: World, target: Path, *, imports: Sequence[str]) -> tupl
     (target / "deps").mkdir(parents=True)
     # What it imports of the host is used by nothing that an HTTP service brings, so that comes last.
     folders = (world.path / "deps", guests.CAPABILITIES, guests.WIT_0_2 / "deps")
-    return _write(target, world, [*_imports(imports, folders)], folders)
+    return _write(target, world, [*_full("import", imports, folders)], folders)
 
 
-def _imports(interfaces: Iterable[str], folders: Iterable[Path]) -> Iterator[str]:
-    """Say as WIT what is to be imported; the first folder that has a package of the name decides its version."""
+def _full(
+    verb: Literal["import", "export"], interfaces: Iterable[str], folders: Iterable[Path]
+) -> Iterator[str]:
+    """Say as WIT what is to be imported or exported; the first folder that has a package of the name decides its version."""
     files = [file for folder in folders for file in sorted(folder.rglob("*.wit"))]
     texts = {file: _text(file) for file in files} if interfaces else {}
     for interface in interfaces:
@@ -142,7 +151,7 @@ def _imports(interfaces: Iterable[str], folders: Iterable[Path]) -> Iterator[str
             )
             hint = f"`wisp wit add {package}` puts the whole package into wit/deps"
             raise BuildError(message, file=file, hint=hint)
-        yield f"import {interface}{version};"
+        yield f"{verb} {interface}{version};"
 
 
 def _write(target: Path, world: World | None, lines: list[str], folders: Iterable[Path]) -> tuple[Path, str]:

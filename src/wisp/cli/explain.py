@@ -87,8 +87,9 @@ def _explanations(app: BuiltApp, wanted: str | None, profile: str | None) -> lis
 
 
 def _text(one: Explanation, file: str) -> Iterator[str]:
-    served = f"  serves {', '.join(one.routes)}" if one.routes else ""
-    yield f"{output.paint(one.name, 'bold', stream=sys.stdout)}{served}"
+    triggers = [f"serves {', '.join(one.routes)}"] if one.routes else []
+    triggers += [f"runs at {', '.join(one.schedules)}"] if one.schedules else []
+    yield "  ".join([output.paint(one.name, "bold", stream=sys.stdout), *triggers])
     if one.inside:
         yield f"  fused into {', '.join(one.inside)}, whose limits hold"
     used = [granted for granted in one.granted if granted.used_by]
@@ -133,7 +134,7 @@ def _value(granted: Granted) -> str:
 
 
 def _lacks(lacking: Sequence[Lacking]) -> list[tuple[str, str]]:
-    absent = "this host does not have it: calls are answered with an error"
+    absent = "no grant gives it: this host does not have it"
     return [(one.interface, f"needs {PLACEHOLDERS[one.kind]}" if one.kind else absent) for one in lacking]
 
 
@@ -152,6 +153,7 @@ def _document(app: BuiltApp, explanations: Sequence[Explanation]) -> dict[str, o
 def _data(one: Explanation) -> dict[str, object]:
     return {
         "routes": list(one.routes),
+        "schedules": list(one.schedules),
         "fused_into": list(one.inside),
         "granted": [
             {

@@ -78,6 +78,7 @@ class Explanation:
 
     name: str
     routes: tuple[str, ...]
+    schedules: tuple[str, ...]
     inside: tuple[str, ...]
     """The components that it is fused into: their limits hold, not its own."""
 
@@ -115,8 +116,6 @@ def needs(component: Component, explanation: Explanation) -> str:
     wanted = {lacking.kind for lacking in explanation.lacking}
     lines = [f"[component.{write_key(explanation.name)}.grants]"]
     lines += [f"{kind} = {write_value(written[kind])}" for kind in KINDS if kind in used & written.keys()]
-    if component.grants.routes and "http" in used:
-        lines += ["routes = true"]
     lines += [PLACEHOLDERS[kind] for kind in KINDS if kind in wanted - COMMON]
     if common := [PLACEHOLDERS[kind] for kind in KINDS if kind in wanted & COMMON]:
         lines += ["# What most standard libraries import, whether or not the program uses it:"]
@@ -133,6 +132,9 @@ def _explained(manifest: Manifest, name: str, sides: Interfaces, plan: Plan, ori
     return Explanation(
         name=name,
         routes=tuple(trigger.route for trigger in manifest.http if trigger.component == name),
+        schedules=tuple(
+            f"{cron.schedule} {cron.timezone}" for cron in manifest.cron if cron.component == name
+        ),
         inside=tuple(entry for entry, group in plan.groups.items() if name in group.parts and name != entry),
         granted=granted,
         lacking=tuple(_lacking(uses, {one.kind for one in granted}, made)),
@@ -161,10 +163,6 @@ def _granted(name: str, component: Component, uses: Mapping[str, str], origins: 
 def _written(grants: Grants) -> Iterator[tuple[Kind, object, tuple[str | int, ...]]]:
     """List each thing that is granted, with where in the table of grants it stands."""
     for key, value in grants.written().items():
-        if key == "routes":
-            # Where requests may go, too, but within the app.
-            yield "http", "the routes of its own app", (key,)
-            continue
         kind = cast("Kind", key)
         if isinstance(value, dict):
             yield from ((kind, {name: one}, (key, name)) for name, one in value.items())

@@ -214,13 +214,8 @@ class Grants(Table):
     ] = Field(
         default=(),
         description="Where it may send HTTP requests. A name never leads to an address of a private network or of this"
-        " machine, unless that address is granted too.",
+        " machine, unless that address is granted too. `http://self.alt` is its own app, where the app's routes lead.",
         examples=[["https://api.example.com", "https://*.shop.example:8443", "http://10.0.0.0/8:9000-9010"]],
-    )
-    routes: bool = Field(
-        default=False,
-        description="Whether it may send requests to its own app, by the app's routes: to `http://self.alt/...`, or to no"
-        " host.",
     )
     sockets: Annotated[tuple[SocketTarget, ...], Strict(strict=False)] = Field(
         default=(),
@@ -279,7 +274,6 @@ class Grants(Table):
                 HttpGrant(to=target["text"], **{key: target[key] for key in own}) for target in locked["http"]
             ),
             sockets=tuple(target["text"] for target in locked["sockets"]),
-            routes=locked["routes"],
             files=tuple(
                 FileGrant(**{**folder, "source": None if folder["include"] else folder["source"]})
                 for folder in locked["files"]

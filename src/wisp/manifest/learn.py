@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from pydantic import ValidationError
 
-from wisp.manifest.capabilities import KINDS
 from wisp.manifest.grants import Grants
 from wisp.manifest.toml import write_key, write_value
 
@@ -91,12 +90,17 @@ def _table(name: str, granted: Grants, denied: Sequence[Denied]) -> str:
     for one in sorted(denied, key=lambda one: (one.interface, one.target)):
         whole = merged(granted, one.grant)
         times = "once" if one.count == 1 else f"{one.count} times"
-        nothing = "; no grant would allow it" if whole is None else ""
-        lines.append(f"# refused {times}: {_shown(one.interface)} for {_shown(one.target)}{nothing}")
+        nothing = "" if whole else _hint(one.grant)
+        lines.append(f"# refused {times}: {_shown(one.interface)} for {_shown(one.target)}{_shown(nothing)}")
         granted = whole or granted
     written = granted.written()
-    lines += [_shown(f"{kind} = {write_value(written[kind])}") for kind in KINDS if kind in written]
+    lines += [_shown(f"{key} = {write_value(value)}") for key, value in written.items()]
     return "\n".join([*lines, ""])
+
+
+def _hint(grant: str) -> str:
+    """Say of a line that grants nothing yet what is to be done with it."""
+    return f"; say where, in {grant}" if "..." in grant else "; no grant would allow it"
 
 
 def _shown(text: str) -> str:

@@ -13,12 +13,9 @@ from typing import TYPE_CHECKING, Any, Final
 from pydantic import ValidationError
 
 from wisp.errors import ManifestError
-from wisp.manifest import checks, document, problems
+from wisp.manifest import checks, document, problems, spin
 from wisp.manifest.models import FILE_NAME, App, Component, Manifest
 from wisp.manifest.positions import Place, positions
-from wisp.manifest.spin import models as spin
-from wisp.manifest.spin import runtime, variables
-from wisp.manifest.spin.translate import Settings, Translation, translate
 from wisp.manifest.triggers import HttpTrigger
 from wisp.manifest.values import parse_name
 
@@ -28,6 +25,7 @@ if TYPE_CHECKING:
 
     from wisp.manifest.positions import Path as KeyPath
     from wisp.manifest.problems import Problem
+    from wisp.manifest.spin.translate import Translation
 
 _MERGED_TABLES: Final = frozenset({"build", "environment", "grants", "limits", "instances", "link"})
 _SPIN_KEYS: Final = ("spin_manifest_version", "spin_version")
@@ -93,16 +91,18 @@ def loads(
 
 
 def is_spin(data: Mapping[str, Any], path: Path) -> bool:
-    """Whether a document is a manifest of Spin."""
-    return path.name == spin.FILE_NAME or any(key in data for key in _SPIN_KEYS)
+    """Whether a document is a manifest of Spin. What is called as ours is, is meant to be one of ours."""
+    return path.name == spin.FILE_NAME or (path.name != FILE_NAME and any(key in data for key in _SPIN_KEYS))
 
 
 def read_spin(data: dict[str, Any], text: str, path: Path, options: SpinOptions) -> Translation:
     """Put a manifest of Spin in our words."""
+    from wisp.manifest.spin import runtime, variables  # noqa: PLC0415 - most apps are none of Spin's
+    from wisp.manifest.spin.translate import Settings, translate  # noqa: PLC0415 - the same
+
     config = None if options.runtime_config is None else runtime.load(options.runtime_config)
-    environment = {**variables.environment(path.parent, options.variables)}
-    if config is not None:
-        environment = {**config.variables(os.environ), **environment}
+    provided = None if config is None else config.variables(os.environ)
+    environment = variables.environment(path.parent, options.variables, provided)
     return translate(data, text, path, Settings(environment, tuple(options.variables), config))
 
 

@@ -147,7 +147,6 @@ class LockedGrants(_Locked):
     """What a component may use."""
 
     http: tuple[LockedTarget, ...]
-    routes: bool
     sockets: tuple[LockedTarget, ...]
     environment: tuple[str, ...]
     files: tuple[LockedFolder, ...]
@@ -306,7 +305,6 @@ def _limits(limits: Limits) -> LockedLimits:
 def _grants(grants: Grants, folders: tuple[LockedFolder, ...]) -> LockedGrants:
     return LockedGrants(
         http=tuple(_http(grant) for grant in grants.http),
-        routes=grants.routes,
         sockets=tuple(_target(text, parse_target(text, SOCKET_SCHEMES)) for text in grants.sockets),
         environment=grants.environment,
         files=folders,

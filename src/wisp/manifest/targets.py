@@ -29,7 +29,9 @@ _FORM: Final = re.compile(
 )
 _PORTS: Final = {"http": 80, "https": 443}
 _LAST_PORT: Final = 65_535
-_OF_SPIN: Final = frozenset({"self", "self.alt"})
+OWN_APP: Final = "self.alt"
+"""The host that is the app itself, where its routes lead."""
+
 _NUMERIC: Final = re.compile(r"0x[0-9a-f]*|[0-9]+")
 """The last part of what is an address to some resolvers, and a name to others."""
 
@@ -85,11 +87,8 @@ def _host(text: str) -> tuple[TargetKind, str]:
         return "network", _network(text, IPv6Network)
     if re.fullmatch(r"[0-9.]+(/\d+)?", text):
         return "network", _network(text, IPv4Network)
-    if text in _OF_SPIN:
-        message = (
-            f'"{text}" stands for the app itself in Spin only; here a component sends requests to another one over'
-            ' a link, `[component.NAME.link]` with `"http://other.internal" = "other"`'
-        )
+    if text == "self":
+        message = f'the app itself is called "{OWN_APP}": write "http://{OWN_APP}"'
         raise ValueError(message)
     if "/" in text:
         message = f'"{text}" is neither a name nor a network such as "10.0.0.0/8"'

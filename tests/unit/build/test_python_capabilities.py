@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from wisp.build import guests, worlds
-from wisp.build.python_capabilities import INTERFACES, imports
+from wisp.build.python_capabilities import INTERFACES, exports, imports
 from wisp.errors import BuildError
 from wisp.wit import shipped
 
@@ -129,3 +129,21 @@ def test_a_library_is_staged_too_when_it_uses_something_of_the_host(tmp_path: Pa
     assert name == "wisp:project/library"
     assert "include a:b/part;" in text
     assert "import wasi:http/outgoing-handler@0.2.12;" in text
+
+
+@pytest.mark.parametrize(
+    ("text", "exported", "is_service"),
+    [
+        ("from wisp_guest.http import serve\n", (), True),
+        ("import wisp_guest.keyvalue\n", (), True),
+        ("from wisp_guest import cron\n", ("wisp:cron/handler",), False),
+        ("from wisp_guest.cron import Tick, handler\n", ("wisp:cron/handler",), False),
+        ("from wisp_guest import cron, http\n", ("wisp:cron/handler",), True),
+        ("from wisp_guest import cron\nfrom wisp_guest.http import serve\n", ("wisp:cron/handler",), True),
+        ("import wisp_guest.cron\nclass IncomingHandler: ...\n", ("wisp:cron/handler",), True),
+    ],
+)
+def test_what_calls_a_component_is_read_from_its_sources_too(
+    text: str, exported: tuple[str, ...], is_service: bool, tmp_path: Path
+) -> None:
+    assert exports([source(tmp_path, text)]) == (exported, is_service)

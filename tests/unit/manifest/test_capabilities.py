@@ -38,10 +38,7 @@ def test_an_interface_asks_for_one_grant_or_none(interface: str, access: str) ->
 
 
 def test_the_kinds_are_the_keys_of_the_table_of_grants() -> None:
-    # `routes` says where requests may go that `http` is imported for.
-    keys = [key for key in Grants.model_fields if key != "routes"]
-
-    assert list(capabilities.KINDS) == keys == list(capabilities.PLACEHOLDERS)
+    assert list(capabilities.KINDS) == list(Grants.model_fields) == list(capabilities.PLACEHOLDERS)
 
 
 def test_what_is_free_is_what_the_core_leaves_to_every_component() -> None:

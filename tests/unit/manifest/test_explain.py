@@ -33,6 +33,10 @@ app.name = "shop"
 route = "/..."
 component = "api"
 
+[[cron]]
+schedule = "*/5 * * * *"
+component = "greeter"
+
 [component.api]
 source = "."
 environment = { GREETING = "hi" }
@@ -154,11 +158,12 @@ def test_links_are_told_with_their_mode_and_their_place(tmp_path: Path) -> None:
     assert linked.origin.line == APP.splitlines().index('"shop:texts/greetings@0.1.0" = "greeter"') + 1
     assert (found["greeter"].inside, found["api"].inside) == (("api",), ())
     assert (found["api"].routes, found["greeter"].routes) == (("/...",), ())
+    assert (found["api"].schedules, found["greeter"].schedules) == ((), ("*/5 * * * * UTC",))
 
 
 def test_an_address_of_a_neighbour_is_all_that_a_component_may_send_to(tmp_path: Path) -> None:
     text = APP.replace('http = ["https://api', '# http = ["https://api').replace(
-        '= "greeter"', '= "greeter"\n"http://texts.internal" = "greeter"'
+        '0.1.0" = "greeter"', '0.1.0" = "greeter"\n"http://texts.internal" = "greeter"'
     )
     found = {**FOUND, "greeter": Interfaces((), frozenset(), (TEXTS, HTTP))}
     manifest = read(tmp_path, text)

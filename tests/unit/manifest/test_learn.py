@@ -76,6 +76,11 @@ def test_each_component_has_a_table_of_its_own_and_one_that_was_refused_nothing_
             {"config": {"token": {"secret": "TOKEN"}}},
         ),
         ("", 'messaging = ["orders.created"]', {"messaging": ("orders.created",)}),
+        (
+            'keyvalue = ["a"]',
+            'http = ["http://self.alt"]',
+            {"keyvalue": ("a",), "http": ("http://self.alt",)},
+        ),
         ("", 'sockets = ["udp://dns.example:53"]', {"sockets": ("udp://dns.example:53",)}),
     ],
 )

@@ -356,3 +356,62 @@ def test_a_component_that_runs_by_the_clock_is_run_by_the_host_although_it_is_fu
 
     assert set(links.resolve(manifest, FOUND).groups) == {"gateway"}
     assert set(links.resolve(timed, FOUND).groups) == {"gateway", "format"}
+
+
+@pytest.mark.parametrize(
+    "key", ["cyber:packets", "cyber:packets@0.2.0", "cyber:packets@0.2.9", "cyber:packets/data-processor"]
+)
+def test_a_link_may_name_a_package_or_leave_out_the_version(folder: Path, key: str) -> None:
+    manifest = app(folder, gateway=f'link."{key}" = "processor"', processor=LINKED)
+
+    plan = links.resolve(manifest, FOUND)
+
+    assert [(link.interface, link.component) for link in plan.links["gateway"]] == [(PROCESSOR, "processor")]
+
+
+@pytest.mark.parametrize("key", ["cyber:packets@0.3.0", "cyber:other", "cyber:packets/other"])
+def test_a_link_that_names_nothing_in_part_is_a_complaint(folder: Path, key: str) -> None:
+    manifest = app(folder, gateway=f'link."{key}" = "processor"', processor=LINKED)
+
+    assert "gateway does not import it" in complaint(manifest, FOUND)
+
+
+def test_a_link_in_full_wins_over_one_of_its_package(folder: Path) -> None:
+    other = "cyber:packets/other@0.2.0"
+    found = {
+        "gateway": sides(PROCESSOR, other, exports=(HTTP,)),
+        "processor": sides(exports=(PROCESSOR, other)),
+        "format": sides(exports=(PROCESSOR,)),
+    }
+    manifest = app(folder, gateway=f'link = {{ "cyber:packets" = "processor", "{PROCESSOR}" = "format" }}')
+
+    plan = links.resolve(manifest, found)
+
+    assert {link.interface: link.component for link in plan.links["gateway"]} == {
+        PROCESSOR: "format",
+        other: "processor",
+    }
+
+
+def test_addresses_may_lead_in_circles_and_back(folder: Path) -> None:
+    sends = ("wasi:http/outgoing-handler@0.2.6",)
+    found = {name: sides(*sends, exports=(HTTP,)) for name in ("gateway", "processor", "format")}
+    manifest = app(
+        folder,
+        gateway='link = { "http://processor.internal" = "processor", "http://gateway.spin.internal" = "gateway" }',
+        processor='link."http://gateway.internal" = "gateway"',
+    )
+
+    plan = links.resolve(manifest, found)
+
+    assert sorted(plan.groups) == ["format", "gateway", "processor"]
+
+
+def test_in_spin_a_component_may_be_let_through_that_sends_nothing(folder: Path) -> None:
+    found = {name: sides(exports=(HTTP,)) for name in ("gateway", "processor", "format")}
+
+    plan = links.resolve(app(folder, gateway='link."http://format.spin.internal" = "format"'), found)
+    said = complaint(app(folder, gateway='link."http://format.internal" = "format"'), found)
+
+    assert [link.component for link in plan.links["gateway"]] == ["format"]
+    assert "gateway sends no requests" in said

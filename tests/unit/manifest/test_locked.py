@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 DIGEST = f"sha256:{'a' * 64}"
 _KINDS = ("http", "sockets", "environment", "files", "keyvalue", "blobstore", "sqlite", "messaging")
-NO_GRANTS: dict[str, object] = {**{kind: [] for kind in _KINDS}, "routes": False, "config": {}}
+NO_GRANTS: dict[str, object] = {**{kind: [] for kind in _KINDS}, "config": {}}
 ROUTE = {"component": "rust", "response": None, "convention": "wisp"}
 LIMITS = {
     "memory": 268435456,

@@ -23,11 +23,7 @@ from wisp.manifest.targets import (
 )
 
 LABELS = st.from_regex(r"[a-z_]([a-z0-9_-]{0,10}[a-z0-9])?", fullmatch=True)
-NAMES = (
-    st.lists(LABELS, min_size=1, max_size=4)
-    .map(".".join)
-    .filter(lambda name: name not in {"self", "self.alt"})
-)
+NAMES = st.lists(LABELS, min_size=1, max_size=4).map(".".join).filter(lambda name: name != "self")
 PORTS = st.tuples(st.integers(1, 65535), st.integers(1, 65535)).map(sorted)
 NETWORKS = st.one_of(
     st.tuples(st.ip_addresses(v=4), st.integers(0, 32)).map(lambda pair: IPv4Network(pair, strict=False)),

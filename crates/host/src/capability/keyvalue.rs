@@ -14,7 +14,8 @@ use wisp_wasi::State;
 
 use super::Grantee;
 use sqlite::SqliteStore;
-use store::{KeyValue, Listing, StoreError, Version};
+pub(crate) use store::Listing;
+use store::{KeyValue, StoreError, Version};
 
 mod bindings {
     wasmtime::component::bindgen!({
@@ -30,7 +31,8 @@ mod bindings {
 
 use bindings::wasi::keyvalue::atomics::{self, CasError};
 use bindings::wasi::keyvalue::batch;
-use bindings::wasi::keyvalue::store::{self as interface, Error, KeyResponse};
+pub(crate) use bindings::wasi::keyvalue::store::Error;
+use bindings::wasi::keyvalue::store::{self as interface, KeyResponse};
 use bindings::wisp::keyvalue::extension::{self, CompareError};
 
 /// Bytes of a key: what fits in a page of the index a few times.
@@ -38,7 +40,7 @@ const LONGEST_KEY: usize = 1024;
 /// Bytes of a value, which is in memory as a whole, in the guest and here.
 const LARGEST_VALUE: usize = 8 << 20;
 /// Keys of one listing.
-const MOST_KEYS: usize = 1000;
+pub(crate) const MOST_KEYS: usize = 1000;
 /// Keys of one batch.
 const MOST_IN_BATCH: usize = 1000;
 
@@ -109,6 +111,22 @@ fn lifetime(milliseconds: Option<u64>) -> Result<Option<Duration>, Error> {
 }
 
 impl Bucket {
+    /// The store of this name, if it is granted to the component that calls.
+    pub(crate) fn granted(state: &State, import: &str, name: String) -> Option<Self> {
+        let grantee = Grantee::of(state)?;
+        if !grantee.grants.keyvalue.contains(&name) {
+            let grant = format!("keyvalue = [{}]", super::quoted(&name));
+            grantee.deny(import, &name, &grant);
+            return None;
+        }
+        let database = grantee.database("keyvalue", &name, sqlite::FORMAT);
+        Some(Self {
+            store: Arc::new(SqliteStore::new(database)),
+            name: name.into(),
+            grantee,
+        })
+    }
+
     /// What the guest is told of an error; the rest is for the log.
     fn told(&self, error: StoreError) -> Error {
         match error {
@@ -122,13 +140,13 @@ impl Bucket {
         }
     }
 
-    async fn get(&self, key: String) -> Result<Option<store::Entry>, Error> {
+    pub(crate) async fn get(&self, key: String) -> Result<Option<store::Entry>, Error> {
         check_key(&key)?;
         let entries = self.store.get(vec![key]).await;
         Ok(entries.map_err(|error| self.told(error))?.pop().flatten())
     }
 
-    async fn set(
+    pub(crate) async fn set(
         &self,
         key: String,
         value: Vec<u8>,
@@ -140,13 +158,19 @@ impl Bucket {
         set.await.map_err(|error| self.told(error))
     }
 
-    async fn version(&self, key: String) -> Result<Option<Version>, Error> {
+    pub(crate) async fn delete(&self, key: String) -> Result<(), Error> {
+        check_key(&key)?;
+        let deleted = self.store.delete(vec![key]).await;
+        deleted.map_err(|error| self.told(error))
+    }
+
+    pub(crate) async fn version(&self, key: String) -> Result<Option<Version>, Error> {
         check_key(&key)?;
         let version = self.store.version(key).await;
         version.map_err(|error| self.told(error))
     }
 
-    async fn list(&self, listing: Listing) -> Result<KeyResponse, Error> {
+    pub(crate) async fn list(&self, listing: Listing) -> Result<KeyResponse, Error> {
         let page = self.store.list(listing).await;
         let page = page.map_err(|error| self.told(error))?;
         let cursor = page.keys.last().filter(|_| page.more).cloned();
@@ -163,19 +187,8 @@ fn bucket(state: &mut State, bucket: &Resource<Bucket>) -> wasmtime::Result<Buck
 
 impl interface::Host for State {
     async fn open(&mut self, identifier: String) -> Answer<Resource<Bucket>> {
-        let Some(grantee) = Grantee::of(self) else {
-            return Ok(Err(Error::NoSuchStore));
-        };
-        if !grantee.grants.keyvalue.contains(&identifier) {
-            let grant = format!("keyvalue = [{}]", super::quoted(&identifier));
-            grantee.deny("wasi:keyvalue/store", &identifier, &grant);
-            return Ok(Err(Error::NoSuchStore));
-        }
-        let database = grantee.database("keyvalue", &identifier, sqlite::FORMAT);
-        let bucket = Bucket {
-            store: Arc::new(SqliteStore::new(database)),
-            name: identifier.into(),
-            grantee,
+        let Some(bucket) = Bucket::granted(self, "wasi:keyvalue/store", identifier) else {
+            return Ok(Err(Error::AccessDenied));
         };
         Ok(Ok(self.ctx().table.push(bucket)?))
     }

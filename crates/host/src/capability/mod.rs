@@ -9,6 +9,11 @@ mod config;
 mod database;
 mod keyvalue;
 mod logging;
+mod messaging;
+mod network;
+mod outbound_http;
+mod sockets;
+mod spin;
 mod sqlite;
 
 use std::collections::BTreeMap;
@@ -19,15 +24,24 @@ use wasmtime::component::Linker;
 use wisp_wasi::{Denial, Denials, State};
 
 use crate::locked::{LockedGrants, LockedLimits};
-use crate::telemetry::{Log, Refusals};
+use crate::telemetry::{Excesses, Log, Refusals};
 use database::{Database, Format, Place};
 
+pub use network::{Resolver, Resolving, SystemResolver};
+pub use outbound_http::{OutboundBounds, OutboundHttp};
+pub(crate) use sockets::Sockets;
+
 /// All capabilities beyond WASI's own. What was not granted is there as well, and answers with its interface's error.
-pub(crate) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> {
+///
+/// `concurrent` adds those of WASI 0.3, and those with asynchronous functions, which need an engine with component-model-async.
+pub(crate) fn add_to_linker(linker: &mut Linker<State>, concurrent: bool) -> wasmtime::Result<()> {
     blobstore::add_to_linker(linker)?;
     config::add_to_linker(linker)?;
     keyvalue::add_to_linker(linker)?;
     logging::add_to_linker(linker)?;
+    sockets::add_to_linker(linker, concurrent)?;
+    messaging::add_to_linker(linker)?;
+    spin::add_to_linker(linker, concurrent)?;
     sqlite::add_to_linker(linker)
 }
 
@@ -46,9 +60,13 @@ pub(crate) struct Grantee {
     /// The folder of the app's stores.
     pub(crate) state: PathBuf,
     pub(crate) refusals: Arc<Refusals>,
+    /// Its raw sockets.
+    pub(crate) sockets: Arc<Sockets>,
     pub(crate) log: Log,
     /// Its stores that were used, each by its kind and name.
     pub(crate) databases: Mutex<Databases>,
+    /// Counts what it runs into, and bounds what it logs.
+    pub(crate) excesses: Arc<Excesses>,
 }
 
 /// Stores by kind and name.

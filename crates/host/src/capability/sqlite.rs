@@ -20,7 +20,7 @@ use super::{Grantee, quoted};
 pub(crate) use failure::Failure;
 pub(crate) use link::Link;
 pub(crate) use rusqlite::types::Value as Datum;
-pub(crate) use statement::{Answer as Found, Outcome as Done};
+pub(crate) use statement::Answer as Found;
 
 mod bindings {
     wasmtime::component::bindgen!({

@@ -74,9 +74,11 @@ fn refusal(whose: Whose<'_>, denial: Denial<'_>) -> String {
         target,
         grant,
     } = denial;
-    format!(
-        "{component} may not use {import} for {target}; add `{grant}` to [component.{component}.grants] to allow it"
-    )
+    let refused = format!("{component} may not use {import} for {target}");
+    if grant.is_empty() {
+        return refused;
+    }
+    format!("{refused}; add `{grant}` to [component.{component}.grants] to allow it")
 }
 
 /// What a line is about; nothing of it when a process speaks about itself.

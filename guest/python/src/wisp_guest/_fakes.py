@@ -6,15 +6,17 @@ import sqlite3
 import time
 from dataclasses import dataclass
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, TypeVar
 
 from wisp_guest._host import Err
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from contextlib import ExitStack
 
+Item = TypeVar("Item")
+
 FOREVER = float("inf")
+MOST_IN_BATCH = 1000
 
 
 @dataclass
@@ -118,13 +120,23 @@ def _list_prefix(bucket: _Bucket, prefix: str, cursor: str | None, limit: int) -
     return SimpleNamespace(keys=rest[:limit], cursor=rest[limit - 1] if len(rest) > limit else None)
 
 
-def _delete_many(bucket: _Bucket, keys: Iterable[str]) -> None:
-    for key in keys:
+def _batch(items: list[Item]) -> list[Item]:
+    if len(items) > MOST_IN_BATCH:
+        raise _case("Other", f"a batch has at most {MOST_IN_BATCH} keys")
+    return items
+
+
+def _get_many(bucket: _Bucket, keys: list[str]) -> list[tuple[str, bytes | None]]:
+    return [(key, bucket.get(key)) for key in _batch(keys)]
+
+
+def _delete_many(bucket: _Bucket, keys: list[str]) -> None:
+    for key in _batch(keys):
         bucket.delete(key)
 
 
-def _set_many(bucket: _Bucket, pairs: Iterable[tuple[str, bytes]]) -> None:
-    for key, value in pairs:
+def _set_many(bucket: _Bucket, pairs: list[tuple[str, bytes]]) -> None:
+    for key, value in _batch(pairs):
         bucket.set(key, value)
 
 
@@ -138,11 +150,7 @@ def stores(values: dict[str, dict[str, bytes]]) -> tuple[object, object, object,
     return (
         SimpleNamespace(open=bucket),
         SimpleNamespace(Cas=_Cas, increment=_increment, swap=_swap),
-        SimpleNamespace(
-            get_many=lambda bucket, keys: [(key, bucket.get(key)) for key in keys],
-            set_many=_set_many,
-            delete_many=_delete_many,
-        ),
+        SimpleNamespace(get_many=_get_many, set_many=_set_many, delete_many=_delete_many),
         SimpleNamespace(
             get_entry=_entry, set_for=_Bucket.set, compare_and_set=_compare_and_set, list_prefix=_list_prefix
         ),

@@ -224,6 +224,7 @@ class _Writer(io.RawIOBase):
         super().__init__()
         self._value = value
         self._stream: OutputStream | None = stream
+        self._given_up = False
 
     def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
         if kind is not None:
@@ -234,23 +235,29 @@ class _Writer(io.RawIOBase):
         return True
 
     def write(self, data: ReadableBuffer) -> int:
+        left = memoryview(data).cast("B")
+        size = len(left)
+        if self._given_up:
+            return size  # What a buffer still has goes where the rest went.
         if self._stream is None:
             message = "the blob is written already"
             raise ValueError(message)
-        left = memoryview(data).cast("B")
-        size = len(left)
         try:
             while left:
-                if allowed := self._stream.check_write():
-                    self._stream.write(bytes(left[:allowed]))
-                    left = left[allowed:]
-                else:
-                    with self._stream.subscribe() as writable:
-                        writable.block()
+                left = left[self._give(self._stream, left) :]
         except Err as error:
             self.give_up()
             raise _broken(error) from None
         return size
+
+    def _give(self, stream: OutputStream, left: memoryview) -> int:
+        """Hand over as much as the host takes now, and return how much that is; wait while it takes nothing."""
+        if allowed := stream.check_write():
+            stream.write(bytes(left[:allowed]))
+        else:
+            with stream.subscribe() as writable:
+                writable.block()
+        return min(allowed, len(left))
 
     def close(self) -> None:
         if self._stream is not None:
@@ -262,6 +269,7 @@ class _Writer(io.RawIOBase):
 
     def give_up(self) -> None:
         """Leave what was there as it is."""
+        self._given_up = True
         if self._stream is not None:
             self._stream.__exit__(None, None, None)
             self._stream = None
@@ -274,9 +282,7 @@ class _Writing(io.BufferedWriter):
     def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
         if kind is not None:
             cast("_Writer", self.raw).give_up()
-            self.detach()
-        else:
-            self.close()
+        self.close()
 
 
 @contextmanager

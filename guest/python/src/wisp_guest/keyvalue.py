@@ -20,6 +20,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import islice
 from typing import TYPE_CHECKING, TypeVar, overload
 
 from wisp_guest import _host
@@ -44,7 +45,7 @@ __all__ = ["ChangedError", "DeniedError", "Entry", "NoSuchStoreError", "Store", 
 Default = TypeVar("Default")
 
 PAGE = 1000
-"""How many keys are asked for at once, the most that the host gives."""
+"""How many keys one question may have: the most that the host gives, and takes."""
 
 
 class StoreError(CapabilityError):
@@ -153,19 +154,23 @@ class Store:
 
     def get_many(self, keys: Iterable[str]) -> dict[str, bytes]:
         """Return the values of those keys that are there."""
-        with self._asked() as bucket:
-            pairs = batch.get_many(bucket, list(keys))
-        return {key: value for key, value in pairs if value is not None}
+        found: list[tuple[str, bytes | None]] = []
+        for page in _pages(keys):
+            with self._asked() as bucket:
+                found += batch.get_many(bucket, page)
+        return {key: value for key, value in found if value is not None}
 
     def set_many(self, values: Mapping[str, bytes | str]) -> None:
-        """Set all of these."""
-        with self._asked() as bucket:
-            batch.set_many(bucket, [(key, _bytes(value)) for key, value in values.items()])
+        """Set all of these: all of them or none, if they are at most 1,000."""
+        for page in _pages(values):
+            with self._asked() as bucket:
+                batch.set_many(bucket, [(key, _bytes(values[key])) for key in page])
 
     def delete_many(self, keys: Iterable[str]) -> None:
         """Delete all of these keys, as far as they are there."""
-        with self._asked() as bucket:
-            batch.delete_many(bucket, list(keys))
+        for page in _pages(keys):
+            with self._asked() as bucket:
+                batch.delete_many(bucket, page)
 
     def increment(self, key: str, by: int = 1) -> int:
         """Add to the number that a key has, 0 if it is not there, and return the sum. Nobody can come in between."""
@@ -242,6 +247,12 @@ def _error(value: object, store: str, key: str) -> StoreError:
     if case == "no-such-store":
         return NoSuchStoreError(f"the store {store!r}: no such store")
     return StoreError(f"the store {store!r}: {inner or case}")
+
+
+def _pages(keys: Iterable[str]) -> Iterator[list[str]]:
+    left = iter(keys)
+    while page := list(islice(left, PAGE)):
+        yield page
 
 
 def _bytes(value: bytes | str) -> bytes:

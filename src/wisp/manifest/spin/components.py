@@ -88,8 +88,7 @@ def _grants(path: KeyPath, one: Component, context: Context) -> tuple[dict[str, 
         where = (*path, "allowed_outbound_hosts", allowed[index][0])
         (context.notebook.differs if "here it" in message else context.notebook.no_equal)(where, message)
     made = {
-        "http": granted.http,
-        "routes": granted.routes,
+        "http": [*granted.http, *([hosts.OWN_APP] if granted.routes else [])],
         "sockets": list(dict.fromkeys(granted.sockets)),
         "files": _files(path, one, context.notebook),
         "keyvalue": _labels(one.key_value_stores),

@@ -34,7 +34,7 @@ _OWN: Final = (
 """What a component may not have that others depend on: it would not apply."""
 
 _KEYS: Final = {
-    "allowed_outbound_hosts": ("http", "sockets", "routes"),
+    "allowed_outbound_hosts": ("http", "sockets"),
     "files": ("files",),
     "key_value_stores": ("keyvalue",),
     "sqlite_databases": ("sqlite",),

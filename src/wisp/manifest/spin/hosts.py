@@ -21,6 +21,9 @@ HostKind: TypeAlias = Literal["any", "self", "suffix", "name", "network"]
 CHAINED: Final = "spin.internal"
 """Components of the application are names below this one."""
 
+OWN_APP: Final = "http://self.alt"
+"""The grant of requests to the application's own routes."""
+
 ALLOW_ALL: Final = "insecure:allow-all"
 _PORTS: Final = {"postgres": 5432, "mysql": 3306, "redis": 6379, "mqtt": 1883, "http": 80, "https": 443}
 _HTTP: Final = {"http": 80, "https": 443}

@@ -60,11 +60,21 @@ def environment_name(name: str) -> str:
     return f"{PREFIX}{name.upper()}"
 
 
-def environment(folder: Path, given: Mapping[str, str]) -> dict[str, str]:
-    """Return our environment with the values of `--variable` before it, and those of `.env` behind it."""
+def environment(
+    folder: Path, given: Mapping[str, str], provided: Mapping[str, str] | None = None
+) -> dict[str, str]:
+    """Return our environment with what was given by hand before it, then what was provided, and `.env` behind it.
+
+    Args:
+        folder: The manifest's.
+        given: Values of variables from `--variable`, by their names.
+        provided: What a `runtime-config.toml` provides, as it would be called in the environment.
+
+    """
     return {
         **dotenv(folder),
         **os.environ,
+        **(provided or {}),
         **{environment_name(name): value for name, value in given.items()},
     }
 

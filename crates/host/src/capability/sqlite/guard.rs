@@ -118,7 +118,7 @@ impl Guard {
 
     fn judge(&self, context: &AuthContext<'_>) -> Authorization {
         let mut notes = self.lock();
-        match refusal(&context.action) {
+        match refusal(context) {
             None => {
                 let sets = |value: &Option<&str>| value.is_some();
                 notes.changed |= matches!(&context.action,
@@ -134,15 +134,16 @@ impl Guard {
 }
 
 /// Why a statement may not do something; `None` when it may.
-fn refusal(action: &AuthAction<'_>) -> Option<String> {
+fn refusal(context: &AuthContext<'_>) -> Option<String> {
     use AuthAction as A;
-    match action {
+    match &context.action {
         A::Pragma {
             pragma_name,
             pragma_value,
         } => pragma(pragma_name, pragma_value.is_some()),
         A::Function { function_name } => one_of(&FUNCTIONS, function_name)
             .then(|| format!("the function {function_name} may not be called")),
+        _ if is_temporary(context) => Some("nothing temporary may be made".into()),
         A::CreateVtable { module_name, .. } | A::DropVtable { module_name, .. } => {
             (!one_of(&MODULES, module_name))
                 .then(|| format!("virtual tables of the kind {module_name} may not be used"))
@@ -150,10 +151,6 @@ fn refusal(action: &AuthAction<'_>) -> Option<String> {
         A::Attach { .. } | A::Detach { .. } => {
             Some("no other database may be attached, and VACUUM would do that".into())
         }
-        A::CreateTempIndex { .. }
-        | A::CreateTempTable { .. }
-        | A::CreateTempTrigger { .. }
-        | A::CreateTempView { .. } => Some("nothing temporary may be made".into()),
         A::CreateIndex { .. }
         | A::CreateTable { .. }
         | A::CreateTrigger { .. }
@@ -174,6 +171,26 @@ fn refusal(action: &AuthAction<'_>) -> Option<String> {
         | A::Savepoint { .. }
         | A::Recursive => None,
         other => Some(format!("it may not do this: {other:?}")),
+    }
+}
+
+/// Whether it makes something that belongs to the connection alone: with the word `TEMP`, or in the schema `temp`.
+fn is_temporary(context: &AuthContext<'_>) -> bool {
+    use AuthAction as A;
+    match &context.action {
+        A::CreateTempIndex { .. }
+        | A::CreateTempTable { .. }
+        | A::CreateTempTrigger { .. }
+        | A::CreateTempView { .. } => true,
+        A::CreateIndex { .. }
+        | A::CreateTable { .. }
+        | A::CreateTrigger { .. }
+        | A::CreateView { .. }
+        | A::CreateVtable { .. } => {
+            let schema = context.database_name;
+            schema.is_some_and(|schema| schema.eq_ignore_ascii_case("temp"))
+        }
+        _ => false,
     }
 }
 

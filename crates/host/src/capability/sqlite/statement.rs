@@ -108,10 +108,9 @@ fn prepare<'c>(
     guard: &Guard,
     text: &str,
 ) -> Result<Statement<'c>, Failure> {
-    let refused = |failure: Failure| match failure {
-        Failure::Refused(message) => Failure::Refused(guard.refusal().unwrap_or(message)),
-        other => other,
-    };
+    // A function that is refused is an error like any other to SQLite.
+    let refused = |failure: Failure| guard.refusal().map_or(failure, Failure::Refused);
+    guard.refusal();
     let mut batch = Batch::new(connection, text);
     let first = batch.next().map_err(Failure::from).map_err(refused)?;
     let none = || Failure::Invalid(rusqlite::ffi::SQLITE_ERROR, "there is no statement".into());

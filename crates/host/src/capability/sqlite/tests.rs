@@ -133,6 +133,9 @@ async fn no_statement_reaches_another_file_however_it_is_written() {
         "SELECT file FROM pragma_database_list".to_owned(),
         "CREATE TEMP TABLE x (a)".to_owned(),
         "CREATE TABLE temp.x (a)".to_owned(),
+        "CREATE VIEW TEMP.x AS SELECT 1".to_owned(),
+        "CREATE VIRTUAL TABLE temp.x USING fts5(a)".to_owned(),
+        "CREATE TRIGGER temp.x AFTER INSERT ON main.t BEGIN SELECT 1; END".to_owned(),
         "CREATE VIRTUAL TABLE x USING csv(filename='/etc/passwd')".to_owned(),
         "CREATE VIRTUAL TABLE x USING dbstat".to_owned(),
     ] {
