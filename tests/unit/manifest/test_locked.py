@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 DIGEST = f"sha256:{'a' * 64}"
 _KINDS = ("http", "sockets", "environment", "files", "keyvalue", "blobstore", "sqlite", "messaging")
-NO_GRANTS = {**{kind: [] for kind in _KINDS}, "config": {}}
+NO_GRANTS: dict[str, object] = {**{kind: [] for kind in _KINDS}, "config": {}}
 LIMITS = {
     "memory": 268435456,
     "timeout_ms": 30000,
