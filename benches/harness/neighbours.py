@@ -13,11 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from wisp.registry.cache import Cache
-
 from harness.components import workplace
 from harness.paths import program
 from harness.servers import ADDRESS, MeasurementError, Subject, serving
+from wisp.registry.cache import Cache
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
