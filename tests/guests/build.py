@@ -14,6 +14,7 @@ machine's Rust lacks the target, `scripts/rust-wasi.sh` sets one up in the cache
     filter3   no service: streams of WASI 0.3 in and out, Rust
     gateway3  wasi:http 0.3, Rust: its bodies go through the streams of filter3
     values    no service: echoes values of every type, misbehaves, has resources, calls its host; Rust
+    oracle    wasi:http 0.2, Rust: does what the lines of a request say with files, clocks, and so on
     hosted    no service: uses a resource that its host implements; Rust
     job       no service: runs by the clock; what a run does, the variable JOB says; Rust
     flows     no service: asynchronous functions, streams and futures, several calls at once; Rust
@@ -48,6 +49,7 @@ Name = Literal[
     "flows",
     "gateway3",
     "hosted",
+    "oracle",
     "job",
     "preview1",
     "spin2",
