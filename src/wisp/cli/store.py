@@ -52,8 +52,9 @@ def _add_place(parser: argparse.ArgumentParser) -> None:
 
 def _manifest(arguments: argparse.Namespace) -> Manifest:
     from wisp.cli.assemble import find  # noqa: PLC0415 - slow to import
+    from wisp.cli.prepared import PrepareOptions  # noqa: PLC0415 - the same
 
-    return find(arguments.path, profile=arguments.profile)
+    return find(arguments.path, PrepareOptions(profile=arguments.profile))
 
 
 def _state(arguments: argparse.Namespace, manifest: Manifest) -> Path:
