@@ -33,7 +33,7 @@ use tokio::time::{Instant, timeout_at};
 use wasmtime_wasi_http::{Error as HttpError, WasiBody};
 use wisp_wasi::{Denial, Denials, Egress, Patience, Sending};
 
-pub(super) use self::error_code::{INTERFACE, add_to_linker};
+pub(super) use self::error_code::add_to_linker;
 
 use self::body::Received;
 use self::destination::Destination;

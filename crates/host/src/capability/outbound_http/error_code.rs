@@ -10,12 +10,11 @@ use wasmtime_wasi_http::Error as HttpError;
 use wasmtime_wasi_http::p2::bindings::http::types::{ErrorCode, TlsAlertReceivedPayload};
 use wisp_wasi::State;
 
-/// Another version of the interface comes with another Wasmtime only; a test looks.
-pub(in crate::capability) const INTERFACE: &str = "wasi:http/types@0.2.12";
-
 /// Shadows `http-error-code`, in a linker that allows it.
+///
+/// Another version of the interface comes with another Wasmtime only; a test looks.
 pub(in crate::capability) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> {
-    linker.instance(INTERFACE)?.func_wrap(
+    linker.instance("wasi:http/types@0.2.12")?.func_wrap(
         "http-error-code",
         |mut store: StoreContextMut<'_, State>, (error,): (Resource<wasmtime::Error>,)| {
             let error = store.data_mut().ctx().table.get(&error)?;
