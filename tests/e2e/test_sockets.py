@@ -81,7 +81,9 @@ def test_a_guest_without_grants_has_no_sockets_and_looks_nothing_up(serve: Serve
     line = host.line(level="warning", target="localhost")
     assert line["import"] == "wasi:sockets/ip-name-lookup"
     assert line["grant"] == 'sockets = ["tcp://localhost:*"]'
-    assert host.line(level="warning", target="a socket")["grant"] == 'sockets = ["tcp://...:..."]'
+    for scheme in ("tcp", "udp"):
+        line = host.line(level="warning", target="a socket", **{"import": f"wasi:sockets/{scheme}"})
+        assert line["grant"] == f'sockets = ["{scheme}://...:..."]'
 
 
 @pytest.mark.parametrize("guest", HTTP)

@@ -39,7 +39,11 @@ pub(crate) fn add_to_linker(linker: &mut Linker<State>, concurrent: bool) -> was
     config::add_to_linker(linker)?;
     keyvalue::add_to_linker(linker)?;
     logging::add_to_linker(linker)?;
+    // What is ours in WASI's own interfaces.
+    linker.allow_shadowing(true);
+    outbound_http::add_to_linker(linker)?;
     sockets::add_to_linker(linker, concurrent)?;
+    linker.allow_shadowing(false);
     messaging::add_to_linker(linker)?;
     spin::add_to_linker(linker, concurrent)?;
     sqlite::add_to_linker(linker)

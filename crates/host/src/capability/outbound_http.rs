@@ -13,6 +13,7 @@
 mod body;
 mod connect;
 mod destination;
+mod error_code;
 mod failure;
 mod fault;
 mod identity;
@@ -31,6 +32,8 @@ use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
 use wasmtime_wasi_http::{Error as HttpError, WasiBody};
 use wisp_wasi::{Denial, Denials, Egress, Patience, Sending};
+
+pub(super) use self::error_code::add_to_linker;
 
 use self::body::Received;
 use self::destination::Destination;

@@ -65,13 +65,10 @@ pub(crate) enum NoLookup {
     Late,
 }
 
-/// Shadows what makes sockets and looks names up, in a linker that has all of WASI.
+/// Shadows what makes sockets and looks names up, in a linker that has all of WASI and allows it.
 pub(super) fn add_to_linker(linker: &mut Linker<State>, concurrent: bool) -> wasmtime::Result<()> {
-    linker.allow_shadowing(true);
     create::add_to_linker(linker, concurrent)?;
-    lookup::add_to_linker(linker, concurrent)?;
-    linker.allow_shadowing(false);
-    Ok(())
+    lookup::add_to_linker(linker, concurrent)
 }
 
 /// What a use of an address is called, for those who read the log.
@@ -115,34 +112,58 @@ impl Sockets {
 
     /// Whether an address may be used like this; says so when not.
     async fn may(&self, address: SocketAddr, usage: SocketAddrUse) -> bool {
+        if let Some(decision) = self.decide(address, usage) {
+            return decision;
+        }
+        let (scheme, _) = describe(usage);
+        let ip = address.ip().to_canonical();
+        let found = self.finds(scheme, ip, address.port()).await;
+        if !found {
+            self.deny_address(scheme, address);
+        }
+        found
+    }
+
+    /// The same, as far as nothing has to be looked up for it.
+    fn decide(&self, address: SocketAddr, usage: SocketAddrUse) -> Option<bool> {
         let (scheme, doing) = describe(usage);
-        match usage {
+        let (ip, port) = (address.ip().to_canonical(), address.port());
+        let granted = match usage {
             SocketAddrUse::TcpConnect | SocketAddrUse::UdpSend => {
-                let ip = address.ip().to_canonical();
-                let known = self.knows(scheme, ip, address.port());
-                if known || self.finds(scheme, ip, address.port()).await {
-                    return true;
+                let known = self.knows(scheme, ip, port);
+                if !known {
+                    if is_public(ip) && self.unknown_names(scheme, port).next().is_some() {
+                        return None;
+                    }
+                    self.deny_address(scheme, address);
                 }
-                let target = format!("{scheme}://{address}");
-                self.deny(scheme, &target, &format!("sockets = [\"{target}\"]"));
-                false
+                return Some(known);
             }
             // Strangers must not make us look names up, nor fill the log.
-            SocketAddrUse::UdpReceive => {
-                self.knows(scheme, address.ip().to_canonical(), address.port())
-            }
-            SocketAddrUse::TcpBind | SocketAddrUse::UdpBind => {
-                let any = address.ip().is_unspecified() && address.port() == 0;
-                if !any {
-                    self.deny(scheme, &format!("{doing} {address}"), "");
-                }
-                any
-            }
-            SocketAddrUse::TcpListen | SocketAddrUse::TcpAccept => {
-                self.deny(scheme, &format!("{doing} {address}"), "");
-                false
-            }
+            SocketAddrUse::UdpReceive => return Some(self.knows(scheme, ip, port)),
+            SocketAddrUse::TcpBind | SocketAddrUse::UdpBind => ip.is_unspecified() && port == 0,
+            SocketAddrUse::TcpListen | SocketAddrUse::TcpAccept => false,
+        };
+        if !granted {
+            self.deny(scheme, &format!("{doing} {address}"), "");
         }
+        Some(granted)
+    }
+
+    fn deny_address(&self, scheme: &str, address: SocketAddr) {
+        let target = format!("{scheme}://{address}");
+        self.deny(scheme, &target, &format!("sockets = [\"{target}\"]"));
+    }
+
+    /// Names that are granted and may lead anywhere now.
+    fn unknown_names(&self, scheme: &str, port: u16) -> impl Iterator<Item = &str> {
+        let known = |name: &str| {
+            let leads = self.lock();
+            let lead = leads.get(name);
+            lead.is_some_and(|lead| lead.since.elapsed() < REMEMBERED)
+        };
+        let names = self.targets.exact_names(scheme, port);
+        names.filter(move |name| !known(name))
     }
 
     /// Whether a granted network has an address, or a granted name is known to lead to it.
@@ -159,16 +180,9 @@ impl Sockets {
             && leading.any(|(name, _)| self.targets.name(scheme, name, port).is_some())
     }
 
-    /// Looks for a granted name that leads to an address.
+    /// Looks for a granted name that leads to an address of the internet.
     async fn finds(&self, scheme: &str, address: IpAddr, port: u16) -> bool {
-        if !is_public(address) {
-            return false;
-        }
-        for name in self.targets.exact_names(scheme, port) {
-            let fresh = |lead: &Lead| lead.since.elapsed() < REMEMBERED;
-            if self.lock().get(name).is_some_and(fresh) {
-                continue;
-            }
+        for name in self.unknown_names(scheme, port) {
             if let Ok(Ok(found)) = tokio::time::timeout(PATIENCE, self.follow(name)).await
                 && found.contains(&address)
             {

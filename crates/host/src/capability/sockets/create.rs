@@ -1,5 +1,6 @@
 //! Making sockets.
 
+use std::future::ready;
 use std::sync::Arc;
 
 use tokio::sync::OwnedSemaphorePermit;
@@ -79,6 +80,9 @@ fn context(state: &mut State, scheme: &str) -> Result<WasiSocketsCtx, NoSocket> 
     let mut builder = WasiCtx::builder();
     builder.allow_tcp(true).allow_udp(true);
     builder.socket_addr_check(move |address, usage| {
+        if let Some(decision) = held.sockets.decide(address, usage) {
+            return Box::pin(ready(decision));
+        }
         let held = held.clone();
         // A task of its own, because what asks wants a future that threads could share.
         let asked = tokio::spawn(async move { held.sockets.may(address, usage).await });
