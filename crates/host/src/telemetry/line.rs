@@ -441,15 +441,10 @@ mod tests {
             written(PLAIN, &event),
             "19:26:00.123 c          | \\u{1b}[2Jgone\\rover\n"
         );
-        let (whose, level, context) = (whose(None), "warning", "a\nb");
-        let event = Event::Entry {
-            whose,
-            level,
-            context,
-            message,
-        };
-        let shown = "19:26:00.123 c          warning: a\\nb: \\u{1b}[2Jgone\\rover\n";
-        assert_eq!(written(PLAIN, &event), shown);
+        let (mut line, both) = (String::new(), ("a\nb", message));
+        let written = PLAIN.text_entry(whose(None), "warning", both, &mut line);
+        assert_eq!(written, Ok(()));
+        assert_eq!(line, " c          warning: a\\nb: \\u{1b}[2Jgone\\rover");
     }
 
     fn whose(id: Option<RequestId>) -> Whose<'static> {
