@@ -2,6 +2,7 @@
 """Measures wisp side by side with Wasmtime, in one run, and writes docs/benchmarks.md. `make bench` runs it.
 
 Each server runs alone, the two sides take turns, and every answer must be good: a row with any other is void.
+`--only neighbours` measures how late a light component answers while another one takes what it can.
 With --quick the whole takes about three minutes and its figures are only printed.
 """
 
@@ -11,7 +12,7 @@ import argparse
 import subprocess
 import sys
 
-from harness import calls, components, load, machine, rows, starts
+from harness import calls, components, load, machine, neighbours, rows, starts
 from harness.report import Figure, Report, Started
 from harness.servers import MeasurementError
 
@@ -20,6 +21,8 @@ def main() -> int:
     """Measure, and return the exit code: 1 when something could not be measured. A bar that is missed is told, not failed."""
     options = _options()
     try:
+        if options.only == "neighbours":
+            return _neighbours(options)
         wrk = load.require_wrk()
         facts = machine.describe(wrk)
         _say("building the guests and compiling them for both sides")
@@ -43,13 +46,22 @@ def _options() -> argparse.Namespace:
         "--quick", action="store_true", help="few and short rounds, for trying; nothing is written"
     )
     parser.add_argument(
-        "--only", metavar="NAME", help="measure one group only, or `starts`, or `calls`; nothing is written"
+        "--only",
+        metavar="NAME",
+        help="measure one group only, or `starts`, `calls` or `neighbours`; nothing is written",
     )
     options = parser.parse_args()
     options.rounds = options.rounds or (2 if options.quick else 5)
     options.seconds = options.seconds or (2 if options.quick else 4)
     options.writes = not options.quick and not options.only
     return options
+
+
+def _neighbours(options: argparse.Namespace) -> int:
+    print("\n| while another component | p50 ms | p99 ms | requests |\n|---|---|---|---|")
+    for late in neighbours.measure(options.seconds, _say):
+        print(f"| {late.attack} | {late.p50:.2f} | {late.p99:.2f} | {late.count} |")
+    return 0
 
 
 def _measure(options: argparse.Namespace, built: components.Components, facts: dict[str, str]) -> Report:

@@ -65,23 +65,24 @@ def serve(tmp_path: Path, cache: Path) -> Iterator[Serve]:
         yield start
 
 
-def _toml(value: Any) -> str:
-    match value:
-        case dict():
-            return f"{{ {', '.join(f'{key} = {_toml(each)}' for key, each in value.items())} }}"
-        case list():
-            return f"[{', '.join(map(_toml, value))}]"
-        case _:
-            return json.dumps(value)
-
-
 def manifest_of(guest: Name, route: str, tables: dict[str, Any]) -> str:
     lines = [
         f'[app]\nname = "app"\n\n[[http]]\nroute = "{route}"\ncomponent = "{guest}"\n',
         f'[component.{guest}]\nsource = "{component(guest)}"',
-        *(f"{name} = {_toml(table)}" for name, table in tables.items()),
+        *(f"{name} = {inline(table)}" for name, table in tables.items()),
     ]
     return "\n".join([*lines, ""])
+
+
+def inline(value: object) -> str:
+    """Write a value as TOML, on one line."""
+    match value:
+        case dict():
+            return f"{{ {', '.join(f'{key} = {inline(each)}' for key, each in value.items())} }}"
+        case list():
+            return f"[{', '.join(map(inline, value))}]"
+        case _:
+            return json.dumps(value)
 
 
 @pytest.fixture(scope="session")

@@ -56,7 +56,11 @@ def test_every_example_has_a_page() -> None:
 
 
 CAPABILITIES = sorted(DOCS.glob("reference/capabilities/*.md"))
-PACKAGES = ROOT / "wit" / "capabilities" / "deps"
+PACKAGES = {
+    path.parent.name: path
+    for folder in ("capabilities", "spin")
+    for path in ROOT.glob(f"wit/{folder}/deps/*/package.wit")
+}
 SHOWN = re.compile(r"<!-- wit: (\S+) -->\n```wit\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
 
@@ -66,4 +70,4 @@ def test_a_page_of_a_capability_shows_its_wit_as_the_host_has_it(page: Path) -> 
     shown = dict(SHOWN.findall(text))
 
     assert text.count("```wit") == len(shown) > 0
-    assert shown == {name: (PACKAGES / name / "package.wit").read_text(encoding="utf-8") for name in shown}
+    assert shown == {name: PACKAGES[name].read_text(encoding="utf-8") for name in shown}

@@ -21,7 +21,7 @@ use crate::peers::{self, Destination, Neighbourhood, Reach};
 use crate::pool::{Place, Pool, PoolStatus, Share, Slots};
 use crate::settings::{Settings, Start};
 use crate::shutdown::Shutdown;
-use crate::telemetry::{Log, Metrics, Refusals};
+use crate::telemetry::{Excesses, Log, Metrics, Refusals};
 use crate::trigger::cron::{InProgress, Jobs, Ran, Run};
 use crate::trigger::fixed::{Fixed, Target};
 use crate::trigger::http::Server;
@@ -57,7 +57,8 @@ impl Host {
     pub fn load(start: &Start) -> Result<Self, HostError> {
         let Start { settings, apps, .. } = start;
         let log = Log::start(&settings.log, settings.worker);
-        let mut loader = Loader::new(start, &log)?;
+        let metrics = Metrics::default();
+        let mut loader = Loader::new(start, &log, &metrics)?;
         let mut pools = Vec::new();
         let (mut routes, mut jobs) = (Vec::new(), Jobs::default());
         for app in apps {
@@ -81,7 +82,6 @@ impl Host {
             pools.extend(made.into_values());
         }
         let table = Router::new(routes).map_err(wrong_routes)?;
-        let metrics = Metrics::default();
         let server = Server::new(&settings.http, table, log.clone(), metrics.clone())?;
         Ok(Self {
             server,
@@ -229,12 +229,13 @@ struct Loader<'a> {
     settings: &'a Settings,
     artifacts: &'a BTreeMap<String, Artifact>,
     log: &'a Log,
+    metrics: &'a Metrics,
     grounds: BTreeMap<(EngineKind, Image), Ground>,
     loaded: HashMap<&'a str, Component>,
 }
 
 impl<'a> Loader<'a> {
-    fn new(start: &'a Start, log: &'a Log) -> Result<Self, HostError> {
+    fn new(start: &'a Start, log: &'a Log, metrics: &'a Metrics) -> Result<Self, HostError> {
         let Start {
             settings,
             apps,
@@ -271,6 +272,7 @@ impl<'a> Loader<'a> {
             settings,
             artifacts,
             log,
+            metrics,
             grounds,
             loaded: HashMap::new(),
         })
@@ -336,15 +338,18 @@ impl<'a> Loader<'a> {
             concurrency: self.settings.share(component.limits.concurrency),
             queue: self.settings.share(component.limits.queue),
         };
-        let connections = self.settings.share(component.limits.connections);
-        let log = self.log.clone();
-        let blueprint =
-            Blueprint::new((app, name), component, log, peers, connections).map_err(|message| {
-                HostError::Component {
-                    component: name.to_owned(),
-                    message,
-                }
-            })?;
+        let excesses = Excesses::new(
+            &app.name,
+            name,
+            self.log.clone(),
+            self.metrics.component(&app.name, name),
+            self.settings.share_of_bytes(component.limits.log),
+        );
+        let made = Blueprint::new((app, name), component, excesses, peers, self.settings);
+        let blueprint = made.map_err(|message| HostError::Component {
+            component: name.to_owned(),
+            message,
+        })?;
         Pool::new(blueprint, component, share, pre, &ground.place, called).map_err(wrong)
     }
 }

@@ -7,9 +7,10 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, OnceLock, Weak};
 
-use http::Request;
 use http::header::{HeaderMap, HeaderName};
 use http::uri::Authority;
+use http::{Request, Response, StatusCode};
+use http_body_util::{BodyExt, Empty};
 use wasmtime_wasi_http::{Error as HttpError, WasiBody};
 use wisp_wasi::{OWN_APP, PeerResponse, Peers};
 
@@ -65,12 +66,14 @@ impl Neighbourhood {
         self.0.get()?.components.get(name)?.upgrade()
     }
 
-    /// Answers a request of one of the app's components as the routes say; `None` when no route leads anywhere.
+    /// Answers a request of one of the app's components as the routes say; `None` before the app is there.
     fn own(&self, mut request: Request<WasiBody>) -> Option<PeerResponse> {
         let routes = &self.0.get()?.routes;
         let uri = request.uri().clone();
-        let Found::Route(found) = routes.find(request.method(), "", uri.path()) else {
-            return None;
+        let found = match routes.find(request.method(), "", uri.path()) {
+            Found::Route(found) => found,
+            Found::OtherMethods(_) => return Some(empty(StatusCode::METHOD_NOT_ALLOWED)),
+            Found::Nothing => return Some(empty(StatusCode::NOT_FOUND)),
         };
         let (manner, destination) = found.target();
         match manner {
@@ -90,6 +93,14 @@ impl Neighbourhood {
             }
         }
     }
+}
+
+/// An answer without a body.
+fn empty(status: StatusCode) -> PeerResponse {
+    let body = Empty::new().map_err(|never| match never {});
+    let mut response = Response::new(body.boxed_unsync());
+    *response.status_mut() = status;
+    Box::pin(std::future::ready(Ok(response)))
 }
 
 /// What one component reaches.

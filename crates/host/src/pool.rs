@@ -13,6 +13,7 @@ mod admission;
 mod body;
 mod called;
 mod concurrent;
+mod measured;
 mod ongoing;
 mod slots;
 mod stock;
@@ -30,7 +31,7 @@ use wasmtime::Engine;
 use wasmtime::component::{Component, InstancePre};
 use wasmtime_wasi_http::handler::ProxyPre;
 use wasmtime_wasi_http::{Error as HttpError, WasiBody, p2, p3};
-use wisp_wasi::{PeerResponse, State};
+use wisp_wasi::{Limit, Meter, PeerResponse, State};
 
 use crate::blueprint::{Blueprint, OutboundStatus};
 use crate::capability::Grantee;
@@ -55,6 +56,9 @@ pub enum InvokeError {
     /// The deadline passed before the head of the response.
     #[error("no response before the deadline")]
     Timeout,
+    /// The guest took more processor time than so many milliseconds, its limit.
+    #[error("more processor time than `limits.cpu` allows, which is {0} ms")]
+    CpuTime(u64),
     /// The guest trapped before the head of the response; the message is for the log only.
     #[error("trap: {message}")]
     Trap {
@@ -235,9 +239,26 @@ impl Pool {
     ) -> Result<Option<Value>, InvokeError> {
         let called = self.called.as_ref().ok_or(InvokeError::Library)?;
         let (_permit, deadline) = self.admit().await?;
-        let call = called.call(function, arguments, id);
+        let call = called.measured(function, arguments, id);
         let result = timeout_at(deadline, call).await;
         result.unwrap_or(Err(InvokeError::Timeout))
+    }
+
+    /// The same response, with a body that ends with an error past the component's limit.
+    fn bounded(self: Arc<Self>, response: http::Response<WasiBody>) -> http::Response<WasiBody> {
+        let bytes = self.grantee.limits.response;
+        let limit = usize::try_from(bytes).unwrap_or(usize::MAX);
+        response.map(|sent| {
+            Limited::new(sent, limit)
+                .map_err(move |error| match error.downcast::<HttpError>() {
+                    Ok(error) => *error,
+                    Err(_) => {
+                        self.grantee.excesses.exceeded(Limit::Response);
+                        HttpError::HttpResponseBodySize(Some(bytes))
+                    }
+                })
+                .boxed_unsync()
+        })
     }
 
     /// The limits of the component, for the whole host.
@@ -282,6 +303,7 @@ impl Pool {
 
     /// Drops instances that were unused for longer than the component allows.
     pub(crate) fn retire_idle(&self) {
+        self.grantee.excesses.settle();
         if let Some(Instances::Sync(instances)) = &self.http {
             instances.retire_idle();
         }
@@ -322,7 +344,7 @@ impl Instances {
 fn peer_error(error: &InvokeError) -> HttpError {
     match error {
         InvokeError::Overloaded => HttpError::ConnectionLimitReached,
-        InvokeError::Timeout => HttpError::HttpResponseTimeout,
+        InvokeError::Timeout | InvokeError::CpuTime(_) => HttpError::HttpResponseTimeout,
         InvokeError::NoResponse => HttpError::HttpResponseIncomplete,
         _ => HttpError::DestinationUnavailable,
     }
@@ -369,7 +391,8 @@ impl Callee for Pool {
         let id = id.unwrap_or_else(RequestId::next);
         Some(Box::pin(async move {
             let response = self.handle(request, id).await;
-            response.map_err(|error| peer_error(&error))
+            let response = response.map_err(|error| peer_error(&error))?;
+            Ok(self.bounded(response))
         }))
     }
 }

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use wasmtime::component::ResourceTable;
 use wasmtime::{Engine, ResourceLimiter, Store, UpdateDeadline};
+use wasmtime_wasi::filesystem::WasiFilesystemCtxView;
 use wasmtime_wasi::p1::WasiP1Ctx;
 use wasmtime_wasi::p2::pipe::MemoryInputPipe;
 use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
@@ -18,18 +19,23 @@ use wasmtime_wasi_http::{
     WasiHttpView,
 };
 
+use crate::cpu::{self, OutOfTime, Stopwatch};
 use crate::egress::{Egress, Patience};
+use crate::files::{Folders, Guard, GuardedView};
+use crate::meter::{Limit, Meter};
 use crate::output::{Captured, GuestStream, Lines, Output, Stream};
 
-/// Handles that one guest may hold at once.
+/// Handles that a guest without limits of its own may hold at once.
 const MOST_HANDLES: usize = 10_000;
+/// Tasks, streams and futures that the host keeps for one instance, where fewer are allowed: it needs some itself.
+const LEAST_CONCURRENT: usize = 1_000;
 /// Bytes that one host call may copy.
 const HOSTCALL_BYTES: usize = 32 << 20;
 /// The same for a program that calls a guest of its own: what it passes is its own memory.
 const EMBEDDED_HOSTCALL_BYTES: usize = 256 << 20;
 /// Bytes of one set of header fields.
 const FIELD_BYTES: usize = 128 << 10;
-/// Elements that all tables of an instance may have together.
+/// Elements that all tables of an instance without limits of its own may have together.
 const TABLE_ELEMENTS: usize = 1_000_000;
 
 /// Keeps the memory of one instance, all its linear memories together, below the component's limit.
@@ -37,8 +43,10 @@ const TABLE_ELEMENTS: usize = 1_000_000;
 pub struct Bounds {
     memory: usize,
     used: usize,
+    table: usize,
     elements: usize,
     denied: bool,
+    meter: Option<Arc<dyn Meter>>,
 }
 
 impl Bounds {
@@ -46,8 +54,16 @@ impl Bounds {
         Self {
             memory,
             used: 0,
+            table: TABLE_ELEMENTS,
             elements: 0,
             denied: false,
+            meter: None,
+        }
+    }
+
+    fn tell(&self, limit: Limit) {
+        if let Some(meter) = &self.meter {
+            meter.exceeded(limit);
         }
     }
 }
@@ -63,8 +79,10 @@ impl ResourceLimiter for Bounds {
         let allowed = used <= self.memory;
         if allowed {
             self.used = used;
+        } else {
+            self.denied = true;
+            self.tell(Limit::Memory);
         }
-        self.denied |= !allowed;
         Ok(allowed)
     }
 
@@ -77,9 +95,11 @@ impl ResourceLimiter for Bounds {
         let elements = self
             .elements
             .saturating_add(desired.saturating_sub(current));
-        let allowed = elements <= TABLE_ELEMENTS;
+        let allowed = elements <= self.table;
         if allowed {
             self.elements = elements;
+        } else {
+            self.tell(Limit::Table);
         }
         Ok(allowed)
     }
@@ -188,6 +208,8 @@ pub struct State {
     bounds: Bounds,
     output: Option<Arc<Output>>,
     companion: Option<Companion>,
+    /// Watches over the folders of a component, if it has some.
+    guard: Option<Box<Guard>>,
     /// For core modules, which know no other WASI.
     preview1: Option<WasiP1Ctx>,
 }
@@ -199,6 +221,14 @@ pub struct Allowance {
     pub environment: Vec<(String, String)>,
     /// Bytes of all linear memories of one instance together.
     pub memory: usize,
+    /// Elements of all tables of one instance together.
+    pub table: usize,
+    /// Resources that one instance holds.
+    pub handles: usize,
+    /// Told when an instance runs into a limit.
+    pub meter: Arc<dyn Meter>,
+    /// Its folders; `None` where it has none.
+    pub folders: Option<Arc<Folders>>,
     /// Components of its app that it reaches.
     pub peers: Option<Arc<dyn Peers>>,
     /// Its way to the outside; `None` denies every request.
@@ -267,6 +297,7 @@ impl State {
             bounds: Bounds::new(memory),
             output,
             companion: None,
+            guard: None,
             preview1: None,
         }
     }
@@ -284,9 +315,35 @@ impl State {
             begun: 0,
         };
         state.companion = Some(allowance.companion.clone());
+        state.guard = allowance.folders.clone().map(Guard::new).map(Box::new);
+        state.bounds.table = allowance.table;
+        state.bounds.meter = Some(allowance.meter.clone());
+        state.table.set_max_capacity(allowance.handles);
         let mut store = Self::preempted(engine, state);
         store.set_hostcall_fuel(HOSTCALL_BYTES);
+        store.set_max_component_handles(allowance.handles);
+        if let Some(table) = store.concurrent_resource_table() {
+            table.set_max_capacity(allowance.handles.max(LEAST_CONCURRENT));
+        }
         store
+    }
+
+    /// Measures the processor time of an instance whose polls belong to Wasmtime, and stops it when that is too much.
+    pub fn measure(store: &mut Store<Self>) -> Arc<Stopwatch> {
+        let watch = Arc::new(Stopwatch::default());
+        let kept = watch.clone();
+        store.epoch_deadline_callback(move |_| {
+            if kept.interrupt() {
+                return Err(OutOfTime.into());
+            }
+            let kept = kept.clone();
+            let resumed = async move {
+                tokio::task::yield_now().await;
+                kept.resume();
+            };
+            Ok(UpdateDeadline::YieldCustom(1, Box::pin(resumed)))
+        });
+        watch
     }
 
     /// A store for one instance inside somebody's program, to be called as often as that likes.
@@ -327,6 +384,25 @@ impl State {
         Self::preempted(engine, state)
     }
 
+    /// Its files, guarded.
+    pub(crate) fn guarded_files(&mut self) -> GuardedView<'_> {
+        GuardedView {
+            files: WasiFilesystemCtxView {
+                ctx: self.wasi.filesystem(),
+                table: &mut self.table,
+            },
+            guard: self.guard.as_deref_mut(),
+        }
+    }
+
+    /// Its files as Wasmtime has them.
+    pub(crate) fn plain_files(&mut self) -> WasiFilesystemCtxView<'_> {
+        WasiFilesystemCtxView {
+            ctx: self.wasi.filesystem(),
+            table: &mut self.table,
+        }
+    }
+
     /// What WASI preview 1 works on.
     pub(crate) fn preview1_context(&mut self) -> &mut WasiP1Ctx {
         self.preview1
@@ -337,6 +413,7 @@ impl State {
         let mut store = Store::new(engine, state);
         store.limiter(|state| &mut state.bounds);
         store.epoch_deadline_callback(|_| {
+            cpu::interrupt();
             // A plain yield could be polled again at once; tokio's goes to the back of the queue.
             Ok(UpdateDeadline::YieldCustom(
                 1,

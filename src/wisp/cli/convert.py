@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING
 from wisp.cli import output
 from wisp.cli.parser import UsageError
 from wisp.errors import ManifestError, WispError
-from wisp.manifest import document, files, load
+from wisp.manifest import document, files, load, spin
 from wisp.manifest.models import FILE_NAME
 from wisp.manifest.problems import shown
-from wisp.manifest.spin import models as spin
 from wisp.manifest.spin import write
 
 if TYPE_CHECKING:

@@ -134,7 +134,7 @@ def _value(granted: Granted) -> str:
 
 
 def _lacks(lacking: Sequence[Lacking]) -> list[tuple[str, str]]:
-    absent = "this host does not have it: calls are answered with an error"
+    absent = "no grant gives it: this host does not have it"
     return [(one.interface, f"needs {PLACEHOLDERS[one.kind]}" if one.kind else absent) for one in lacking]
 
 

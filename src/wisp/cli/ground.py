@@ -7,7 +7,6 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
-from wisp.errors import ManifestError
 from wisp.host.resolve import Place, resolve
 
 if TYPE_CHECKING:
@@ -37,7 +36,7 @@ async def resolved(
     """Return what workers are told of an app: with values in the place of names.
 
     Raises:
-        ManifestError: a secret is not there, or a store has its file elsewhere.
+        ManifestError: a secret is not there.
 
     """
     values: Mapping[str, str] = {}
@@ -59,15 +58,12 @@ def environment(folder: Path, given: Given) -> Mapping[str, str]:
 
 
 def _place(app: PreparedApp, given: Given) -> Place:
-    """Return where an app is, and put the files of its stores where a `runtime-config.toml` has them."""
+    """Return where an app is; a `runtime-config.toml` may say where its stores are."""
     config = _config(given)
     state = given.state
     if state is None and config is not None:
         state = config.state
-    made = Place.of(app.name, app.folder, state)
-    if config is not None:
-        _lead_stores(made, config)
-    return made
+    return Place.of(app.name, app.folder, state)
 
 
 def _config(given: Given) -> RuntimeConfig | None:
@@ -76,20 +72,3 @@ def _config(given: Given) -> RuntimeConfig | None:
     from wisp.manifest.spin import runtime  # noqa: PLC0415 - slow to import, and rarely needed
 
     return runtime.load(given.runtime_config)
-
-
-def _lead_stores(place: Place, config: RuntimeConfig) -> None:
-    """Let the names of stores lead to the files that somebody wants for them."""
-    for kind, label, file in config.stores():
-        link = place.state / kind / f"{label}.db"
-        if link.is_symlink() and link.readlink() == file:
-            continue
-        if link.exists() and not link.is_symlink():
-            message = (
-                f"the store {label} has a file already, {link}; move it to {file}, or leave out its `path`"
-            )
-            raise ManifestError(message, path=link)
-        for folder in (link.parent, file.parent):
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        link.unlink(missing_ok=True)
-        link.symlink_to(file)

@@ -71,6 +71,16 @@ COMMANDS = (
         ),
     ),
     Command(
+        "store",
+        "Show, back up, restore and check the stores of an app",
+        (
+            ("wisp store list", "what the app in this folder has"),
+            ("wisp store export keyvalue/default -o backup.jsonl", "write one out, while the app runs"),
+            ("wisp store import backup.jsonl --replace", "put it back"),
+            ("wisp store check", "say what is wrong, and exit with 1 if something is"),
+        ),
+    ),
+    Command(
         "compose",
         "Write an app, or several components, as one component",
         (

@@ -42,6 +42,10 @@ def parse(text: str, path: Path) -> dict[str, Any]:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise _syntax_error(str(error), text, path) from None
+    except ValueError:
+        # Python reads no number of thousands of digits.
+        message = f"{problems.shown(path)}: a number has too many digits"
+        raise ManifestError(message, path=path) from None
     except RecursionError:
         message = f"{problems.shown(path)}: nested too deeply"
         raise ManifestError(message, path=path) from None

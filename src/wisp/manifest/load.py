@@ -13,12 +13,9 @@ from typing import TYPE_CHECKING, Any, Final
 from pydantic import ValidationError
 
 from wisp.errors import ManifestError
-from wisp.manifest import checks, document, problems
+from wisp.manifest import checks, document, problems, spin
 from wisp.manifest.models import FILE_NAME, App, Component, Manifest
 from wisp.manifest.positions import Place, positions
-from wisp.manifest.spin import models as spin
-from wisp.manifest.spin import runtime, variables
-from wisp.manifest.spin.translate import Settings, Translation, translate
 from wisp.manifest.triggers import HttpTrigger
 from wisp.manifest.values import parse_name
 
@@ -28,6 +25,7 @@ if TYPE_CHECKING:
 
     from wisp.manifest.positions import Path as KeyPath
     from wisp.manifest.problems import Problem
+    from wisp.manifest.spin.translate import Translation
 
 _MERGED_TABLES: Final = frozenset({"build", "environment", "grants", "limits", "instances", "link"})
 _SPIN_KEYS: Final = ("spin_manifest_version", "spin_version")
@@ -99,6 +97,9 @@ def is_spin(data: Mapping[str, Any], path: Path) -> bool:
 
 def read_spin(data: dict[str, Any], text: str, path: Path, options: SpinOptions) -> Translation:
     """Put a manifest of Spin in our words."""
+    from wisp.manifest.spin import runtime, variables  # noqa: PLC0415 - most apps are none of Spin's
+    from wisp.manifest.spin.translate import Settings, translate  # noqa: PLC0415 - the same
+
     config = None if options.runtime_config is None else runtime.load(options.runtime_config)
     provided = None if config is None else config.variables(os.environ)
     environment = variables.environment(path.parent, options.variables, provided)

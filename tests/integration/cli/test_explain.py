@@ -68,7 +68,9 @@ environment = ["TZ"]
 
 @pytest.fixture
 def app(tmp_path: Path) -> Path:
-    (tmp_path / "wisp.toml").write_text(MANIFEST.format(guest=component("http2")), encoding="utf-8")
+    (tmp_path / "wisp.toml").write_text(
+        MANIFEST.format(guest=component("spies/rust-vault")), encoding="utf-8"
+    )
     return tmp_path
 
 
@@ -122,7 +124,7 @@ def test_a_component_that_is_not_there_is_an_error_that_lists_those_that_are(app
 
 
 def test_a_file_without_a_manifest_is_explained_too(app: Path) -> None:
-    shown = wisp("explain", "--app", component("http2"), folder=app)
+    shown = wisp("explain", "--app", component("spies/rust-vault"), folder=app)
 
     assert shown.returncode == 0
     assert "may not use" in shown.stdout

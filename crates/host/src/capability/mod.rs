@@ -24,7 +24,7 @@ use wasmtime::component::Linker;
 use wisp_wasi::{Denial, Denials, State};
 
 use crate::locked::{LockedGrants, LockedLimits};
-use crate::telemetry::{Log, Refusals};
+use crate::telemetry::{Excesses, Log, Refusals};
 use database::{Database, Format, Place};
 
 pub use network::{Resolver, Resolving, SystemResolver};
@@ -65,6 +65,8 @@ pub(crate) struct Grantee {
     pub(crate) log: Log,
     /// Its stores that were used, each by its kind and name.
     pub(crate) databases: Mutex<Databases>,
+    /// Counts what it runs into, and bounds what it logs.
+    pub(crate) excesses: Arc<Excesses>,
 }
 
 /// Stores by kind and name.

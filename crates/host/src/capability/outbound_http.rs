@@ -14,6 +14,7 @@ mod body;
 mod connect;
 mod destination;
 mod failure;
+mod fault;
 mod identity;
 mod pool;
 mod sender;
@@ -156,7 +157,9 @@ impl Shared {
         if number > self.bounds.calls {
             let calls = self.bounds.calls;
             self.deny(
-                &format!("more than {calls} requests and sockets in one call (limits.outbound)"),
+                &format!(
+                    "more than {calls} requests, lookups and sockets in one call (limits.outbound)"
+                ),
                 "",
             );
             return Err(HttpError::HttpRequestDenied);
@@ -180,7 +183,7 @@ impl Shared {
                 Err(mut error) => match error.take_message() {
                     // The server closed the connection before anything of the request went out.
                     Some(unsent) if kept => request = unsent,
-                    _ => return Err(sender.failure(error.error()).await),
+                    _ => return Err(sender.failure(error.error())),
                 },
             }
         }

@@ -34,11 +34,13 @@ const MOST_NAMES: usize = 200;
 /// How long a lookup may take.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+const TOO_MANY: &str = "more sockets, lookups and requests in one call (limits.outbound)";
+
 /// The raw sockets of one component in one worker.
 #[derive(Debug)]
 pub(crate) struct Sockets {
     targets: Targets,
-    /// Sockets that one call of the component may make, together with its requests.
+    /// Sockets and lookups that one call of the component may begin, together with its requests.
     calls: u32,
     permits: Arc<Semaphore>,
     denials: Arc<dyn Denials>,
@@ -59,6 +61,7 @@ pub(crate) enum NoLookup {
     Denied,
     Malformed,
     Unknown,
+    TooMany,
     Late,
 }
 

@@ -6,6 +6,7 @@ use wasmtime::component::{Component, Func, Instance, InstancePre};
 use wasmtime::{Engine, format_err};
 use wisp_wasi::State;
 
+use super::measured::Measured;
 use super::slots::{Holder, Slots};
 use super::stock::{Kept, Stock};
 use super::{InvokeError, Reuse};
@@ -29,7 +30,7 @@ impl std::fmt::Debug for CalledInstances {
     }
 }
 
-pub(super) fn trap(error: &wasmtime::Error) -> InvokeError {
+fn trap(error: &wasmtime::Error) -> InvokeError {
     InvokeError::Trap {
         message: format!("{error:#}"),
     }
@@ -69,8 +70,19 @@ impl CalledInstances {
         Ok((called, found.ok_or_else(missing)?))
     }
 
+    /// One call, bounded in its processor time.
+    pub(crate) fn measured<'a>(
+        &'a self,
+        function: &'a Exported,
+        arguments: Vec<Value>,
+        request: Option<RequestId>,
+    ) -> impl Future<Output = Result<Option<Value>, InvokeError>> + Send + 'a {
+        let call = Box::pin(self.call(function, arguments, request));
+        Measured::new(call, self.stock.blueprint.clone())
+    }
+
     /// One call; the instance is used again only when the guest returned in order.
-    pub(crate) async fn call(
+    async fn call(
         &self,
         function: &Exported,
         arguments: Vec<Value>,
@@ -79,7 +91,7 @@ impl CalledInstances {
         let (mut called, found) = self.take(function, request).await?;
         let result = value::call(&mut called.store, &found, &function.signature, arguments).await;
         called.store.data().finish_output();
-        let result = result.map_err(|error| trap(&error))?;
+        let result = result.map_err(|error| self.stock.blueprint.fault(&error))?;
         self.stock.give_back(called);
         Ok(result)
     }

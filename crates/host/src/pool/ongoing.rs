@@ -17,7 +17,8 @@ use wisp_wasi::State;
 
 use super::InvokeError;
 use super::admission::Permit;
-use super::called::{CalledInstances, trap};
+use super::called::CalledInstances;
+use super::measured::Measured;
 use crate::blueprint::Blueprint;
 use crate::link::{Begun, Crossing};
 use crate::value::{self, Ends};
@@ -98,8 +99,8 @@ impl CalledInstances {
             sender: Some(sender),
             sent: sent.clone(),
         };
-        let work = self.work(begun, reply);
-        let mut work = std::pin::pin!(work);
+        let work = Box::pin(self.work(begun, reply));
+        let mut work = Measured::new(work, self.stock.blueprint.clone());
         // The fate is lost before the instance is dropped, which would look like the end of its streams.
         let error = tokio::select! {
             biased;
@@ -133,7 +134,7 @@ impl CalledInstances {
             .await;
         called.store.data().finish_output();
         if let Err(error) = outcome.flatten() {
-            let error = trap(&error);
+            let error = self.stock.blueprint.fault(&error);
             fate.lose(format!("`{}`: {error}", self.stock.blueprint.component));
             return Err(error);
         }

@@ -234,6 +234,16 @@ impl Log {
         self.say(whose, "error", message);
     }
 
+    /// What a component should know about itself.
+    pub(crate) fn warning(&self, app: &str, component: &str, message: &str) {
+        let whose = Whose {
+            app: Some(app),
+            component: Some(component),
+            id: None,
+        };
+        self.say(whose, "warning", message);
+    }
+
     /// What went wrong for a component and belongs to no request.
     pub fn fault(&self, app: &str, component: &str, message: &str) {
         let whose = Whose {

@@ -16,9 +16,11 @@ use http::{Method, Request, Response, StatusCode, Version};
 use http_body::Body;
 use hyper::body::Incoming;
 use wasmtime_wasi_http::WasiBody;
+use wisp_wasi::Limit;
 
 use super::activity::Activity;
 use super::body::{AnswerBody, Content, Upload, request_body};
+use super::endpoint::{self, Endpoint};
 use super::forwarded::{self, Proxies};
 use super::headers;
 use super::manner::{self, Manner, Told};
@@ -31,24 +33,6 @@ use crate::telemetry::{AccessLine, Counters, Log, Metrics, Outcome, RequestId};
 
 /// nginx's status for a client that went away before it had its answer; never sent.
 const VANISHED: u16 = 499;
-
-/// Who answers on a route, with what is the same for all its requests.
-#[derive(Debug)]
-pub(super) struct Endpoint<R> {
-    target: Arc<R>,
-    counters: Arc<Counters>,
-    manner: Manner,
-}
-
-impl<R: Respond> Endpoint<R> {
-    pub(super) fn new(manner: Manner, target: Arc<R>, metrics: &Metrics) -> Self {
-        Self {
-            counters: metrics.component(target.app(), target.component()),
-            manner,
-            target,
-        }
-    }
-}
 
 /// What all exchanges of a server share.
 #[derive(Debug)]
@@ -227,15 +211,24 @@ impl<R: Respond> Exchange<R> {
         };
         self.route = Some(found.index());
         found.target().counters.begin();
-        if body.size_hint().lower() > found.target().target.body_limit() {
+        let endpoint = found.target();
+        if body.size_hint().lower() > endpoint.target.body_limit() {
+            endpoint.counters.exceeded(Limit::Body, 1);
             return Err(Problem::TooLarge);
+        }
+        if endpoint
+            .head_limit
+            .is_some_and(|limit| endpoint::head_length(parts) > limit)
+        {
+            endpoint.counters.exceeded(Limit::Headers, 1);
+            return Err(Problem::HeadTooLarge);
         }
         let (client, scheme) = self.client(parts);
         headers::clean_request(&mut parts.headers, peer.trusted);
         parts
             .headers
             .insert(headers::REQUEST_ID, headers::digits_value(self.id));
-        match &found.target().manner {
+        match &endpoint.manner {
             Manner::Wisp(words) => {
                 let address = self.address_value(client.ip());
                 parts.headers.insert(headers::CLIENT_ADDRESS, address);
@@ -321,16 +314,21 @@ impl<R: Respond> Exchange<R> {
         if let Some(upload) = &self.upload
             && upload.is_exceeded()
         {
+            counters.exceeded(Limit::Body, 1);
             return self.refuse(&Problem::TooLarge);
         }
         let failure = match result {
-            Ok(response) if !response.status().is_informational() => return self.hand_on(response),
+            Ok(response) if !response.status().is_informational() => {
+                return self.hand_on(response);
+            }
             Ok(_) => Failure::Broken,
             Err(error) => Failure::from(&error),
         };
         match failure {
             Failure::Overloaded => counters.overloaded(),
             Failure::Timeout => counters.timed_out(),
+            // The pool counts these.
+            Failure::CpuTime => {}
             Failure::Broken => counters.failed(),
         }
         self.refuse(&Problem::Invocation(failure))
@@ -346,6 +344,10 @@ impl<R: Respond> Exchange<R> {
         }
         let length = parts.headers.get(header::CONTENT_LENGTH);
         let promised = length.and_then(|length| length.to_str().ok()?.parse().ok());
+        if !self.is_head && promised.is_some_and(|promised| promised > self.response_limit()) {
+            self.response_exceeded();
+            return self.refuse(&Problem::ResponseTooLarge);
+        }
         Response::from_parts(parts, self.body(Content::Guest(body), promised))
     }
 
@@ -354,6 +356,32 @@ impl<R: Respond> Exchange<R> {
         self.ask_to_leave(&mut parts.headers);
         self.status = parts.status;
         Response::from_parts(parts, self.body(Content::Own(body), None))
+    }
+
+    fn endpoint(&self) -> Option<&Endpoint<R>> {
+        let router = &self.peer.shared.router;
+        self.route
+            .and_then(|index| router.route(index))
+            .map(|(_, endpoint)| endpoint)
+    }
+
+    /// Bytes that the body of the answer may have.
+    pub(super) fn response_limit(&self) -> u64 {
+        self.endpoint()
+            .map_or(u64::MAX, |endpoint| endpoint.target.response_limit())
+    }
+
+    /// The answer is longer than it may be.
+    pub(super) fn response_exceeded(&self) {
+        if let Some(endpoint) = self.endpoint() {
+            endpoint.counters.exceeded(Limit::Response, 1);
+            let (target, limit) = (&endpoint.target, self.response_limit());
+            let message = format!(
+                "the response is longer than `limits.response` allows, which is {limit} bytes"
+            );
+            let log = &self.peer.shared.log;
+            log.failure(target.app(), target.component(), self.id, &message);
+        }
     }
 
     /// The body of the answer, where there may be one.

@@ -96,4 +96,18 @@ impl Respond for Target {
             Self::Fixed(_) => u64::MAX,
         }
     }
+
+    fn head_limit(&self) -> u64 {
+        match self {
+            Self::Component(pool) => pool.limits().headers,
+            Self::Fixed(_) => u64::MAX,
+        }
+    }
+
+    fn response_limit(&self) -> u64 {
+        match self {
+            Self::Component(pool) => pool.limits().response,
+            Self::Fixed(_) => u64::MAX,
+        }
+    }
 }

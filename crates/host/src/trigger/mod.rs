@@ -7,6 +7,7 @@ mod activity;
 mod body;
 mod connection;
 pub(crate) mod cron;
+mod endpoint;
 mod exchange;
 pub(crate) mod fixed;
 mod forwarded;

@@ -208,9 +208,14 @@ fn files_that_cannot_be_used_are_said_when_the_app_is_loaded() {
             connections: Arc::new(Semaphore::new(1)),
         };
         let refusals = Arc::new(Refusals::default());
-        OutboundHttp::new(&[target], bounds, refusals, Arc::new(SystemResolver))
-            .err()
-            .unwrap_or_default()
+        OutboundHttp::new(
+            &[target],
+            bounds,
+            refusals,
+            Arc::new(SystemResolver::default()),
+        )
+        .err()
+        .unwrap_or_default()
     };
 
     let grant = "the grant https://secure.example:443: ";

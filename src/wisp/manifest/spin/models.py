@@ -13,7 +13,6 @@ from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Stri
 
 from wisp.manifest.table import Table
 
-FILE_NAME: Final = "spin.toml"
 VERSION: Final = 2
 
 _DEPENDENCY: Final = re.compile(

@@ -1,7 +1,8 @@
 """`runtime-config.toml` of Spin: what of it can be said here.
 
-Stores are files of ours, so `type = "spin"` is the type that there is; its `path` is where the file lies. Everything else that
-Spin can be told is either applied, refused by name, or without effect because what it is about is not here.
+Stores are files of ours in one folder, so `type = "spin"` is the type that there is, and a `path` of its own is refused: a file of
+Spin is not one of ours. Everything else that Spin can be told is either applied, refused by name, or without effect because what it is
+about is not here.
 """
 
 from __future__ import annotations
@@ -108,16 +109,6 @@ class RuntimeConfig:
         """Whether names must not lead to private addresses."""
         return "private" in self._file.outbound_networking.block_networks
 
-    def stores(self) -> Iterator[tuple[str, str, Path]]:
-        """List the stores that have files of their own: kind, label, file."""
-        for kind, stores in (
-            ("keyvalue", self._file.key_value_store),
-            ("sqlite", self._file.sqlite_database),
-        ):
-            for label, store in stores.items():
-                if store.path:
-                    yield kind, label.lower(), self._folder / store.path
-
     def variables(self, environment: Mapping[str, str]) -> dict[str, str]:
         """Return values of variables by what they are called in the environment."""
         found: dict[str, str] = {}
@@ -183,7 +174,7 @@ def load(path: Path) -> RuntimeConfig:
             problem for problem in found if not any(problem.path[: len(path)] == path for path in named)
         ]
     else:
-        wrong += _unsayable(read)
+        wrong += [*_unsayable(read), *_stores(read)]
     if wrong:
         raise problems.manifest_error(file, wrong, positions(text))
     return RuntimeConfig(read, file.parent)
@@ -225,6 +216,20 @@ def _unsayable(read: RuntimeFile) -> Iterator[Problem]:
             yield Problem(
                 ("client_tls", index), "roots of a file take the place of others; they are not added to them"
             )
+
+
+def _stores(read: RuntimeFile) -> Iterator[Problem]:
+    """Find what stores cannot have here."""
+    for table, kind, stores in (
+        ("key_value_store", "keyvalue", read.key_value_store),
+        ("sqlite_database", "sqlite", read.sqlite_database),
+    ):
+        for label in [label for label, store in stores.items() if store.path]:
+            message = (
+                f"every store has its file in one folder, this one {kind}/{label}.db; leave `path` out, and say with"
+                " `state_dir` or --state where the folder is"
+            )
+            yield Problem((table, label, "path"), message)
     for label, store in read.sqlite_database.items():
         if store.allow_attach_file:
             yield Problem(

@@ -4,10 +4,13 @@
 //! request. The answer is text or JSON; an error of an interface has the status 500 and its name.
 
 mod answer;
+mod blobstore;
 mod config;
 mod keyvalue;
 mod logging;
+mod messaging;
 mod random;
+mod sqlite;
 
 use wasip2::http::types::{IncomingRequest, ResponseOutparam};
 
@@ -20,13 +23,21 @@ mod bindings {
             package test:capabilities;
 
             world guest {
+                include wisp:capabilities/blobstore@0.1.0;
                 include wisp:capabilities/keyvalue@0.1.0;
                 include wisp:capabilities/config@0.1.0;
                 include wisp:capabilities/config-of-spin@0.1.0;
                 include wisp:capabilities/logging@0.1.0;
+                include wisp:capabilities/messaging@0.1.0;
+                include wisp:capabilities/sqlite@0.1.0;
             }
         ",
         world: "test:capabilities/guest",
+        with: {
+            "wasi:io/error@0.2.12": wasip2::io::error,
+            "wasi:io/poll@0.2.12": wasip2::io::poll,
+            "wasi:io/streams@0.2.12": wasip2::io::streams,
+        },
         generate_all,
     });
 }
@@ -39,10 +50,14 @@ impl wasip2::exports::http::incoming_handler::Guest for Guest {
     fn handle(request: IncomingRequest, out: ResponseOutparam) {
         let ask = Ask::read(&request);
         let said = match ask.capability.as_str() {
+            "blobstore" if ask.verb == "hang" => return blobstore::hang(&ask, out),
+            "blobstore" => blobstore::answer(&ask),
             "config" => config::answer(&ask),
             "keyvalue" => keyvalue::answer(&ask),
             "logging" => logging::answer(&ask),
+            "messaging" => messaging::answer(&ask),
             "random" => random::answer(&ask),
+            "sqlite" => sqlite::answer(&ask),
             other => Err(format!("no capability {other}")),
         };
         answer::send(out, said);

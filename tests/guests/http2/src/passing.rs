@@ -1,4 +1,6 @@
 //! `/pass?http://orders.spin.internal/x`, or `/pass?/x` to nobody: asks that, and gives back status and body.
+//!
+//! To nobody is a request to an empty host with a port, as Spin's libraries send what has no host.
 
 use std::io::Read;
 
@@ -26,7 +28,10 @@ pub fn pass(url: &str) -> Result<(u16, Vec<u8>), String> {
             request.set_authority(Some(host)).map_err(|()| "the host")?;
             format!("/{path}")
         }
-        None => url.to_owned(),
+        None => {
+            request.set_authority(Some(":80")).map_err(|()| "no host")?;
+            url.to_owned()
+        }
     };
     request
         .set_path_with_query(Some(&path))

@@ -33,6 +33,7 @@ impl wasip3::exports::http::handler::Guest for Guest {
                 )));
             }
             "spin" => spin(),
+            "toil" => toil(),
             "slow" => {
                 monotonic_clock::wait_for(number(query, "ms", 100) * 1_000_000).await;
                 text("slept")
@@ -58,6 +59,16 @@ impl wasip3::exports::http::handler::Guest for Guest {
 async fn asked(request: Request) -> serde_json::Value {
     let (stream, _trailers) = body(request);
     serde_json::from_slice(&stream.collect().await).expect("JSON")
+}
+
+/// Answers, and computes without end before the body does.
+fn toil() -> Response {
+    answer(fields(&[("content-type", "text/plain")]), |mut output| async move {
+        output.write_all(b"the first half".to_vec()).await;
+        // The piece is on its way when its reader asks for the next one.
+        monotonic_clock::wait_for(1_000_000).await;
+        spin()
+    })
 }
 
 fn number(query: &str, name: &str, default: u64) -> u64 {

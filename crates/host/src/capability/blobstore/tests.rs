@@ -119,9 +119,8 @@ fn apply(place: &Place, model: &mut Model, step: Step) -> (bool, bool) {
             (blobs.clear(CONTAINERS[c], true).is_ok(), true)
         }
         Step::Clear(c) => {
-            let found = model.get_mut(CONTAINERS[c]);
-            let expected = found.is_some();
-            found.map(BTreeMap::clear);
+            let expected = model.contains_key(CONTAINERS[c]);
+            model.entry(CONTAINERS[c]).and_modify(BTreeMap::clear);
             (blobs.clear(CONTAINERS[c], false).is_ok(), expected)
         }
         Step::Put(c, o, bytes) => {

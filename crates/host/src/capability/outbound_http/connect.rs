@@ -9,13 +9,14 @@ use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsConnector;
 use wasmtime_wasi_http::Error as HttpError;
 
 use super::destination::Destination;
 use super::failure;
+use super::fault::Watched;
 use super::sender::Sender;
 use crate::capability::network::Place;
 
@@ -99,6 +100,7 @@ async fn second<S>(stream: S, permit: OwnedSemaphorePermit) -> Result<Sender, Ht
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
+    let (stream, fault) = Watched::new(stream);
     let handshake = http2::Builder::new(TokioExecutor::new())
         .timer(TokioTimer::new())
         .initial_stream_window_size(STREAM_WINDOW)
@@ -107,13 +109,9 @@ where
         .handshake(TokioIo::new(stream))
         .await;
     let (sender, connection) = handshake.map_err(|error| failure::exchanging(&error))?;
-    let (tell, ended) = watch::channel(None);
     tokio::spawn(async move {
-        if let Err(error) = connection.await {
-            // Nobody may be left who asks.
-            let _ = tell.send(Some(Arc::new(error)));
-        }
+        let _ = connection.await;
         drop(permit);
     });
-    Ok(Sender::Many(sender, Arc::new(()), ended))
+    Ok(Sender::Many(sender, Arc::new(()), fault))
 }

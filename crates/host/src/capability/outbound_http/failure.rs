@@ -22,18 +22,21 @@ pub(super) fn connecting(error: &io::Error) -> HttpError {
 
 /// A handshake of TLS that failed.
 pub(super) fn shaking_hands(error: &io::Error) -> HttpError {
-    secure(error).unwrap_or(match error.kind() {
+    if let Some(error) = of_tls(error) {
+        return securing(&error);
+    }
+    match error.kind() {
         io::ErrorKind::UnexpectedEof
         | io::ErrorKind::ConnectionReset
         | io::ErrorKind::ConnectionAborted => HttpError::ConnectionTerminated,
         _ => HttpError::TlsProtocolError,
-    })
+    }
 }
 
 /// An exchange that failed: the request, the head of the response, or its body.
 pub(super) fn exchanging(error: &hyper::Error) -> HttpError {
-    if let Some(error) = secure(error) {
-        return error;
+    if let Some(error) = of_tls(error) {
+        return securing(&error);
     }
     // The guest's own body broke off, and it was told why already.
     if error.is_user() {
@@ -64,8 +67,8 @@ fn causes<'a>(
 }
 
 /// What TLS has against a peer, or a peer against us, anywhere below an error.
-fn secure(error: &(dyn StdError + 'static)) -> Option<HttpError> {
-    let inner = |cause: &'_ (dyn StdError + 'static)| {
+pub(super) fn of_tls(error: &(dyn StdError + 'static)) -> Option<rustls::Error> {
+    causes(error).find_map(|cause| {
         let inside = cause
             .downcast_ref::<io::Error>()
             .and_then(io::Error::get_ref);
@@ -73,15 +76,19 @@ fn secure(error: &(dyn StdError + 'static)) -> Option<HttpError> {
         inside
             .or_else(|| cause.downcast_ref::<rustls::Error>())
             .cloned()
-    };
-    Some(match causes(error).find_map(inner)? {
+    })
+}
+
+/// An error of TLS, as guests know it.
+pub(super) fn securing(error: &rustls::Error) -> HttpError {
+    match error {
         rustls::Error::InvalidCertificate(_) | rustls::Error::NoCertificatesPresented => {
             HttpError::TlsCertificateError
         }
         rustls::Error::AlertReceived(alert) => HttpError::TlsAlertReceived {
-            alert_id: Some(u8::from(alert)),
+            alert_id: Some(u8::from(*alert)),
             alert_message: Some(format!("{alert:?}")),
         },
         _ => HttpError::TlsProtocolError,
-    })
+    }
 }

@@ -1,23 +1,16 @@
 //! One connection, as requests see it.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use http::header::{HOST, HeaderValue};
 use http::{Request, Response, Uri, Version};
 use hyper::body::Incoming;
 use hyper::client::conn::{TrySendError, http1, http2};
-use tokio::sync::watch;
 use wasmtime_wasi_http::{Error as HttpError, WasiBody};
 
 use super::destination::Destination;
 use super::failure;
-
-/// Why a connection ended, when it did and there is a reason.
-pub(super) type Ended = watch::Receiver<Option<Arc<hyper::Error>>>;
-
-/// How long the reason may come after what it ended: the connection and its requests are tasks of their own.
-const AFTERWARDS: Duration = Duration::from_secs(1);
+use super::fault::Fault;
 
 /// The sending side of a connection.
 #[derive(Debug)]
@@ -25,7 +18,7 @@ pub(super) enum Sender {
     /// HTTP/1: one request at a time.
     One(http1::SendRequest<WasiBody>),
     /// HTTP/2: as many as the server takes. The token is held by each response that is on its way.
-    Many(http2::SendRequest<WasiBody>, Arc<()>, Ended),
+    Many(http2::SendRequest<WasiBody>, Arc<()>, Fault),
 }
 
 impl Sender {
@@ -48,8 +41,8 @@ impl Sender {
     pub(super) fn share(&self) -> Option<Self> {
         match self {
             Self::One(_) => None,
-            Self::Many(sender, token, ended) => {
-                Some(Self::Many(sender.clone(), token.clone(), ended.clone()))
+            Self::Many(sender, token, fault) => {
+                Some(Self::Many(sender.clone(), token.clone(), fault.clone()))
             }
         }
     }
@@ -65,20 +58,12 @@ impl Sender {
         }
     }
 
-    /// What to tell the guest of an error of this connection: the reason is sometimes known to the connection alone.
-    pub(super) async fn failure(&mut self, error: &hyper::Error) -> HttpError {
-        let reason = match self {
-            Self::Many(_, _, ended) if error.is_canceled() || error.is_closed() => {
-                let ending = ended.wait_for(Option::is_some);
-                let ended = tokio::time::timeout(AFTERWARDS, ending).await;
-                ended
-                    .ok()
-                    .and_then(Result::ok)
-                    .and_then(|reason| reason.clone())
-            }
-            _ => None,
-        };
-        failure::exchanging(reason.as_deref().unwrap_or(error))
+    /// What to tell the guest of an error of this connection.
+    pub(super) fn failure(&self, error: &hyper::Error) -> HttpError {
+        match self {
+            Self::Many(_, _, fault) if let Some(fault) = fault.get() => failure::securing(fault),
+            _ => failure::exchanging(error),
+        }
     }
 
     /// Gives a request the form that the connection's protocol wants, whatever form it had.

@@ -65,9 +65,7 @@ fn context(state: &mut State, scheme: &str) -> Result<WasiSocketsCtx, NoSocket> 
         NoSocket::TooMany
     };
     if state.begin_outbound() > sockets.calls {
-        return Err(too_many(
-            "more sockets and requests in one call (limits.outbound)",
-        ));
+        return Err(too_many(super::TOO_MANY));
     }
     let permit = sockets
         .permits

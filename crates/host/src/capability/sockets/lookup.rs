@@ -41,7 +41,7 @@ impl From<NoLookup> for network2::ErrorCode {
             NoLookup::Denied => Self::AccessDenied,
             NoLookup::Malformed => Self::InvalidArgument,
             NoLookup::Unknown => Self::NameUnresolvable,
-            NoLookup::Late => Self::TemporaryResolverFailure,
+            NoLookup::TooMany | NoLookup::Late => Self::TemporaryResolverFailure,
         }
     }
 }
@@ -52,17 +52,21 @@ impl From<NoLookup> for lookup3::ErrorCode {
             NoLookup::Denied => Self::AccessDenied,
             NoLookup::Malformed => Self::InvalidArgument,
             NoLookup::Unknown => Self::NameUnresolvable,
-            NoLookup::Late => Self::TemporaryResolverFailure,
+            NoLookup::TooMany | NoLookup::Late => Self::TemporaryResolverFailure,
         }
     }
 }
 
 /// A lookup for an instance, which needs nothing of it any more.
-fn look_up(state: &State, name: String) -> impl Future<Output = Found> + Send + use<> {
-    let grantee = Grantee::of(state);
+fn look_up(state: &mut State, name: String) -> impl Future<Output = Found> + Send + use<> {
+    let (grantee, number) = (Grantee::of(state), state.begin_outbound());
     async move {
-        let grantee = grantee.ok_or(NoLookup::Denied)?;
-        grantee.sockets.look_up(&name).await
+        let sockets = &grantee.as_ref().ok_or(NoLookup::Denied)?.sockets;
+        if number > sockets.calls {
+            sockets.deny("ip-name-lookup", super::TOO_MANY, "");
+            return Err(NoLookup::TooMany);
+        }
+        sockets.look_up(&name).await
     }
 }
 

@@ -3,6 +3,7 @@
 //! A guest that imports one is linked and runs; what it calls answers with the interface's own error. A connection can never be
 //! opened, so there is one answer to every function. A test compares the names here with the WIT.
 
+use wasmtime::AsContextMut;
 use wasmtime::component::{Linker, LinkerInstance, Resource, ResourceAny, ResourceType, Val};
 use wisp_wasi::State;
 
@@ -193,6 +194,16 @@ impl Error {
     }
 }
 
+/// Lets go of the handles that a call lent, as each call must before it ends.
+fn release(mut store: impl AsContextMut, parameters: &[Val]) -> wasmtime::Result<()> {
+    for parameter in parameters {
+        if let Val::Resource(handle) = parameter {
+            handle.try_into_resource::<Nothing>(&mut store)?;
+        }
+    }
+    Ok(())
+}
+
 pub(super) fn add_to_linker(linker: &mut Linker<State>, concurrent: bool) -> wasmtime::Result<()> {
     for interface in INTERFACES {
         let mut instance = linker.instance(interface.name)?;
@@ -221,19 +232,19 @@ impl Interface {
                 })?;
                 continue;
             }
-            instance.func_new(function, move |_, _, _, results| {
+            instance.func_new(function, move |store, _, parameters, results| {
                 error.answer(results);
-                Ok(())
+                release(store, parameters)
             })?;
         }
         if !concurrent {
             return Ok(());
         }
         for function in self.asynchronous {
-            instance.func_new_concurrent(function, move |_, _, _, results| {
+            instance.func_new_concurrent(function, move |accessor, _, parameters, results| {
                 Box::pin(async move {
                     error.answer(results);
-                    Ok(())
+                    accessor.with(|access| release(access, parameters))
                 })
             })?;
         }

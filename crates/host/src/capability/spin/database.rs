@@ -38,8 +38,11 @@ fn told(grantee: &Grantee, name: &str, failure: Failure) -> DatabaseFailure {
         Failure::Full => return DatabaseFailure::Full,
         Failure::Busy => "database is locked".into(),
         Failure::TimedOut => "the statement took too long".into(),
-        Failure::Invalid(_, message) | Failure::Constraint(_, message) => message,
-        Failure::Refused(message) | Failure::TooLarge(message) | Failure::Other(message) => message,
+        Failure::Invalid(_, message)
+        | Failure::Constraint(_, message)
+        | Failure::Refused(message)
+        | Failure::TooLarge(message)
+        | Failure::Other(message) => message,
         Failure::Fault(message) => sqlite::fault(grantee, name, &message),
     };
     DatabaseFailure::Io(message)

@@ -38,7 +38,9 @@ pub fn attempt(what: &str, place: &str) -> String {
             Ok(value) => format!("got {value}"),
             Err(error) => nothing(error),
         },
-        "list" => said(std::fs::read_dir(place).map(|entries| format!("{} entries", entries.count()))),
+        "list" => {
+            said(std::fs::read_dir(place).map(|entries| format!("{} entries", entries.count())))
+        }
         "read" => said(std::fs::read_to_string(place)),
         "write" => said(std::fs::write(place, "written").map(|()| "a file")),
         "connect" => said(connect(place).map(|()| "a connection")),
@@ -71,7 +73,10 @@ fn nothing(error: impl Display) -> String {
 fn connect(place: &str) -> Result<(), ErrorCode> {
     let address: SocketAddrV4 = place.parse().map_err(|_| ErrorCode::InvalidArgument)?;
     let [a, b, c, d] = address.ip().octets();
-    let remote = IpSocketAddress::Ipv4(Ipv4SocketAddress { port: address.port(), address: (a, b, c, d) });
+    let remote = IpSocketAddress::Ipv4(Ipv4SocketAddress {
+        port: address.port(),
+        address: (a, b, c, d),
+    });
     let socket = create_tcp_socket(IpAddressFamily::Ipv4)?;
     socket.start_connect(&instance_network(), remote)?;
     loop {
