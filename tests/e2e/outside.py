@@ -86,8 +86,10 @@ class Website(ThreadingHTTPServer):
         with contextlib.suppress(ssl.SSLError, ConnectionError):
             if self.tls:
                 # On the thread of the connection, so that a client that gives up stops nobody.
-                request = self.tls.wrap_socket(request, server_side=True)
-            super().finish_request(request, client_address)
+                with self.tls.wrap_socket(request, server_side=True) as secured:
+                    super().finish_request(secured, client_address)
+            else:
+                super().finish_request(request, client_address)
 
     def __enter__(self) -> Self:
         self._thread.start()

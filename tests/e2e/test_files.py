@@ -276,21 +276,16 @@ def test_an_instance_has_so_many_files_open_and_no_more(serve: Serve, folder: Pa
     closed = steps(host, opening, ["close", 0], *[opening] * 3)
     streams = steps(host, ["open", "/data", "a.txt", "w"], ["keep-streams", 0, 3], ["keep-streams", 0, 1])
     # A stream keeps its file open.
-    kept = steps(
-        host,
-        *[
-            step
-            for index in range(3)
-            for step in (["open", "/data", "a.txt", "w"], ["keep-streams", index, 1], ["close", index])
-        ],
-        ["open", "/data", "a.txt", "r"],
-    )
+    kept: list[Sequence[object]] = []
+    for index in range(3):
+        kept += [["open", "/data", "a.txt", "w"], ["keep-streams", index, 1], ["close", index]]
+    held = steps(host, *kept, ["open", "/data", "a.txt", "r"])
 
     quota = {"error": "quota"}
     assert opened == [0, 1, 2, quota]
     assert closed == [0, True, 1, 2, 3]
     assert streams == [0, True, quota]
-    assert kept[-1] == quota
+    assert held[-1] == quota
     metrics = host.admin("metrics")["components"][0]
     assert metrics["files_exceeded"] == 3
     assert "`limits.files`" in host.line(kind="worker", level="warning")["message"]

@@ -139,6 +139,7 @@ pub fn engine_key(kind: EngineKind, strategy: Strategy) -> Result<String, HostEr
 
 /// Compiles a component to an AOT artifact. Meant for a separate, short-lived process with limits of its own.
 pub fn compile(wasm: &[u8], kind: EngineKind, strategy: Strategy) -> Result<Vec<u8>, HostError> {
+    crate::extent::check(wasm).map_err(HostError::Compile)?;
     compiling_engine(kind, strategy)?
         .precompile_component(wasm)
         .map_err(|error| HostError::Compile(format!("{error:#}")))

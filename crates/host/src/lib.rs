@@ -10,6 +10,7 @@ mod encode;
 mod engine;
 mod error;
 mod exit_code;
+mod extent;
 mod handlers;
 mod host;
 mod inspect;

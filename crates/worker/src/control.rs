@@ -127,3 +127,35 @@ impl Reports {
         self.0.write_all(&frame).await
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn an_order_of_which_half_was_read_is_not_lost_when_something_else_comes_first() {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        let (mut orders, _reports) = split(ours);
+        let (_read, mut supervisor) = theirs.into_split();
+        let body = br#"{"type":"drain","timeout_ms":7}"#;
+        let mut frame = u32::try_from(body.len()).unwrap().to_be_bytes().to_vec();
+        frame.extend_from_slice(body);
+        let (half, rest) = frame.split_at(10);
+
+        supervisor.write_all(half).await.unwrap();
+        tokio::select! {
+            biased;
+            order = orders.next() => panic!("half of an order is {order:?}"),
+            () = std::future::ready(()) => {}
+        }
+        supervisor.write_all(rest).await.unwrap();
+        supervisor.write_all(&frame).await.unwrap();
+
+        for _ in 0..2 {
+            let order = orders.next().await.unwrap();
+            assert!(matches!(order, Some(Order::Drain { timeout_ms: 7 })));
+        }
+        drop(supervisor);
+        assert!(orders.next().await.unwrap().is_none());
+    }
+}

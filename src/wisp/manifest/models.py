@@ -293,7 +293,7 @@ class Component(Table):
     instances: Instances = Field(Instances(), description="How its instances are reused.")
     link: Links = Field(
         default={},
-        description="By interface that it imports: the component of this app that answers, or"
+        description="By interface that it imports, or by package or without the version for all that this means: the component of this app that answers, or"
         ' `{ component = "...", mode = "..." }`. A component that others are linked to need not serve HTTP. By address: the'
         " component that answers the requests that it sends there, in process.",
         examples=[{"cyber:packets/data-processor@0.2.0": "processor"}, {"http://orders.internal": "orders"}],

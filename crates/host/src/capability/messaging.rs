@@ -79,8 +79,8 @@ impl producer::Host for State {
         let Some(grantee) = Grantee::of(self) else {
             return Ok(Err(Error::AccessDenied));
         };
-        let granted = &grantee.grants.messaging;
-        if !granted
+        let patterns = &grantee.grants.messaging;
+        if !patterns
             .iter()
             .any(|pattern| subject::matches(pattern, &subject))
         {
@@ -92,12 +92,12 @@ impl producer::Host for State {
             return Ok(Err(error));
         }
         let kept = MessageLog::of(&grantee).append(subject, message).await;
-        Ok(kept.map_err(|error| match error.for_guest() {
-            Some(told) => Error::Unavailable(told),
-            None => {
+        Ok(kept.map_err(|error| {
+            let told = error.for_guest().unwrap_or_else(|| {
                 grantee.fault(&format!("the messages: {error}"));
-                Error::Unavailable("messages cannot be kept; the log of the host says why".into())
-            }
+                "messages cannot be kept; the log of the host says why".into()
+            });
+            Error::Unavailable(told)
         }))
     }
 }

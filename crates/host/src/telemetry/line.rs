@@ -271,9 +271,10 @@ impl Style {
         };
         write!(out, " {:<10} ", whose.component.unwrap_or("-"))?;
         self.paint(out, color, format_args!("{level}"))?;
-        let between = if context.is_empty() { "" } else { ": " };
-        let context = Printable(context);
-        write!(out, ": {context}{between}{}", Printable(message))
+        if !context.is_empty() {
+            write!(out, ": {}", Printable(context))?;
+        }
+        write!(out, ": {}", Printable(message))
     }
 
     fn text_access(self, line: &AccessLine<'_>, out: &mut String) -> fmt::Result {

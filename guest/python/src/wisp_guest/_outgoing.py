@@ -15,7 +15,7 @@ from urllib.parse import quote, urlsplit
 from wisp_guest import _host
 from wisp_guest._bodies import BodyReader, BodyWriter
 from wisp_guest._host import Err
-from wisp_guest._request_errors import RequestError, explain
+from wisp_guest._request_errors import RequestError, UnreachableError, explain
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, Iterable
@@ -73,8 +73,14 @@ class Incoming(BodyReader):
         inner = getattr(error, "value", None)
         code = None if inner is None else http.http_error_code(inner)
         if code is None:
-            return RequestError(f"{self._url}: the response's body broke off", "connection-terminated")
-        return explain(self._url, code)
+            return UnreachableError(f"{self._url}: the response's body broke off", "connection-terminated")
+        found = explain(self._url, code)
+        # There was a connection and a response; what has no better name is one that broke.
+        return UnreachableError(str(found), found.code) if type(found) is RequestError else found
+
+    def __del__(self) -> None:
+        # A response that nobody read or closed: Python would give its parts back in the wrong order, which ends the instance.
+        self.close()
 
     def close(self) -> None:
         """Give everything back."""

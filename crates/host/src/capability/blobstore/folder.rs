@@ -36,7 +36,7 @@ const BLOCK: u64 = 4096;
 /// Blobs that one worker has open for reading at once, so that they leave descriptors for connections.
 const MOST_OPEN: u32 = 256;
 /// What is in `.incoming` longer than this, and locked by nobody, was left by a worker that was killed.
-const STALE: Duration = Duration::from_secs(60);
+const STALE: Duration = Duration::from_mins(1);
 
 const FOLDER: OFlags = OFlags::RDONLY
     .union(OFlags::DIRECTORY)

@@ -17,7 +17,12 @@ pub(super) fn encode(name: &str) -> Result<String, BlobError> {
     for (index, letter) in name.char_indices() {
         let reserved = letter.is_ascii_control() || matches!(letter, '/' | '%' | '\\');
         if reserved || (index == 0 && letter == '.') {
-            file.push_str(&format!("%{:02X}", u32::from(letter)));
+            // Only ASCII is reserved.
+            file.extend([
+                '%',
+                digit(u32::from(letter) / 16),
+                digit(u32::from(letter) % 16),
+            ]);
         } else {
             file.push(letter);
         }
@@ -26,6 +31,10 @@ pub(super) fn encode(name: &str) -> Result<String, BlobError> {
         }
     }
     Ok(file)
+}
+
+fn digit(number: u32) -> char {
+    char::from_digit(number, 16).map_or('0', |digit| digit.to_ascii_uppercase())
 }
 
 /// The name of the object that is in the file of this name; `None` when we would not have given it that name.

@@ -69,12 +69,21 @@ impl Place {
         let state = fs::canonicalize(state).map_err(|error| wrong(state, &error))?;
         let folder = state.join(self.kind);
         match builder.recursive(false).create(&folder) {
+            Ok(()) => sync_into(&folder),
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
                 return Err(wrong(&folder, &error));
             }
             _ => refuse_link(&folder)?,
         }
         Ok(folder)
+    }
+}
+
+/// Puts a new folder on the disk, and those above it, which may be new as well: `.wisp/state/keyvalue`.
+fn sync_into(folder: &Path) {
+    for above in folder.ancestors().skip(1).take(3) {
+        // One that may not be read was there before.
+        let _ = File::open(above).and_then(|above| above.sync_all());
     }
 }
 

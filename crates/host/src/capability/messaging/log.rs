@@ -23,7 +23,7 @@ pub(crate) const FORMAT: Format = Format {
 };
 
 /// How long a message is kept.
-const RETENTION: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+const RETENTION: Duration = Duration::from_hours(7 * 24);
 /// Old messages that one publication takes with it.
 const SWEPT: i64 = 100;
 /// Pages that a message takes beside its bytes, with those of the tree above it.
@@ -75,12 +75,10 @@ fn append(
     message: &Message,
     now: i64,
 ) -> Result<i64, DatabaseError> {
-    let headers = serde_json::Value::from_iter(
-        message
-            .headers
-            .iter()
-            .map(|(name, value)| [name.as_str(), value.as_str()]),
-    );
+    let headers = message.headers.iter();
+    let headers: serde_json::Value = headers
+        .map(|(name, value)| [name.as_str(), value.as_str()])
+        .collect();
     let headers = headers.to_string();
     make_room(connection, message.body.len() + headers.len(), now)?;
     connection.execute(

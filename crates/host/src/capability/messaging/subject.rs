@@ -15,7 +15,6 @@ pub(super) fn matches(pattern: &str, subject: &str) -> bool {
     let mut words = subject.split('.');
     for expected in pattern.split('.') {
         match (expected, words.next()) {
-            (_, None) => return false,
             (">", Some(_)) => return true,
             ("*", Some(_)) => {}
             (expected, Some(word)) if expected == word => {}

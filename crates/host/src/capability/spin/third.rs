@@ -241,8 +241,8 @@ impl sqlite::HostConnectionWithStore<State> for Own {
         accessor: &Accessor<State, Self>,
         name: String,
     ) -> Answer<Resource<Connection>, sqlite::Error> {
-        let granted = accessor.with(|mut access| database::granted(access.get(), SQLITE, &name));
-        let grantee = match granted {
+        let asked = accessor.with(|mut access| database::granted(access.get(), SQLITE, &name));
+        let grantee = match asked {
             Ok(grantee) => grantee,
             Err(failure) => return Ok(Err(failure.into())),
         };

@@ -120,9 +120,13 @@ impl Guard {
         let mut notes = self.lock();
         match refusal(context) {
             None => {
-                let sets = |value: &Option<&str>| value.is_some();
-                notes.changed |= matches!(&context.action,
-                    AuthAction::Pragma { pragma_value, .. } if sets(pragma_value));
+                notes.changed |= matches!(
+                    context.action,
+                    AuthAction::Pragma {
+                        pragma_value: Some(_),
+                        ..
+                    }
+                );
                 Authorization::Allow
             }
             Some(reason) => {
@@ -174,22 +178,21 @@ fn refusal(context: &AuthContext<'_>) -> Option<String> {
     }
 }
 
-/// Whether it makes something that belongs to the connection alone: with the word `TEMP`, or in the schema `temp`.
+/// Whether it makes something that belongs to the connection alone: with the word `TEMP`, or in the schema `temp`, into whose list of
+/// things all that is made there is inserted. A trigger of that schema on a table of another says the other's name when it is made.
 fn is_temporary(context: &AuthContext<'_>) -> bool {
     use AuthAction as A;
+    let in_temp = || {
+        context
+            .database_name
+            .is_some_and(|schema| schema.eq_ignore_ascii_case("temp"))
+    };
     match &context.action {
         A::CreateTempIndex { .. }
         | A::CreateTempTable { .. }
         | A::CreateTempTrigger { .. }
         | A::CreateTempView { .. } => true,
-        A::CreateIndex { .. }
-        | A::CreateTable { .. }
-        | A::CreateTrigger { .. }
-        | A::CreateView { .. }
-        | A::CreateVtable { .. } => {
-            let schema = context.database_name;
-            schema.is_some_and(|schema| schema.eq_ignore_ascii_case("temp"))
-        }
+        A::Insert { .. } => in_temp(),
         _ => false,
     }
 }
