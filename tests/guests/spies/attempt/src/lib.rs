@@ -27,7 +27,7 @@ mod bindings {
     });
 }
 
-use bindings::wasi::config::store as config;
+use bindings::wasi::config0_2_0_rc_1::store as config;
 use bindings::wasi::keyvalue::store as keyvalue;
 use bindings::wasi::logging::logging::{Level, log};
 
@@ -44,7 +44,7 @@ pub fn attempt(what: &str, place: &str) -> String {
         "read" => said(std::fs::read_to_string(place)),
         "write" => said(std::fs::write(place, "written").map(|()| "a file")),
         "connect" => said(connect(place).map(|()| "a connection")),
-        "resolve" => said(resolve_addresses(&instance_network(), place).map(|_| "an address")),
+        "resolve" => said(resolve(place).map(|()| "an address")),
         "open" => match keyvalue::open(place) {
             Ok(_) => "got a store".to_owned(),
             Err(error) => nothing(format!("{error:?}")),
@@ -82,6 +82,18 @@ fn connect(place: &str) -> Result<(), ErrorCode> {
     loop {
         match socket.finish_connect() {
             Err(ErrorCode::WouldBlock) => socket.subscribe().block(),
+            done => return done.map(|_| ()),
+        }
+    }
+}
+
+/// Looks a name up, to the first address; whether that is allowed may only be said then.
+fn resolve(name: &str) -> Result<(), ErrorCode> {
+    let addresses = resolve_addresses(&instance_network(), name)?;
+    loop {
+        match addresses.resolve_next_address() {
+            Err(ErrorCode::WouldBlock) => addresses.subscribe().block(),
+            Ok(None) => return Err(ErrorCode::NameUnresolvable),
             done => return done.map(|_| ()),
         }
     }
