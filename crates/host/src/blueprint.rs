@@ -79,7 +79,7 @@ fn folders(
     if component.grants.files.is_empty() {
         return Ok(None);
     }
-    let granted = component.grants.files.iter().map(|folder| Folder {
+    let wanted = component.grants.files.iter().map(|folder| Folder {
         source: folder.source.clone(),
         mount: folder.mount.clone(),
         write: folder.write,
@@ -94,8 +94,8 @@ fn folders(
         denials: grantee.refusals.clone(),
         meter: grantee.excesses.clone(),
     };
-    let granted: Vec<_> = granted.collect();
-    Ok(Some(Folders::open(&granted, room, listener)?))
+    let wanted: Vec<_> = wanted.collect();
+    Ok(Some(Folders::open(&wanted, room, listener)?))
 }
 
 impl Blueprint {

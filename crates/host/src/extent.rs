@@ -42,7 +42,7 @@ pub(crate) fn check(wasm: &[u8]) -> Result<(), String> {
     Ok(())
 }
 
-fn most<N: Ord + std::fmt::Display>(what: &str, found: N, most: N) -> Result<(), String> {
+fn most<N: Ord + Copy + std::fmt::Display>(what: &str, found: N, most: N) -> Result<(), String> {
     if found <= most {
         return Ok(());
     }

@@ -250,12 +250,12 @@ impl Pool {
         let limit = usize::try_from(bytes).unwrap_or(usize::MAX);
         response.map(|sent| {
             Limited::new(sent, limit)
-                .map_err(move |error| match error.downcast::<HttpError>() {
-                    Ok(error) => *error,
-                    Err(_) => {
-                        self.grantee.excesses.exceeded(Limit::Response);
-                        HttpError::HttpResponseBodySize(Some(bytes))
+                .map_err(move |error| {
+                    if let Ok(error) = error.downcast::<HttpError>() {
+                        return *error;
                     }
+                    self.grantee.excesses.exceeded(Limit::Response);
+                    HttpError::HttpResponseBodySize(Some(bytes))
                 })
                 .boxed_unsync()
         })

@@ -82,14 +82,14 @@ fn check(routes: &[&str], cases: &[(&str, &str)]) {
 
 #[test]
 fn a_route_of_spin_takes_a_slash_at_the_end_as_well() {
-    let routes = |paths: &[&str]| {
+    let table = |paths: &[&str]| {
         let routes = paths
             .iter()
             .enumerate()
             .map(|(index, path)| Route::new(path, &[], &[], index).with(Convention::Spin));
         Router::new(routes.collect())
     };
-    let router = routes(&["/", "/one", "/one/...", "/one/:id", "/:any"]).unwrap();
+    let router = table(&["/", "/one", "/one/...", "/one/:id", "/:any"]).unwrap();
 
     for (path, route) in [
         ("/", "/"),
@@ -104,7 +104,7 @@ fn a_route_of_spin_takes_a_slash_at_the_end_as_well() {
         assert_eq!(ask(&router, &format!("GET {path}")), route, "{path}");
     }
     assert!(matches!(
-        routes(&["/one", "/one/"]),
+        table(&["/one", "/one/"]),
         Err(RouteError::Equal { .. })
     ));
 }

@@ -112,7 +112,8 @@ impl Folders {
         let source = folder
             .source
             .file_name()
-            .unwrap_or(folder.source.as_os_str());
+            .unwrap_or(folder.source.as_os_str())
+            .to_string_lossy();
         let name = &folder.mount;
         let (target, grant) = if leads_out(path) {
             let target = if path.starts_with('/') {
@@ -160,10 +161,11 @@ impl Mount {
         } else {
             (FsPerms::ReadOnly, OpenMode::READ)
         };
-        let tally = folder
-            .write
-            .then(|| Tally::new(opened.try_clone()?, room.store, room.workers))
-            .transpose()?;
+        let tally = if folder.write {
+            Some(Tally::new(opened.try_clone()?, room.store, room.workers))
+        } else {
+            None
+        };
         Ok(Self {
             dir: Dir::new(opened, permissions, mode, false),
             folder: folder.clone(),

@@ -312,13 +312,12 @@ impl Ground {
         wanted: u64,
     ) -> Result<u64, Refusal> {
         let size = length(file)?;
-        let room = match self.room(size, position, wanted)? {
-            Some(room) => room,
-            None => {
-                self.count().await?;
-                let counted = self.room(size, position, wanted)?;
-                counted.ok_or_else(|| self.refuse(Limit::Store))?
-            }
+        let room = if let Some(room) = self.room(size, position, wanted)? {
+            room
+        } else {
+            self.count().await?;
+            let counted = self.room(size, position, wanted)?;
+            counted.ok_or_else(|| self.refuse(Limit::Store))?
         };
         self.grow(size, position, room);
         Ok(room)

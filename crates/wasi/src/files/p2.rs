@@ -133,7 +133,7 @@ impl preopens::Host for GuardedView<'_> {
         let Some(guard) = &mut self.guard else {
             return preopens::Host::get_directories(&mut self.files);
         };
-        let table = &mut self.files.table;
+        let table = &mut *self.files.table;
         guard.preopens(|dir: Dir| {
             let handle = table.push(Descriptor::Dir(dir))?;
             Ok((handle.rep(), handle))

@@ -140,17 +140,14 @@ fn bounded(
     let (ground, Some(mut data)) = (stream, data.take()) else {
         return Ok(None);
     };
-    match ground {
-        Ok(Some(ground)) => {
-            let consumer = BoundedConsumer::new(file, ground, position, sender);
-            data.pipe(store.as_context_mut(), consumer)?;
-        }
-        Ok(None) | Err(_) => {
-            let refusal = ground.err().unwrap_or(Refusal::NotPermitted);
-            data.close(store.as_context_mut())?;
-            // Its receiver is ours.
-            let _ = sender.send(Err(refusal.into()));
-        }
+    if let Ok(Some(ground)) = ground {
+        let consumer = BoundedConsumer::new(file, ground, position, sender);
+        data.pipe(store.as_context_mut(), consumer)?;
+    } else {
+        let refusal = ground.err().unwrap_or(Refusal::NotPermitted);
+        data.close(store.as_context_mut())?;
+        // Its receiver is ours.
+        let _ = sender.send(Err(refusal.into()));
     }
     Ok(Some(FutureReader::new(store.as_context_mut(), result)?))
 }
@@ -179,7 +176,7 @@ impl preopens::Host for GuardedView<'_> {
         let Some(guard) = &mut self.guard else {
             return preopens::Host::get_directories(&mut self.files);
         };
-        let table = &mut self.files.table;
+        let table = &mut *self.files.table;
         guard.preopens(|dir: Dir| {
             let handle = table.push(Descriptor::Dir(dir))?;
             Ok((handle.rep(), handle))

@@ -55,9 +55,9 @@ pub(super) struct Tally {
 }
 
 impl Tally {
-    pub(super) fn new(root: File, limit: u64, workers: u32) -> io::Result<Self> {
+    pub(super) fn new(root: File, limit: u64, workers: u32) -> Self {
         let began = Instant::now();
-        Ok(Self {
+        Self {
             root: Arc::new(root),
             limit,
             workers: u64::from(workers.max(1)),
@@ -67,7 +67,7 @@ impl Tally {
             full: AtomicBool::new(false),
             freed: AtomicBool::new(false),
             next: Mutex::new(began),
-        })
+        }
     }
 
     fn now(&self) -> u64 {
@@ -138,7 +138,7 @@ mod tests {
     fn tally(limit: u64, workers: u32) -> (tempfile::TempDir, Tally) {
         let folder = tempfile::tempdir().unwrap();
         let root = File::open(folder.path()).unwrap();
-        (folder, Tally::new(root, limit, workers).unwrap())
+        (folder, Tally::new(root, limit, workers))
     }
 
     #[tokio::test]

@@ -13,7 +13,7 @@ const DEEPEST: usize = 100;
 
 /// Bytes of a folder and all that is below it; links are not followed, so the sum is of this folder only.
 pub(super) fn bytes(root: &File) -> io::Result<u64> {
-    below(reopened(root)?, DEEPEST)
+    below(&reopened(root)?, DEEPEST)
 }
 
 /// How many entries a folder has; stops counting past `most`.
@@ -33,16 +33,16 @@ fn folder_flags() -> OFlags {
     OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC
 }
 
-fn below(folder: OwnedFd, deeper: usize) -> io::Result<u64> {
+fn below(folder: &OwnedFd, deeper: usize) -> io::Result<u64> {
     let (mut sum, mut folders) = (0_u64, Vec::new());
-    for entry in Dir::read_from(&folder)? {
+    for entry in Dir::read_from(folder)? {
         let entry = entry?;
         let name = entry.file_name();
         if name == c"." || name == c".." {
             continue;
         }
         // What is gone in the meantime takes no room.
-        let Ok(status) = statat(&folder, name, AtFlags::SYMLINK_NOFOLLOW) else {
+        let Ok(status) = statat(folder, name, AtFlags::SYMLINK_NOFOLLOW) else {
             continue;
         };
         sum = sum.saturating_add(ENTRY);
@@ -59,7 +59,7 @@ fn below(folder: OwnedFd, deeper: usize) -> io::Result<u64> {
             return Ok(u64::MAX);
         }
         if let Ok(inner) = openat(folder.as_fd(), name, folder_flags(), Mode::empty()) {
-            sum = sum.saturating_add(below(inner, deeper - 1)?);
+            sum = sum.saturating_add(below(&inner, deeper - 1)?);
         }
     }
     Ok(sum)

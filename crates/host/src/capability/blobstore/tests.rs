@@ -286,7 +286,7 @@ fn what_a_killed_worker_was_writing_is_swept_when_the_next_one_starts() {
     let place = Place::new();
     place.blobs.create("one").unwrap();
     let (held, of_a_living_one) = place.blobs.begin().unwrap();
-    let old = std::time::SystemTime::now() - std::time::Duration::from_secs(3600);
+    let old = std::time::SystemTime::now() - std::time::Duration::from_hours(1);
     held.set_modified(old).unwrap();
     let orphan = place.path(".incoming/1-1-1");
     fs::write(&orphan, "half").unwrap();

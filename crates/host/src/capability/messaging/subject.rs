@@ -33,8 +33,7 @@ mod tests {
     /// The same, said as a definition: word by word from the front.
     fn named(pattern: &[&str], subject: &[&str]) -> bool {
         match (pattern, subject) {
-            ([], []) => true,
-            ([">"], [_, ..]) => true,
+            ([], []) | ([">"], [_, ..]) => true,
             (["*", pattern @ ..], [_, subject @ ..]) => named(pattern, subject),
             ([first, pattern @ ..], [word, subject @ ..]) => {
                 first == word && named(pattern, subject)

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// Whether an address is one of the public internet, after the special-purpose registries of IANA.
 ///
-/// For IPv6 that is what lies in 2000::/3 without its special parts; so an IPv4 address inside an IPv6 one is never public.
+/// For IPv6 that is what lies in `2000::/3` without its special parts; so an IPv4 address inside an IPv6 one is never public.
 pub(crate) fn is_public(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => is_public4(address),
@@ -12,32 +12,33 @@ pub(crate) fn is_public(address: IpAddr) -> bool {
     }
 }
 
+#[expect(
+    clippy::match_same_arms,
+    reason = "each arm is an entry of a registry, with what it is for"
+)]
 fn is_public4(address: Ipv4Addr) -> bool {
-    !matches!(
-        address.octets(),
-        // "This network", private, loopback.
-        [0 | 10 | 127, ..]
-            // Shared between a provider and its customers.
-            | [100, 64..=127, ..]
-            // Azure answers its virtual machines at this one address, which looks public.
-            | [168, 63, 129, 16]
-            // Link-local, with the metadata of most clouds.
-            | [169, 254, ..]
-            | [172, 16..=31, ..]
-            // Protocol assignments, documentation.
-            | [192, 0, 0 | 2, _]
-            // Relays of 6to4.
-            | [192, 88, 99, _]
-            | [192, 168, ..]
-            // Benchmarks, documentation.
-            | [198, 18 | 19, ..]
-            | [198, 51, 100, _]
-            | [203, 0, 113, _]
-            // Multicast, reserved, broadcast.
-            | [224..=255, ..]
-    )
+    let [first, second, third, last] = address.octets();
+    match (first, second, third) {
+        // "This network", private, loopback; multicast, reserved, broadcast.
+        (0 | 10 | 127 | 224..=255, ..) => false,
+        // Shared between a provider and its customers.
+        (100, 64..=127, _) => false,
+        // Azure answers its virtual machines at this one address, which looks public.
+        (168, 63, 129) => last != 16,
+        // Link-local, with the metadata of most clouds; private.
+        (169, 254, _) | (172, 16..=31, _) | (192, 168, _) => false,
+        // Protocol assignments, documentation; relays of 6to4.
+        (192, 0, 0 | 2) | (192, 88, 99) => false,
+        // Benchmarks, documentation.
+        (198, 18 | 19, _) | (198, 51, 100) | (203, 0, 113) => false,
+        _ => true,
+    }
 }
 
+#[expect(
+    clippy::match_same_arms,
+    reason = "each arm is an entry of a registry, with what it is for"
+)]
 fn is_public6(address: Ipv6Addr) -> bool {
     let [first, second, ..] = address.segments();
     match (first, second) {

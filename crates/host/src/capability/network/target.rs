@@ -86,9 +86,8 @@ impl Target {
         match &self.hosts {
             Hosts::Name(granted) => (granted == name).then_some(usize::MAX),
             // The name itself is longer than what comes after the asterisk: `a.b` for `*.b`, never `.b` or `b`.
-            Hosts::Suffix(suffix) => {
-                (name.len() > suffix.len() && name.ends_with(suffix.as_str())).then(|| suffix.len())
-            }
+            Hosts::Suffix(suffix) => (name.len() > suffix.len() && name.ends_with(suffix.as_str()))
+                .then_some(suffix.len()),
             Hosts::Any => Some(0),
             Hosts::Network(_) => None,
         }
@@ -119,17 +118,14 @@ impl Targets {
             let Some(weight) = target.names(name) else {
                 continue;
             };
-            match &mut best {
-                Some((most, grant)) => {
-                    grant.private |= target.private;
-                    if weight > *most {
-                        (*most, grant.index) = (weight, index);
-                    }
+            if let Some((most, grant)) = &mut best {
+                grant.private |= target.private;
+                if weight > *most {
+                    (*most, grant.index) = (weight, index);
                 }
-                None => {
-                    let private = target.private;
-                    best = Some((weight, NameGrant { index, private }));
-                }
+            } else {
+                let private = target.private;
+                best = Some((weight, NameGrant { index, private }));
             }
         }
         best.map(|(_, grant)| grant)

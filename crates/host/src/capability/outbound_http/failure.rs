@@ -48,7 +48,7 @@ pub(super) fn exchanging(error: &hyper::Error) -> HttpError {
     if error.is_incomplete_message() {
         return HttpError::HttpResponseIncomplete;
     }
-    let broken = causes(error).any(|cause| cause.is::<io::Error>());
+    let broken = causes(error).any(<dyn std::error::Error>::is::<io::Error>);
     if error.is_closed() || error.is_canceled() || broken {
         return HttpError::ConnectionTerminated;
     }

@@ -260,8 +260,10 @@ mod tests {
 
     use super::*;
 
+    type Names = BTreeSet<String>;
+
     /// Each interface with its resources, its functions, and those with `async`.
-    fn read() -> Vec<(String, BTreeSet<String>, BTreeSet<String>, BTreeSet<String>)> {
+    fn read() -> Vec<(String, Names, Names, Names)> {
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../wit/spin");
         let mut resolve = Resolve::default();
         let (package, _) = resolve.push_path(folder).unwrap();

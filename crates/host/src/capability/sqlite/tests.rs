@@ -334,8 +334,8 @@ async fn a_database_grows_to_its_quota_and_no_further() {
         .await
         .unwrap();
     drop(link);
-    let size = size_of_files(&site.folder.path().join("sqlite"));
-    assert!(size < 6 << 20, "{size} bytes");
+    let bytes = size_of_files(&site.folder.path().join("sqlite"));
+    assert!(bytes < 6 << 20, "{bytes} bytes");
 }
 
 fn size_of_files(folder: &Path) -> u64 {
