@@ -41,7 +41,18 @@ class _Handler(BaseHTTPRequestHandler):
                 self._say(200, b"hello from outside")
 
     def do_POST(self) -> None:
-        self._say(200, self.rfile.read(int(self.headers["content-length"])))
+        self._say(200, self._body())
+
+    def _body(self) -> bytes:
+        """Read the request's body; a guest of 0.2 does not say how long it will be."""
+        if (length := self.headers["content-length"]) is not None:
+            return self.rfile.read(int(length))
+        body = b""
+        while size := int(self.rfile.readline(), 16):
+            body += self.rfile.read(size)
+            self.rfile.readline()
+        self.rfile.readline()
+        return body
 
     def _say(self, status: int, body: bytes, **headers: str) -> None:
         self.send_response(status)
@@ -143,8 +154,9 @@ def pong(listening: socket.socket) -> None:
     connected, _ = listening.accept()
     with connected:
         connected.settimeout(PATIENCE)
-        assert connected.recv(64) == b"ping"
-        connected.sendall(b"pong")
+        # One that only connects sends nothing.
+        if connected.recv(64) == b"ping":
+            connected.sendall(b"pong")
 
 
 def pong_datagram(listening: socket.socket) -> None:

@@ -53,7 +53,9 @@ def test_a_guest_reaches_what_was_granted(serve: Serve, site: Website, guest: Na
 def test_a_guest_sends_a_body(serve: Serve, site: Website) -> None:
     host = serve(grants={"http": [network(site)]})
 
-    answer = send(host, f"127.0.0.1:{site.port}", method="POST", headers=[["content-length", "4"]], body="sent")
+    answer = send(
+        host, f"127.0.0.1:{site.port}", method="POST", headers=[["content-length", "4"]], body="sent"
+    )
 
     assert answer["body"] == "sent"
 

@@ -55,7 +55,7 @@ async def refused(cache: Cache, wasm: bytes) -> WispError:
         (lambda: bombs.types(1_100_000), "types"),
         (lambda: bombs.local_variables(60_000), "locals"),
         (
-            lambda: bombs.blocks(3_000_000),
+            lambda: bombs.blocks(2_000_000),
             "it has more bytes in one function than are compiled: at most 4194304",
         ),
         (lambda: bombs.branches(4_000_000), "bytes in one function"),
