@@ -353,7 +353,7 @@ mod tests {
 
     fn artifact(folder: &Path, (kind, data): (EngineKind, u64), strategy: Strategy) -> Artifact {
         let path = folder.join("component.cwasm");
-        let bytes = compile(COMPONENT, kind, strategy).unwrap();
+        let bytes = compile(&wat::parse_bytes(COMPONENT).unwrap(), kind, strategy).unwrap();
         std::fs::write(&path, &bytes).unwrap();
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
         let size = u64::try_from(bytes.len()).unwrap();
