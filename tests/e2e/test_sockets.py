@@ -82,7 +82,8 @@ def test_a_guest_without_grants_has_no_sockets_and_looks_nothing_up(serve: Serve
     assert line["import"] == "wasi:sockets/ip-name-lookup"
     assert line["grant"] == 'sockets = ["tcp://localhost:*"]'
     for scheme in ("tcp", "udp"):
-        line = host.line(level="warning", target="a socket", **{"import": f"wasi:sockets/{scheme}"})
+        fields: dict[str, Any] = {"target": "a socket", "import": f"wasi:sockets/{scheme}"}
+        line = host.line(**fields)
         assert line["grant"] == f'sockets = ["{scheme}://...:..."]'
 
 
