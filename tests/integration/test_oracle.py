@@ -154,7 +154,6 @@ REQUESTS: tuple[tuple[str, str, bytes], ...] = (
     ("POST", "/echo", b""),
     ("GET", "/huge?bytes=300000", b""),
     ("GET", "/sse?events=2&pause=1", b""),
-    ("POST", "/unread", b"unread"),
     ("GET", "/slow?ms=5", b""),
     ("HEAD", "/hello", b""),
     ("GET", "/counter", b""),

@@ -54,6 +54,12 @@ TEXT = st.sampled_from(["", "x", "hello", "0123456789" * 30])
 SMALL = st.integers(0, 400).map(str)
 
 
+def _is_plain(line: str) -> bool:
+    """Whether all paths are names of files and folders; what is wrong with others first (a slash, a link) each may say in its way."""
+    paths = [word for word in line.partition(" -> ")[0].split(" ") if "/" in word]
+    return {path.removeprefix("/data/") for path in paths} <= {*NAMES, "d", "d/e"}
+
+
 def _line(verb: str, *words: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
     return st.tuples(*words).map(lambda chosen: " ".join((verb, *chosen)))
 
@@ -67,7 +73,7 @@ OPERATIONS = st.one_of(
     _line("write-at", PATHS, SMALL, TEXT),
     _line("truncate", PATHS, SMALL),
     _line("rename", PATHS, PATHS),
-    _line("link", PATHS, PATHS),
+    # No `link`: hard links are refused here, as docs/guides/limits.md says.
     _line(
         "symlink",
         st.sampled_from(["a", "d", "../a", "../../etc", "/etc", "/data/a", "link", "e/../.."]),
@@ -107,7 +113,8 @@ class Pair:
         body = response.read().decode()
         assert response.status == http.HTTPStatus.OK, body
         # A variable that `wasmtime serve` adds to those that it is told.
-        return re.sub(r",INSTANCE_ID=\d+", "", body).splitlines()
+        lines = re.sub(r",INSTANCE_ID=\d+", "", body).splitlines()
+        return [line if _is_plain(line) else re.sub(r"error \d+$", "error", line) for line in lines]
 
 
 @pytest.fixture(scope="module")
