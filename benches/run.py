@@ -11,7 +11,7 @@ import argparse
 import subprocess
 import sys
 
-from harness import calls, components, load, machine, rows, starts
+from harness import calls, components, load, machine, peers, report, rows, starts, steady
 from harness.report import Figure, Report, Started
 from harness.servers import MeasurementError
 
@@ -24,15 +24,15 @@ def main() -> int:
         facts = machine.describe(wrk)
         _say("building the guests and compiling them for both sides")
         built = components.prepare()
-        report = _measure(options, built, facts)
+        result = _measure(options, built, facts)
     except (MeasurementError, FileNotFoundError, subprocess.SubprocessError) as error:
         _say(f"error: {error}")
         return 1
-    print(f"\n{report.markdown()}\n")
+    print(f"\n{result.markdown()}\n")
     if options.writes:
-        report.write()
+        result.write()
         _say("written: docs/benchmarks.md, benches/results/latest.json")
-    return 1 if report.is_void else 0
+    return 1 if result.is_void else 0
 
 
 def _options() -> argparse.Namespace:
@@ -54,7 +54,7 @@ def _options() -> argparse.Namespace:
 
 def _measure(options: argparse.Namespace, built: components.Components, facts: dict[str, str]) -> Report:
     groups = rows.groups(built)
-    names = [*(group.name for group in groups), "starts", "calls"]
+    names = [*(group.name for group in groups), "peers", "steady", "starts", "calls"]
     if options.only and options.only not in names:
         message = f"there is no group {options.only}; there are {', '.join(names)}"
         raise MeasurementError(message)
@@ -62,12 +62,32 @@ def _measure(options: argparse.Namespace, built: components.Components, facts: d
     started = [_started(row, options) for row in starts.rows(ours, peer) if options.only in {None, "starts"}]
     wanted = [group for group in groups if options.only in {None, group.name}]
     measured = [(group, rows.run(group, options.rounds, options.seconds, _say)) for group in wanted]
+    if _wanted(options, "peers"):
+        everybody = rows.everybody(built, peers.prepared(peers.ALL, built))
+        measured.append((everybody, rows.run(everybody, options.rounds, options.seconds, _say)))
+    fixed = _steady(options, groups[0], measured) if _wanted(options, "steady") else ()
     called = calls.measure(options.rounds, _say) if options.only in {None, "calls"} else None
     method = (
         f"wrk with 1 thread and {load.CONNECTIONS} connections on the same machine, {options.rounds} rounds of "
         f"{options.seconds} s after {load.WARM_UP} s of warm-up, servers in turn; medians (least - greatest)"
     )
-    return Report(facts, method, measured, started, called)
+    return Report(facts, method, measured, started, called, fixed)
+
+
+def _wanted(options: argparse.Namespace, name: str) -> bool:
+    """Whether a part is measured that a quick pass leaves out."""
+    return options.only == name or (options.only is None and not options.quick)
+
+
+def _steady(
+    options: argparse.Namespace, fresh: rows.Group, measured: list[tuple[rows.Group, dict[str, rows.Series]]]
+) -> list[steady.Steady]:
+    """Measure latencies at half of what the peer can do, found in this run."""
+    known = next((series for group, series in measured if group.name == fresh.name), None)
+    series = known or rows.run(fresh, 1, options.seconds, _say)
+    rate = int(steady.SHARE * report.requests(series["wasmtime"]).median)
+    subjects = [fresh.subjects["wasmtime"], fresh.subjects["wisp"]]
+    return steady.measure(subjects, rate, options.rounds, options.seconds, _say)
 
 
 def _started(row: starts.StartRow, options: argparse.Namespace) -> Started:
