@@ -34,6 +34,8 @@ demo: build ## Build the examples, serve them, send them requests, swap a compon
 	@$(RUST_WASI); $(PYTHON) -m examples.polyglot.demo
 	$(call say,Second example: components that call each other$(comma) one of them swapped for another language live)
 	@$(RUST_WASI); $(PYTHON) -m examples.cyber.demo
+	$(call say,Third example: three languages that count in one key-value store$(comma) which outlives them)
+	@$(RUST_WASI); $(PYTHON) -m examples.counter.demo
 
 test: build ## Run all tests: of the core, and of everything on it
 	$(call say,Tests of the core)

@@ -2,6 +2,7 @@
 """Measures wisp side by side with Wasmtime, in one run, and writes docs/benchmarks.md. `make bench` runs it.
 
 Each server runs alone, the two sides take turns, and every answer must be good: a row with any other is void.
+`--only neighbours` measures how late a light component answers while another one takes what it can.
 With --quick the whole takes about three minutes and its figures are only printed.
 """
 
@@ -11,7 +12,7 @@ import argparse
 import subprocess
 import sys
 
-from harness import calls, components, load, machine, peers, report, rows, starts, steady
+from harness import calls, components, load, machine, neighbours, peers, report, rows, starts, steady
 from harness.report import Figure, Report, Started
 from harness.servers import MeasurementError
 
@@ -43,7 +44,10 @@ def _options() -> argparse.Namespace:
         "--quick", action="store_true", help="few and short rounds, for trying; nothing is written"
     )
     parser.add_argument(
-        "--only", metavar="NAME", help="measure one group only, or `starts`, or `calls`; nothing is written"
+        "--only",
+        metavar="NAME",
+        help="measure one group only, or `starts`, `calls`, `neighbours`; or what is measured only so: `peers` (wisp beside"
+        " servers of other kinds) and `steady` (latency at a fixed rate); nothing is written",
     )
     options = parser.parse_args()
     options.rounds = options.rounds or (2 if options.quick else 5)
@@ -54,7 +58,7 @@ def _options() -> argparse.Namespace:
 
 def _measure(options: argparse.Namespace, built: components.Components, facts: dict[str, str]) -> Report:
     groups = rows.groups(built)
-    names = [*(group.name for group in groups), "peers", "steady", "starts", "calls"]
+    names = [*(group.name for group in groups), "peers", "steady", "neighbours", "starts", "calls"]
     if options.only and options.only not in names:
         message = f"there is no group {options.only}; there are {', '.join(names)}"
         raise MeasurementError(message)
@@ -62,21 +66,17 @@ def _measure(options: argparse.Namespace, built: components.Components, facts: d
     started = [_started(row, options) for row in starts.rows(ours, peer) if options.only in {None, "starts"}]
     wanted = [group for group in groups if options.only in {None, group.name}]
     measured = [(group, rows.run(group, options.rounds, options.seconds, _say)) for group in wanted]
-    if _wanted(options, "peers"):
+    if options.only == "peers":
         everybody = rows.everybody(built, peers.prepared(peers.ALL, built))
         measured.append((everybody, rows.run(everybody, options.rounds, options.seconds, _say)))
-    fixed = _steady(options, groups[0], measured) if _wanted(options, "steady") else ()
+    fixed = _steady(options, groups[0], measured) if options.only == "steady" else ()
     called = calls.measure(options.rounds, _say) if options.only in {None, "calls"} else None
+    late = neighbours.measure(options.seconds, _say) if options.only in {None, "neighbours"} else ()
     method = (
         f"wrk with 1 thread and {load.CONNECTIONS} connections on the same machine, {options.rounds} rounds of "
         f"{options.seconds} s after {load.WARM_UP} s of warm-up, servers in turn; medians (least - greatest)"
     )
-    return Report(facts, method, measured, started, called, fixed)
-
-
-def _wanted(options: argparse.Namespace, name: str) -> bool:
-    """Whether a part is measured that a quick pass leaves out."""
-    return options.only == name or (options.only is None and not options.quick)
+    return Report(facts, method, measured, started, called, fixed, late)
 
 
 def _steady(

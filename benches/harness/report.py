@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from harness.calls import Calls, Measured
     from harness.load import Sample
+    from harness.neighbours import Late
     from harness.rows import Group, Row, Series
     from harness.steady import Steady
 
@@ -85,6 +86,7 @@ class Report:
     starts: Sequence[Started]
     calls: Calls | None
     steady: Sequence[Steady] = ()
+    late: Sequence[Late] = ()
 
     def comparisons(self) -> Iterator[Comparison]:
         """Return all rows of the first table."""
@@ -106,6 +108,7 @@ class Report:
             self._details(),
             self._starts(),
             self._calls(),
+            self._late(),
         )
         return "\n".join([*self._facts(), *(line for part in parts for line in ("", *part))])
 
@@ -160,6 +163,14 @@ class Report:
         yield f"|---|---|---|---|{'---|' * len(COLUMNS)}"
         yield from (_call(one) for one in self.calls.rows)
 
+    def _late(self) -> Iterator[str]:
+        """Return the table of how late a light component answers beside a hostile one."""
+        if not self.late:
+            return
+        yield "| a light component, while another | p50, ms | p99, ms | requests |"
+        yield "|---|---|---|---|"
+        yield from (f"| {one.attack} | {one.p50:.2f} | {one.p99:.2f} | {one.count:,} |" for one in self.late)
+
     def document(self) -> dict[str, object]:
         """Return the JSON."""
         return {
@@ -191,6 +202,7 @@ class Report:
                 {"server": one.subject.name, "rate": one.rate, "void": one.void, "samples": one.samples}
                 for one in self.steady
             ],
+            "late": [asdict(one) for one in self.late],
             "calls": [
                 {
                     "title": one.row.title,

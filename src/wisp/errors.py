@@ -10,6 +10,7 @@ The tree::
     ├── WitError               an interface description is wrong, or something does not fit it
     ├── ArtifactError          the cache has not, or must not have, the component or its compiled form
     ├── HostError              the host cannot run or serve: port in use, worker does not start
+    ├── StoreError             a store of an app cannot be read, or what was written out cannot become one
     ├── LinkError              a component's imports are not given, or not as it wants them
     ├── TypeMismatch           a value is not of its WIT type (also a TypeError)
     ├── GuestError             a function answered with the error of its WIT result
@@ -41,6 +42,7 @@ __all__ = [
     "LinkError",
     "ManifestError",
     "MemoryLimit",
+    "StoreError",
     "Timeout",
     "ToolchainError",
     "Trap",
@@ -236,6 +238,10 @@ class HostError(WispError):
         super().__init__(message, hint=hint)
         self.address = address
         self.kind = kind
+
+
+class StoreError(WispError):
+    """A store of an app cannot be read, or what was written out cannot become one."""
 
 
 class LinkError(WispError):

@@ -69,12 +69,20 @@ def manifest_of(guest: Name, route: str, tables: dict[str, Any]) -> str:
     lines = [
         f'[app]\nname = "app"\n\n[[http]]\nroute = "{route}"\ncomponent = "{guest}"\n',
         f'[component.{guest}]\nsource = "{component(guest)}"',
-        *(
-            f"{name} = {{ {', '.join(f'{key} = {json.dumps(value)}' for key, value in table.items())} }}"
-            for name, table in tables.items()
-        ),
+        *(f"{name} = {inline(table)}" for name, table in tables.items()),
     ]
     return "\n".join([*lines, ""])
+
+
+def inline(value: object) -> str:
+    """Write a value as TOML, on one line."""
+    match value:
+        case dict():
+            return f"{{ {', '.join(f'{key} = {inline(each)}' for key, each in value.items())} }}"
+        case list():
+            return f"[{', '.join(map(inline, value))}]"
+        case _:
+            return json.dumps(value)
 
 
 @pytest.fixture(scope="session")

@@ -5,18 +5,23 @@ machine's Rust lacks the target, `scripts/rust-wasi.sh` sets one up in the cache
 
     http2     wasi:http 0.2, Rust: many behaviours, chosen by the last segment of the path
     http3     wasi:http 0.3, Rust: the same for streams, trailers and concurrency
+    capabilities  wasi:http 0.2, Rust: stores, configuration, logging, by the last two segments of the path
     go, c     wasi:http 0.2, with the guest libraries of Go and C
     command2  a command of WASI 0.2, Rust: verbs as arguments
     command3  a command of WASI 0.3, Rust: prints its arguments
+    spin2     wasi:http 0.2, Rust: the interfaces of Spin 1, 2 and 3
+    spin3     wasi:http 0.3, Rust: the asynchronous interfaces of Spin 4
     filter3   no service: streams of WASI 0.3 in and out, Rust
     gateway3  wasi:http 0.3, Rust: its bodies go through the streams of filter3
     values    no service: echoes values of every type, misbehaves, has resources, calls its host; Rust
+    oracle    wasi:http 0.2, Rust: does what the lines of a request say with files, clocks, and so on
     hosted    no service: uses a resource that its host implements; Rust
+    job       no service: runs by the clock; what a run does, the variable JOB says; Rust
     flows     no service: asynchronous functions, streams and futures, several calls at once; Rust
     spies/*   a library that tries what it may not, in Rust and Python; a service that calls it; a vault that only that may reach
     types/*   values of every type, and resources: providers give them back, relays and keepers ask a provider, the front
               and the command ask it for whoever sends a request, or starts it; Rust and Python
-    preview1  a preview-1 program, C, not a component: the verbs of command2
+    preview1  a preview-1 program, C, not a component: the verbs of command2, and a survey of the world that it is given
 """
 
 from __future__ import annotations
@@ -33,6 +38,7 @@ from wisp.build.c import REQUIREMENT as ZIG
 from wisp.registry.cache import Cache
 
 Name = Literal[
+    "capabilities",
     "http2",
     "http3",
     "go",
@@ -43,7 +49,11 @@ Name = Literal[
     "flows",
     "gateway3",
     "hosted",
+    "oracle",
+    "job",
     "preview1",
+    "spin2",
+    "spin3",
     "values",
     "spies/rust-caller",
     "spies/rust-vault",
@@ -85,16 +95,18 @@ def use_rust() -> None:
 
 def _preview1() -> Path:
     cache = Cache.open()
-    source = FOLDER / "preview1" / "main.c"
-    key = inputs.digest(source.parent, [source], [ZIG]).removeprefix("sha256:")
+    folder = FOLDER / "preview1"
+    sources = sorted(folder.glob("*.[ch]"))
+    key = inputs.digest(folder, sources, [ZIG]).removeprefix("sha256:")
     product = cache.folder("work", "test-preview1") / f"{key}.wasm"
     if not product.exists():
         temporary = product.with_suffix(f".{os.getpid()}")
-        arguments = ("-target", "wasm32-wasi", "-Os", "-s", str(source), "-o", str(temporary))
+        files = [str(source) for source in sources if source.suffix == ".c"]
+        arguments = ("-target", "wasm32-wasi", "-Os", "-s", *files, "-o", str(temporary))
         zig = str(cache.folder("work", "zig"))
         environment = process.tool_environment(ZIG_GLOBAL_CACHE_DIR=zig, ZIG_LOCAL_CACHE_DIR=zig)
         command = process.uv_python(ZIG, "-m", "ziglang", "cc", *arguments)
-        output = process.run(command, folder=source.parent, environment=environment)
+        output = process.run(command, folder=folder, environment=environment)
         if output.code != 0:
             raise RuntimeError(output.text)
         temporary.rename(product)

@@ -30,6 +30,10 @@ component = "caller"
 source = "{caller}"
 environment.SECRET = "of the caller"
 
+[component.caller.grants]
+keyvalue = ["default"]
+config = {{ token = "the caller's" }}
+
 [component.caller.link]
 "test:spying/spy@0.1.0" = {{ component = "spy", mode = "{mode}" }}
 "test:spying/vault@0.1.0" = {{ component = "vault", mode = "bridged" }}
@@ -97,6 +101,8 @@ def test_the_caller_has_what_it_was_given(served: Served) -> None:
     assert ask(served.service, "/own/fetch?vault.internal") == (200, "got 234")
     assert ask(served.service, "/own/fetch?safe.internal") == (200, "got 234")
     assert ask(served.service, "/own/fetch?spy.internal") == (200, "nothing: ErrorCode::HttpRequestDenied")
+    assert ask(served.service, "/own/open?default") == (200, "got a store")
+    assert ask(served.service, "/own/configured?token") == (200, "got the caller's")
     assert ask(served.service, "/vault") == (200, "open sesame")
 
 
@@ -116,6 +122,19 @@ def test_what_is_linked_to_gets_nothing(served: Served) -> None:
     for (way, language), reason in DENIED.items():
         if language == served.language:
             assert ask(served.service, f"/spy/{way}") == (200, f"nothing: {reason}")
+
+
+def test_what_is_linked_to_has_neither_the_stores_nor_the_configuration_of_its_caller(served: Served) -> None:
+    if served.language == "rust":  # the spy in Python imports no more than WASI
+        status, said = ask(served.service, "/spy/open?default")
+
+        assert (status, said.partition(": ")[0]) == (200, "nothing")
+        assert ask(served.service, "/spy/configured?token") == (200, "nothing: no value")
+
+
+def test_what_is_linked_to_may_log(served: Served) -> None:
+    if served.language == "rust":
+        assert ask(served.service, "/spy/log?hello") == (200, "got a line")
 
 
 def test_what_is_linked_to_connects_to_nobody(served: Served, place: str) -> None:

@@ -102,7 +102,7 @@ def test_the_compiler_limits_itself() -> None:
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
 
     niceness = os.nice(0) + 3
-    assert done.stdout == f"({2**33}, {2**33}) (60, 60) ({2**20}, {2**20}) (0, 0) {niceness}\n"
+    assert done.stdout == f"({2**33}, {2**33}) (60, 65) ({2**20}, {2**20}) (0, 0) {niceness}\n"
 
 
 def test_the_compiler_says_how_it_is_used() -> None:

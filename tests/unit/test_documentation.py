@@ -53,3 +53,21 @@ def test_every_example_has_a_page() -> None:
     folders = [manifest.parent for manifest in ROOT.glob("examples/*/wisp.toml")]
 
     assert [folder.name for folder in folders if not (folder / "README.md").exists()] == []
+
+
+CAPABILITIES = sorted(DOCS.glob("reference/capabilities/*.md"))
+PACKAGES = {
+    path.parent.name: path
+    for folder in ("capabilities", "spin")
+    for path in ROOT.glob(f"wit/{folder}/deps/*/package.wit")
+}
+SHOWN = re.compile(r"<!-- wit: (\S+) -->\n```wit\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+
+
+@pytest.mark.parametrize("page", CAPABILITIES, ids=lambda page: page.stem)
+def test_a_page_of_a_capability_shows_its_wit_as_the_host_has_it(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    shown = dict(SHOWN.findall(text))
+
+    assert text.count("```wit") == len(shown) > 0
+    assert shown == {name: PACKAGES[name].read_text(encoding="utf-8") for name in shown}

@@ -24,7 +24,7 @@ use crate::locked::{Artifact, Data, EngineKind, Profile};
 use crate::telemetry::Log;
 
 /// A guest that computes is interrupted this often, so that others on the same thread go on.
-const TICK: Duration = Duration::from_millis(5);
+pub(crate) const TICK: Duration = Duration::from_millis(5);
 /// Room for the guest's own stack: `CPython` recurses deeply.
 const WASM_STACK: usize = 1 << 20;
 /// The whole fiber: the rest is for host functions that run on it.
@@ -139,6 +139,7 @@ pub fn engine_key(kind: EngineKind, strategy: Strategy) -> Result<String, HostEr
 
 /// Compiles a component to an AOT artifact. Meant for a separate, short-lived process with limits of its own.
 pub fn compile(wasm: &[u8], kind: EngineKind, strategy: Strategy) -> Result<Vec<u8>, HostError> {
+    crate::extent::check(wasm).map_err(HostError::Compile)?;
     compiling_engine(kind, strategy)?
         .precompile_component(wasm)
         .map_err(|error| HostError::Compile(format!("{error:#}")))
@@ -352,7 +353,7 @@ mod tests {
 
     fn artifact(folder: &Path, (kind, data): (EngineKind, u64), strategy: Strategy) -> Artifact {
         let path = folder.join("component.cwasm");
-        let bytes = compile(COMPONENT, kind, strategy).unwrap();
+        let bytes = compile(&wat::parse_bytes(COMPONENT).unwrap(), kind, strategy).unwrap();
         std::fs::write(&path, &bytes).unwrap();
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
         let size = u64::try_from(bytes.len()).unwrap();

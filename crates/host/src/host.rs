@@ -6,18 +6,24 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use wasmtime::component::{Component, InstancePre, Linker};
-use wisp_wasi::{Peers, State};
+use wisp_wasi::{OWN_HOST, Peers, State};
 
-use crate::blueprint::Blueprint;
+use crate::blueprint::{Blueprint, OutboundStatus};
+use crate::capability;
 use crate::demand::{Demand, Image};
 use crate::engine::RunningEngine;
 use crate::error::HostError;
-use crate::link::{self, Callee, Linked};
-use crate::locked::{Artifact, EngineKind, LinkMode, LockedApp, LockedComponent, Profile, SCHEMA};
+use crate::link::{self, Callee};
+use crate::locked::{
+    Artifact, EngineKind, LinkMode, LockedApp, LockedComponent, LockedRoute, Profile, SCHEMA,
+};
+use crate::peers::{self, Destination, Neighbourhood, Reach};
 use crate::pool::{Place, Pool, PoolStatus, Share, Slots};
 use crate::settings::{Settings, Start};
 use crate::shutdown::Shutdown;
-use crate::telemetry::{Log, Metrics, Refusals};
+use crate::telemetry::{Excesses, Log, Metrics, Refusals};
+use crate::trigger::cron::{InProgress, Jobs, Ran, Run};
+use crate::trigger::fixed::{Fixed, Target};
 use crate::trigger::http::Server;
 use crate::trigger::router::{Route, Router};
 
@@ -27,7 +33,8 @@ const RETIREMENT: Duration = Duration::from_millis(500);
 /// Loaded apps, ready to serve.
 #[derive(Debug)]
 pub struct Host {
-    server: Server<Pool>,
+    server: Server<Target>,
+    jobs: Jobs,
     pools: Vec<Arc<Pool>>,
     metrics: Metrics,
     log: Log,
@@ -40,6 +47,9 @@ struct NamedStatus<'a> {
     component: &'a str,
     #[serde(flatten)]
     status: PoolStatus,
+    /// What it was refused, how often.
+    denials: u64,
+    outbound: OutboundStatus,
 }
 
 impl Host {
@@ -47,43 +57,42 @@ impl Host {
     pub fn load(start: &Start) -> Result<Self, HostError> {
         let Start { settings, apps, .. } = start;
         let log = Log::start(&settings.log, settings.worker);
-        let mut loader = Loader::new(start, &log)?;
+        let metrics = Metrics::default();
+        let mut loader = Loader::new(start, &log, &metrics)?;
         let mut pools = Vec::new();
-        let mut routes = Vec::new();
+        let (mut routes, mut jobs) = (Vec::new(), Jobs::default());
         for app in apps {
             let made = loader.app(app)?;
             for route in &app.http {
-                let wrong = |problem: &str| {
-                    let (route, component) = (&route.route, &route.component);
-                    HostError::Routes(format!("{route} leads to {problem} `{component}`"))
+                let target = match destination(app, route)? {
+                    Destination::Fixed(fixed) => Target::Fixed(fixed),
+                    Destination::Component(name) => {
+                        Target::Component(answering(route, &name, &made)?)
+                    }
                 };
-                let pool = made
-                    .get(route.component.as_str())
-                    .ok_or_else(|| wrong("the unknown component"))?;
-                if !pool.serves_http() {
-                    return Err(wrong("a component that does not serve HTTP:"));
-                }
-                routes.push(Route::new(
-                    &route.route,
-                    &route.methods,
-                    &route.hosts,
-                    pool.clone(),
-                ));
+                routes.push(to(route, Arc::new(target)));
+            }
+            for cron in &app.cron {
+                let pool = made.get(cron.component.as_str());
+                jobs.add(pool.ok_or_else(|| HostError::Component {
+                    component: cron.component.clone(),
+                    message: "[[cron]] names it, and it is not there".into(),
+                })?)?;
             }
             pools.extend(made.into_values());
         }
-        let table = Router::new(routes).map_err(|error| HostError::Routes(error.to_string()))?;
-        let metrics = Metrics::default();
+        let table = Router::new(routes).map_err(wrong_routes)?;
         let server = Server::new(&settings.http, table, log.clone(), metrics.clone())?;
         Ok(Self {
             server,
+            jobs,
             pools,
             metrics,
             log,
         })
     }
 
-    /// Serves HTTP on `listener` until `shutdown` has drained every connection.
+    /// Serves HTTP on `listener` until `shutdown` has drained every connection, and no run is in progress any more.
     pub async fn serve(&self, listener: TcpListener, shutdown: Shutdown) -> Result<(), HostError> {
         let pools = self.pools.clone();
         let retirement = tokio::spawn(async move {
@@ -95,9 +104,18 @@ impl Host {
                 }
             }
         });
-        let served = self.server.serve(listener, shutdown).await;
+        let served = self.server.serve(listener, shutdown.clone()).await;
+        tokio::select! {
+            () = self.jobs.idle() => {}
+            () = shutdown.over() => {}
+        }
         retirement.abort();
         served
+    }
+
+    /// Does one run of a component that runs by the clock; it counts as in progress until what this gives is dropped.
+    pub fn run(&self, run: Run) -> impl Future<Output = (Ran, InProgress)> + use<> {
+        self.jobs.run(run)
     }
 
     /// Counters and what goes on now.
@@ -106,7 +124,9 @@ impl Host {
             serde_json::json!(NamedStatus {
                 app: pool.app(),
                 component: pool.component(),
-                status: pool.status()
+                status: pool.status(),
+                denials: pool.refusals().count(),
+                outbound: pool.outbound(),
             })
         };
         let mut value = self.metrics.snapshot();
@@ -127,6 +147,48 @@ impl Host {
     }
 }
 
+fn wrong_routes(error: impl std::fmt::Display) -> HostError {
+    HostError::Routes(error.to_string())
+}
+
+/// Where a route leads; exactly one of the two can be meant.
+fn destination(app: &LockedApp, route: &LockedRoute) -> Result<Destination, HostError> {
+    match (&route.component, &route.response) {
+        (Some(component), None) => Ok(Destination::Component(component.clone())),
+        (None, Some(response)) => Fixed::new(&app.name, response)
+            .map(Destination::Fixed)
+            .map_err(|problem| HostError::Routes(format!("{}: {problem}", route.route))),
+        _ => Err(HostError::Routes(format!(
+            "{} leads either to a component or to a response",
+            route.route
+        ))),
+    }
+}
+
+/// The pool of a route's component.
+fn answering(
+    route: &LockedRoute,
+    name: &str,
+    pools: &BTreeMap<&str, Arc<Pool>>,
+) -> Result<Arc<Pool>, HostError> {
+    let wrong = |problem: &str| {
+        let route = &route.route;
+        HostError::Routes(format!("{route} leads to {problem} `{name}`"))
+    };
+    let pool = pools
+        .get(name)
+        .ok_or_else(|| wrong("the unknown component"))?;
+    if pool.serves_http() {
+        Ok(pool.clone())
+    } else {
+        Err(wrong("a component that does not serve HTTP:"))
+    }
+}
+
+fn to<T>(route: &LockedRoute, target: T) -> Route<T> {
+    Route::new(&route.route, &route.methods, &route.hosts, target).with(route.convention)
+}
+
 /// An engine with its linker.
 struct Ground {
     running: RunningEngine,
@@ -137,17 +199,43 @@ struct Ground {
 /// A component with its imports answered, and what it reaches by name.
 type Joined = (InstancePre<State>, Option<Arc<dyn Peers>>);
 
+/// The pools of an app that are there already, and where all of them will be found.
+type Around<'a> = (&'a BTreeMap<&'a str, Arc<Pool>>, &'a Arc<Neighbourhood>);
+
+/// Lets the components of an app find each other, and their own app.
+fn settle(
+    app: &LockedApp,
+    pools: &BTreeMap<&str, Arc<Pool>>,
+    neighbourhood: &Neighbourhood,
+) -> Result<(), HostError> {
+    let routes = app
+        .http
+        .iter()
+        .map(|route| Ok(to(route, destination(app, route)?)));
+    let routes = routes.collect::<Result<_, HostError>>()?;
+    let callees = pools.iter().map(|(name, pool)| {
+        let callee: Arc<dyn Callee> = pool.clone();
+        (*name, callee)
+    });
+    neighbourhood.settle(
+        &callees.collect(),
+        Router::new(routes).map_err(wrong_routes)?,
+    );
+    Ok(())
+}
+
 /// Makes pools; components with the same digest share their code.
 struct Loader<'a> {
     settings: &'a Settings,
     artifacts: &'a BTreeMap<String, Artifact>,
     log: &'a Log,
+    metrics: &'a Metrics,
     grounds: BTreeMap<(EngineKind, Image), Ground>,
     loaded: HashMap<&'a str, Component>,
 }
 
 impl<'a> Loader<'a> {
-    fn new(start: &'a Start, log: &'a Log) -> Result<Self, HostError> {
+    fn new(start: &'a Start, log: &'a Log, metrics: &'a Metrics) -> Result<Self, HostError> {
         let Start {
             settings,
             apps,
@@ -184,29 +272,43 @@ impl<'a> Loader<'a> {
             settings,
             artifacts,
             log,
+            metrics,
             grounds,
             loaded: HashMap::new(),
         })
     }
 
-    /// The pools of one app by name; a component's is made after those of all that it is linked to.
+    /// The pools of one app by name; a component's is made after those of all whose functions it calls.
     fn app(&mut self, app: &'a LockedApp) -> Result<BTreeMap<&'a str, Arc<Pool>>, HostError> {
         let links = app.components.iter().map(|(name, component)| {
-            let linked = component.links.values();
-            let linked = linked.map(|link| link.component.as_str()).collect();
-            (name.as_str(), linked)
+            let calls = component.links.iter();
+            let calls = calls.filter(|(interface, _)| peers::peer(interface).is_none());
+            let called = calls.map(|(_, link)| link.component.as_str()).collect();
+            (name.as_str(), called)
         });
         let links: BTreeMap<&str, Vec<&str>> = links.collect();
+        let reached = app.components.values().flat_map(|one| one.links.values());
+        for link in reached {
+            if !app.components.contains_key(&link.component) {
+                let name = &link.component;
+                let message = format!("there is no component `{name}` to be linked to");
+                return Err(HostError::Links(message));
+            }
+        }
         let order = link::in_order(&links).map_err(HostError::Links)?;
+        let neighbourhood = Arc::<Neighbourhood>::default();
         let mut pools = BTreeMap::new();
         for name in order {
             let component = app.components.get(name).ok_or_else(|| {
                 HostError::Links(format!("there is no component `{name}` to be linked to"))
             })?;
-            let called = links.values().flatten().any(|linked| *linked == name);
-            let pool = self.pool((app, name), component, &pools, called)?;
+            let by_clock = app.cron.iter().any(|cron| cron.component == name);
+            let called = by_clock || links.values().flatten().any(|linked| *linked == name);
+            let around = (&pools, &neighbourhood);
+            let pool = self.pool((app, name), component, around, called)?;
             pools.insert(name, pool);
         }
+        settle(app, &pools, &neighbourhood)?;
         Ok(pools)
     }
 
@@ -214,7 +316,7 @@ impl<'a> Loader<'a> {
         &mut self,
         (app, name): (&LockedApp, &str),
         component: &'a LockedComponent,
-        pools: &BTreeMap<&str, Arc<Pool>>,
+        around: Around<'_>,
         called: bool,
     ) -> Result<Arc<Pool>, HostError> {
         let wrong = |error: wasmtime::Error| HostError::Component {
@@ -231,12 +333,23 @@ impl<'a> Loader<'a> {
             None => ground.running.load(&component.digest, artifact)?,
         };
         self.loaded.insert(&component.digest, code.clone());
-        let (pre, peers) = ground.link(name, &code, component, pools).map_err(wrong)?;
+        let (pre, peers) = ground.link(name, &code, component, around).map_err(wrong)?;
         let share = Share {
             concurrency: self.settings.share(component.limits.concurrency),
             queue: self.settings.share(component.limits.queue),
         };
-        let blueprint = Blueprint::new(app, name, component, self.log.clone(), peers);
+        let excesses = Excesses::new(
+            &app.name,
+            name,
+            self.log.clone(),
+            self.metrics.component(&app.name, name),
+            self.settings.share_of_bytes(component.limits.log),
+        );
+        let made = Blueprint::new((app, name), component, excesses, peers, self.settings);
+        let blueprint = made.map_err(|message| HostError::Component {
+            component: name.to_owned(),
+            message,
+        })?;
         Pool::new(blueprint, component, share, pre, &ground.place, called).map_err(wrong)
     }
 }
@@ -246,8 +359,10 @@ impl Ground {
         let profile = kind.profile;
         let running =
             RunningEngine::new(kind, settings.compiler_strategy, demand, settings.workers)?;
-        let linker = wisp_wasi::linker(&running.engine, profile == Profile::Async)
-            .map_err(|error| HostError::Engine(format!("{error:#}")))?;
+        let wrong = |error: wasmtime::Error| HostError::Engine(format!("{error:#}"));
+        let concurrent = profile == Profile::Async;
+        let mut linker = wisp_wasi::linker(&running.engine, concurrent).map_err(wrong)?;
+        capability::add_to_linker(&mut linker, concurrent).map_err(wrong)?;
         let slots = Slots::new(running.slots.clone());
         let place = Place {
             profile,
@@ -267,26 +382,29 @@ impl Ground {
         name: &str,
         code: &Component,
         component: &LockedComponent,
-        pools: &BTreeMap<&str, Arc<Pool>>,
+        (pools, neighbourhood): Around<'_>,
     ) -> wasmtime::Result<Joined> {
-        if component.links.is_empty() {
+        let mut granted = component.grants.http.iter();
+        let routes = granted.any(|target| target.host == OWN_HOST);
+        if component.links.is_empty() && !routes {
             return Ok((self.linker.instantiate_pre(code)?, None));
         }
-        let (mut linker, mut peers) = (self.linker.clone(), Linked::default());
+        let mut linker = self.linker.clone();
+        let mut reach = Reach::new(neighbourhood, routes);
         for (interface, link) in &component.links {
             let LinkMode::Bridged = link.mode;
+            if let Some(name) = peers::peer(interface) {
+                reach.add(name, &link.component);
+                continue;
+            }
             let callee: Arc<dyn Callee> = match pools.get(link.component.as_str()) {
                 Some(pool) => pool.clone(),
                 None => wasmtime::bail!("`{}` is not there to be linked to", link.component),
             };
-            if let Some(name) = link::peer(interface) {
-                peers.add(name, callee);
-                continue;
-            }
             link::bridge(&mut linker, (name, code), interface, &callee)?;
-            peers.add(&link.component, callee);
+            reach.add(&link.component, &link.component);
         }
-        Ok((linker.instantiate_pre(code)?, Some(Arc::new(peers))))
+        Ok((linker.instantiate_pre(code)?, Some(Arc::new(reach))))
     }
 }
 

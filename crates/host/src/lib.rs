@@ -10,6 +10,7 @@ mod encode;
 mod engine;
 mod error;
 mod exit_code;
+mod extent;
 mod handlers;
 mod host;
 mod inspect;
@@ -20,6 +21,7 @@ mod memory;
 mod merge;
 #[cfg(target_os = "linux")]
 mod pagemap;
+mod peers;
 mod pool;
 mod settings;
 mod shutdown;
@@ -30,6 +32,7 @@ pub mod trigger;
 pub mod value;
 pub mod wit;
 
+pub use capability::{OutboundBounds, OutboundHttp, Resolver, Resolving, SystemResolver};
 pub use command::{CommandOptions, Directory, run_command};
 pub use compose::{
     ComposeError, Composition, Import, Interfaces, Part, check_link, compose, interfaces,
@@ -40,9 +43,9 @@ pub use error::HostError;
 pub use host::Host;
 pub use inspect::{FileKind, InspectError, Inspection, Producers, inspect};
 pub use locked::{
-    Artifact, Data, EngineKind, Hidden, LinkMode, LockedApp, LockedComponent, LockedCron,
-    LockedFolder, LockedGrants, LockedInstances, LockedLimits, LockedLink, LockedRoute,
-    LockedTarget, Profile, Resources, TargetKind,
+    Artifact, Convention, Data, EngineKind, Hidden, LinkMode, LockedApp, LockedComponent,
+    LockedCron, LockedFolder, LockedGrants, LockedInstances, LockedLimits, LockedLink,
+    LockedResponse, LockedRoute, LockedTarget, Profile, Resources, TargetKind,
 };
 pub use merge::{MergeError, merge};
 pub use pool::{InvokeError, Pool, PoolStatus};

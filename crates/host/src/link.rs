@@ -11,20 +11,18 @@
 //! Streams and futures of numbers and strings are led from one store to the other ([`crossing`]). Calls cannot run in
 //! circles, because a component that is reached from itself is refused too.
 //!
-//! The same links, and those of an address alone, let a guest reach `http://<component>.internal/`: a request of one
-//! component is a request to another, in process, body by body, without a socket.
+//! The same links, and those of an address alone, let a guest reach `http://<component>.internal/`: see `peers`.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use http::header::{HeaderMap, HeaderName};
 use wasmtime::component::types::{ComponentInstance, ComponentItem};
 use wasmtime::component::{Component, ComponentExportIndex, Linker, LinkerInstance};
 use wasmtime::error::Context;
 use wasmtime::{Result, bail};
 use wasmtime_wasi_http::WasiBody;
-use wisp_wasi::{PeerResponse, Peers, State};
+use wisp_wasi::{PeerResponse, State};
 
 use crate::value::{self, Payload, Signature, Type, Value};
 
@@ -65,36 +63,6 @@ pub(crate) trait Callee: Send + Sync + std::fmt::Debug {
     fn fetch(self: Arc<Self>, request: http::Request<WasiBody>) -> Option<PeerResponse>;
 }
 
-/// The components that one component is linked to, by what it calls them: it reaches them as `<name>.internal`.
-#[derive(Debug, Default)]
-pub(crate) struct Linked(HashMap<String, Arc<dyn Callee>>);
-
-impl Linked {
-    pub(crate) fn add(&mut self, name: &str, callee: Arc<dyn Callee>) {
-        self.0.insert(name.to_owned(), callee);
-    }
-}
-
-impl Peers for Linked {
-    fn send(&self, component: &str, mut request: http::Request<WasiBody>) -> Option<PeerResponse> {
-        let callee = self.0.get(component)?.clone();
-        remove_reserved(request.headers_mut());
-        callee.fetch(request)
-    }
-}
-
-/// Removes what only the host may say about a request (see `trigger::headers`), in CGI's spelling too.
-fn remove_reserved(headers: &mut HeaderMap) {
-    let reserved = |name: &&HeaderName| {
-        let name = name.as_str().replace('_', "-");
-        name.starts_with("wisp-") || name == "forwarded" || name.starts_with("x-forwarded-")
-    };
-    let names: Vec<_> = headers.keys().filter(reserved).cloned().collect();
-    for name in names {
-        headers.remove(name);
-    }
-}
-
 /// Lets `callee` answer what a component with this name and code imports as `interface`.
 pub(crate) fn bridge(
     linker: &mut Linker<State>,
@@ -119,11 +87,6 @@ pub(crate) fn bridge(
         callee,
     };
     link.functions(&mut linker.instance(interface)?, &import, &engine)
-}
-
-/// What a guest calls the component that a link only lets it send requests to: `orders` of `http://orders.internal`.
-pub(crate) fn peer(link: &str) -> Option<&str> {
-    link.strip_prefix("http://")?.strip_suffix(".internal")
 }
 
 /// One link, while it is made.
@@ -281,29 +244,6 @@ mod tests {
         let order = order(&[("a", &["c", "b"]), ("b", &["c"]), ("c", &[])]);
 
         assert_eq!(order, Ok(vec!["c", "b", "a"]));
-    }
-
-    #[test]
-    fn a_guest_cannot_say_what_only_the_host_may() {
-        let names = [
-            "accept",
-            "wisp-client-address",
-            "wisp_route",
-            "x-forwarded-for",
-            "forwarded",
-            "x-request-id",
-        ];
-        let value = http::HeaderValue::from_static("1");
-        let mut headers: HeaderMap = names
-            .into_iter()
-            .map(|name| (HeaderName::from_static(name), value.clone()))
-            .collect();
-
-        remove_reserved(&mut headers);
-
-        let mut left: Vec<_> = headers.keys().map(HeaderName::as_str).collect();
-        left.sort_unstable();
-        assert_eq!(left, ["accept", "x-request-id"]);
     }
 
     #[test]

@@ -45,7 +45,34 @@ pub struct LockedRoute {
     /// Hosts, exact or `*.suffix`; empty means any.
     pub hosts: Vec<String>,
     /// The component that answers.
-    pub component: String,
+    pub component: Option<String>,
+    /// What is answered without a component.
+    pub response: Option<LockedResponse>,
+    /// What its guest is told of the request.
+    pub convention: Convention,
+}
+
+/// An answer that needs no component.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LockedResponse {
+    /// The status.
+    pub status: u16,
+    /// Headers, each with one value.
+    pub headers: BTreeMap<String, String>,
+    /// The body.
+    pub body: String,
+}
+
+/// Whose rules a route follows, and whose headers tell its guest about the request.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "lowercase")]
+pub enum Convention {
+    /// Ours.
+    #[default]
+    Wisp,
+    /// Those of Spin: a slash at the end of a path does not count, and the headers are called `spin-*`.
+    Spin,
 }
 
 /// One component of a locked app.

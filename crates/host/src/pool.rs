@@ -7,12 +7,13 @@
 //! Requests are served by two kinds of instances because there are two engine profiles: [`sync`] for `wasi:http` 0.2 and
 //! [`concurrent`] for 0.3. Calls of other components are answered by instances of a third kind ([`called`], and
 //! [`ongoing`] for calls that go on after they have returned), for either profile, under the same admission and limits.
-//! A component that only others call is a library: it has no other kind.
+//! A component that only others call, or the clock, is a library: it has no other kind.
 
 mod admission;
 mod body;
 mod called;
 mod concurrent;
+mod measured;
 mod ongoing;
 mod slots;
 mod stock;
@@ -30,9 +31,9 @@ use wasmtime::Engine;
 use wasmtime::component::{Component, InstancePre};
 use wasmtime_wasi_http::handler::ProxyPre;
 use wasmtime_wasi_http::{Error as HttpError, WasiBody, p2, p3};
-use wisp_wasi::{PeerResponse, State};
+use wisp_wasi::{Limit, Meter, PeerResponse, State};
 
-use crate::blueprint::Blueprint;
+use crate::blueprint::{Blueprint, OutboundStatus};
 use crate::capability::Grantee;
 use crate::link::{Begun, Called, Callee, Exported, Returned};
 use crate::locked::{LockedComponent, LockedInstances, LockedLimits, Profile};
@@ -55,6 +56,9 @@ pub enum InvokeError {
     /// The deadline passed before the head of the response.
     #[error("no response before the deadline")]
     Timeout,
+    /// The guest took more processor time than so many milliseconds, its limit.
+    #[error("more processor time than `limits.cpu` allows, which is {0} ms")]
+    CpuTime(u64),
     /// The guest trapped before the head of the response; the message is for the log only.
     #[error("trap: {message}")]
     Trap {
@@ -105,10 +109,11 @@ pub struct Pool {
     component: Arc<str>,
     log: Log,
     grantee: Arc<Grantee>,
+    blueprint: Arc<Blueprint>,
     admission: Admission,
     /// `None` for a library.
     http: Option<Instances>,
-    /// `None` when no component is linked to this one.
+    /// `None` when no component is linked to this one, and no trigger calls it.
     called: Option<Arc<CalledInstances>>,
 }
 
@@ -142,7 +147,7 @@ impl From<LockedInstances> for Reuse {
 }
 
 impl Pool {
-    /// `called` says whether other components call this one.
+    /// `called` says whether other components call this one, or a trigger that is not HTTP.
     pub(crate) fn new(
         blueprint: Blueprint,
         component: &LockedComponent,
@@ -158,8 +163,9 @@ impl Pool {
             http => Some(http?),
         };
         let called = called.then(|| {
+            let blueprint = blueprint.clone();
             let (engine, slots) = (place.engine.clone(), place.slots.clone());
-            CalledInstances::new(engine, pre, blueprint.clone(), reuse, slots)
+            CalledInstances::new(engine, pre, blueprint, reuse, slots)
         });
         let patience = Duration::from_millis(component.limits.queue_timeout_ms);
         Ok(Arc::new(Self {
@@ -167,6 +173,7 @@ impl Pool {
             component: blueprint.component.clone(),
             log: blueprint.log.clone(),
             grantee: blueprint.grantee.clone(),
+            blueprint,
             admission: Admission::new(share.concurrency, share.queue, patience),
             http,
             called,
@@ -214,6 +221,46 @@ impl Pool {
         result
     }
 
+    /// Calls a function for a trigger; the guest's lines belong to this id.
+    pub(crate) async fn run(
+        &self,
+        function: &Exported,
+        arguments: Vec<Value>,
+        id: RequestId,
+    ) -> Result<Option<Value>, InvokeError> {
+        self.invoke(function, arguments, Some(id)).await
+    }
+
+    async fn invoke(
+        &self,
+        function: &Exported,
+        arguments: Vec<Value>,
+        id: Option<RequestId>,
+    ) -> Result<Option<Value>, InvokeError> {
+        let called = self.called.as_ref().ok_or(InvokeError::Library)?;
+        let (_permit, deadline) = self.admit().await?;
+        let call = called.measured(function, arguments, id);
+        let result = timeout_at(deadline, call).await;
+        result.unwrap_or(Err(InvokeError::Timeout))
+    }
+
+    /// The same response, with a body that ends with an error past the component's limit.
+    fn bounded(self: Arc<Self>, response: http::Response<WasiBody>) -> http::Response<WasiBody> {
+        let bytes = self.grantee.limits.response;
+        let limit = usize::try_from(bytes).unwrap_or(usize::MAX);
+        response.map(|sent| {
+            Limited::new(sent, limit)
+                .map_err(move |error| {
+                    if let Ok(error) = error.downcast::<HttpError>() {
+                        return *error;
+                    }
+                    self.grantee.excesses.exceeded(Limit::Response);
+                    HttpError::HttpResponseBodySize(Some(bytes))
+                })
+                .boxed_unsync()
+        })
+    }
+
     /// The limits of the component, for the whole host.
     pub fn limits(&self) -> &LockedLimits {
         &self.grantee.limits
@@ -234,6 +281,11 @@ impl Pool {
         &self.grantee.refusals
     }
 
+    /// What goes on between it and the outside.
+    pub(crate) fn outbound(&self) -> OutboundStatus {
+        self.blueprint.outbound()
+    }
+
     /// What goes on now.
     pub fn status(&self) -> PoolStatus {
         let serving = match &self.http {
@@ -251,6 +303,7 @@ impl Pool {
 
     /// Drops instances that were unused for longer than the component allows.
     pub(crate) fn retire_idle(&self) {
+        self.grantee.excesses.settle();
         if let Some(Instances::Sync(instances)) = &self.http {
             instances.retire_idle();
         }
@@ -291,7 +344,7 @@ impl Instances {
 fn peer_error(error: &InvokeError) -> HttpError {
     match error {
         InvokeError::Overloaded => HttpError::ConnectionLimitReached,
-        InvokeError::Timeout => HttpError::HttpResponseTimeout,
+        InvokeError::Timeout | InvokeError::CpuTime(_) => HttpError::HttpResponseTimeout,
         InvokeError::NoResponse => HttpError::HttpResponseIncomplete,
         _ => HttpError::DestinationUnavailable,
     }
@@ -307,15 +360,7 @@ impl Callee for Pool {
     }
 
     fn call(self: Arc<Self>, function: Arc<Exported>, arguments: Vec<Value>) -> Called {
-        Box::pin(async move {
-            let Some(called) = &self.called else {
-                return Err(InvokeError::Library.into());
-            };
-            let (_permit, deadline) = self.admit().await?;
-            let call = called.call(&function, arguments);
-            let result = timeout_at(deadline, call).await;
-            Ok(result.unwrap_or(Err(InvokeError::Timeout))?)
-        })
+        Box::pin(async move { Ok(self.invoke(&function, arguments, None).await?) })
     }
 
     fn begin(self: Arc<Self>, begun: Begun) -> Returned {
@@ -346,7 +391,8 @@ impl Callee for Pool {
         let id = id.unwrap_or_else(RequestId::next);
         Some(Box::pin(async move {
             let response = self.handle(request, id).await;
-            response.map_err(|error| peer_error(&error))
+            let response = response.map_err(|error| peer_error(&error))?;
+            Ok(self.bounded(response))
         }))
     }
 }

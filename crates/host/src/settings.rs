@@ -41,6 +41,11 @@ impl Settings {
     pub fn share(&self, limit: u32) -> u32 {
         limit.div_ceil(self.workers.max(1)).max(1)
     }
+
+    /// The same for bytes, of which there may be none.
+    pub fn share_of_bytes(&self, limit: u64) -> u64 {
+        limit.div_ceil(u64::from(self.workers.max(1)))
+    }
 }
 
 /// What is logged and how.

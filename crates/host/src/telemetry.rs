@@ -1,17 +1,21 @@
 //! What can be seen from outside: the identity of each request, log lines, counters.
 
 mod clock;
+mod excesses;
 mod line;
 mod log;
 mod metrics;
 mod refusals;
+mod throttle;
 
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+pub(crate) use excesses::Excesses;
 pub use line::AccessLine;
+pub(crate) use line::Whose;
 pub use log::Log;
 pub use metrics::Metrics;
 pub(crate) use metrics::{Counters, Outcome};

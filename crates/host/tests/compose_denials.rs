@@ -12,7 +12,9 @@ mod compose_support;
 
 use std::collections::BTreeSet;
 
-use compose_support::{ANSWER, answer, boxes, component, composition, front, pair, part, spy};
+use compose_support::{
+    ANSWER, answer, boxes, component, component_of, composition, front, pair, part, spy,
+};
 use wisp_host::{Part, compose, inspect};
 
 #[test]
@@ -104,4 +106,67 @@ fn handles_that_go_into_a_denial_are_dropped() {
     let composed = compose(&whole, &[inner, boxes()]).unwrap();
 
     assert_eq!(answer(&composed).unwrap(), 23);
+}
+
+/// What a service may import besides computing.
+const GIVEN: &str = r"
+package test:parts;
+interface answer { get: func() -> u32; }
+world configured { import wasi:config/store@0.2.0-rc.1; export answer; }
+world logging { import wasi:logging/logging@0.1.0-draft; export answer; }
+package wasi:config@0.2.0-rc.1 {
+    interface store {
+        variant error { upstream(string), io(string) }
+        get: func(key: string) -> result<option<string>, error>;
+    }
+}
+package wasi:logging@0.1.0-draft {
+    interface logging {
+        enum level { trace, info }
+        log: func(level: level, context: string, message: string);
+    }
+}";
+
+#[test]
+fn what_is_linked_to_finds_no_configuration() {
+    // The bytes where the answer will lie are set first, so that it is the denial that clears them.
+    let reader = component_of(
+        GIVEN,
+        "configured",
+        r#"(module
+            (import "wasi:config/store@0.2.0-rc.1" "get" (func $get (param i32 i32 i32)))
+            (memory (export "memory") 1)
+            (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) (i32.const 1024))
+            (func (export "test:parts/answer#get") (result i32)
+                (i64.store (i32.const 64) (i64.const -1))
+                (call $get (i32.const 0) (i32.const 3) (i32.const 64))
+                (i32.add (i32.mul (i32.load8_u (i32.const 64)) (i32.const 1000)) (i32.load8_u (i32.const 68)))))"#,
+    );
+
+    let composed = compose(&pair("front", ANSWER, "reader"), &[front(), reader]).unwrap();
+
+    assert_eq!(inspect(&composed).unwrap().imports, Vec::<String>::new());
+    assert_eq!(answer(&composed).unwrap(), 0);
+}
+
+#[test]
+fn what_is_linked_to_may_log() {
+    let writer = component_of(
+        GIVEN,
+        "logging",
+        r#"(module
+            (import "wasi:logging/logging@0.1.0-draft" "log" (func $log (param i32 i32 i32 i32 i32)))
+            (memory (export "memory") 1)
+            (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) (i32.const 1024))
+            (func (export "test:parts/answer#get") (result i32)
+                (call $log (i32.const 1) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0))
+                (i32.const 1)))"#,
+    );
+
+    let composed = compose(&pair("front", ANSWER, "writer"), &[front(), writer]).unwrap();
+
+    assert_eq!(
+        inspect(&composed).unwrap().imports,
+        ["wasi:logging/logging@0.1.0-draft"]
+    );
 }

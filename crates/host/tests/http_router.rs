@@ -10,6 +10,7 @@
 
 use http::Method;
 use proptest::prelude::*;
+use wisp_host::Convention;
 use wisp_host::trigger::router::{Found, Route, RouteError, Router};
 
 fn route(text: &str) -> (Vec<String>, Vec<String>, String) {
@@ -77,6 +78,35 @@ fn check(routes: &[&str], cases: &[(&str, &str)]) {
             "{request} among {routes:?}"
         );
     }
+}
+
+#[test]
+fn a_route_of_spin_takes_a_slash_at_the_end_as_well() {
+    let table = |paths: &[&str]| {
+        let routes = paths
+            .iter()
+            .enumerate()
+            .map(|(index, path)| Route::new(path, &[], &[], index).with(Convention::Spin));
+        Router::new(routes.collect())
+    };
+    let router = table(&["/", "/one", "/one/...", "/one/:id", "/:any"]).unwrap();
+
+    for (path, route) in [
+        ("/", "/"),
+        ("/one", "/one"),
+        ("/one/", "/one"),
+        ("/one/two", "/one/:id"),
+        ("/one/two/", "/one/:id"),
+        ("/one/two/three", "/one/..."),
+        ("/two/", "/:any"),
+        ("/two/three", "404"),
+    ] {
+        assert_eq!(ask(&router, &format!("GET {path}")), route, "{path}");
+    }
+    assert!(matches!(
+        table(&["/one", "/one/"]),
+        Err(RouteError::Equal { .. })
+    ));
 }
 
 #[test]

@@ -7,7 +7,8 @@ pub struct Denial<'a> {
     pub import: &'a str,
     /// What it wanted of it: `https://api.example.com`.
     pub target: &'a str,
-    /// What was lacking in `[component.NAME.grants]`, as TOML: `http = ["https://api.example.com"]`.
+    /// What was lacking in `[component.NAME.grants]`, as TOML: `http = ["https://api.example.com"]`; empty where
+    /// nothing can be granted.
     pub grant: &'a str,
 }
 

@@ -22,6 +22,6 @@ pub struct Patience {
 
 /// The client of one component, shared by its instances.
 pub trait Egress: Send + Sync + std::fmt::Debug {
-    /// Sends a request to the outside, or refuses to.
-    fn send(&self, request: http::Request<WasiBody>, patience: Patience) -> Sending;
+    /// Sends a request to the outside, or refuses to. It is the so-manieth, from 1, of the call that the instance answers.
+    fn send(&self, request: http::Request<WasiBody>, patience: Patience, number: u32) -> Sending;
 }

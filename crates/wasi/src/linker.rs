@@ -6,6 +6,7 @@ use wasmtime_wasi::I32Exit;
 use wasmtime_wasi::p2::bindings::Command as Command2;
 use wasmtime_wasi::p3::bindings::Command as Command3;
 
+use crate::files;
 use crate::state::State;
 
 /// All of WASI: what a guest imports but was not granted answers with its interface's own error.
@@ -19,6 +20,10 @@ pub fn linker(engine: &Engine, concurrent: bool) -> wasmtime::Result<Linker<Stat
         wasmtime_wasi::p3::add_to_linker(&mut linker)?;
         wasmtime_wasi_http::p3::add_to_linker(&mut linker)?;
     }
+    // In place of Wasmtime's own, with the same types.
+    linker.allow_shadowing(true);
+    files::add_to_linker(&mut linker, concurrent)?;
+    linker.allow_shadowing(false);
     Ok(linker)
 }
 

@@ -29,6 +29,9 @@ pub enum Stream {
 pub trait Lines: Send + Sync + std::fmt::Debug {
     /// Called for each line, without its line feed, in the order of writing; must not block.
     fn line(&self, stream: Stream, text: &str);
+
+    /// Called for each entry that it logs with a level and a context; must not block.
+    fn entry(&self, level: &str, context: &str, message: &str);
 }
 
 #[derive(Debug, Default)]
@@ -50,6 +53,11 @@ impl Output {
             lines,
             rests: Mutex::default(),
         })
+    }
+
+    /// Where the lines go.
+    pub(crate) fn lines(&self) -> &Arc<dyn Lines> {
+        &self.lines
     }
 
     /// Hands on what was written without a final line feed.
@@ -204,6 +212,8 @@ mod tests {
         fn line(&self, stream: Stream, text: &str) {
             self.0.lock().unwrap().push((stream, text.to_owned()));
         }
+
+        fn entry(&self, _: &str, _: &str, _: &str) {}
     }
 
     fn written(pieces: &[(Stream, &[u8])]) -> Vec<(Stream, String)> {

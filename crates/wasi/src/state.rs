@@ -10,6 +10,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use wasmtime::component::ResourceTable;
 use wasmtime::{Engine, ResourceLimiter, Store, UpdateDeadline};
+use wasmtime_wasi::filesystem::WasiFilesystemCtxView;
 use wasmtime_wasi::p1::WasiP1Ctx;
 use wasmtime_wasi::p2::pipe::MemoryInputPipe;
 use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
@@ -18,18 +19,23 @@ use wasmtime_wasi_http::{
     WasiHttpView,
 };
 
+use crate::cpu::{self, OutOfTime, Stopwatch};
 use crate::egress::{Egress, Patience};
+use crate::files::{Folders, Guard, GuardedView};
+use crate::meter::{Limit, Meter};
 use crate::output::{Captured, GuestStream, Lines, Output, Stream};
 
-/// Handles that one guest may hold at once.
+/// Handles that a guest without limits of its own may hold at once.
 const MOST_HANDLES: usize = 10_000;
+/// Tasks, streams and futures that the host keeps for one instance, where fewer are allowed: it needs some itself.
+const LEAST_CONCURRENT: usize = 1_000;
 /// Bytes that one host call may copy.
 const HOSTCALL_BYTES: usize = 32 << 20;
 /// The same for a program that calls a guest of its own: what it passes is its own memory.
 const EMBEDDED_HOSTCALL_BYTES: usize = 256 << 20;
 /// Bytes of one set of header fields.
 const FIELD_BYTES: usize = 128 << 10;
-/// Elements that all tables of an instance may have together.
+/// Elements that all tables of an instance without limits of its own may have together.
 const TABLE_ELEMENTS: usize = 1_000_000;
 
 /// Keeps the memory of one instance, all its linear memories together, below the component's limit.
@@ -37,8 +43,10 @@ const TABLE_ELEMENTS: usize = 1_000_000;
 pub struct Bounds {
     memory: usize,
     used: usize,
+    table: usize,
     elements: usize,
     denied: bool,
+    meter: Option<Arc<dyn Meter>>,
 }
 
 impl Bounds {
@@ -46,8 +54,16 @@ impl Bounds {
         Self {
             memory,
             used: 0,
+            table: TABLE_ELEMENTS,
             elements: 0,
             denied: false,
+            meter: None,
+        }
+    }
+
+    fn tell(&self, limit: Limit) {
+        if let Some(meter) = &self.meter {
+            meter.exceeded(limit);
         }
     }
 }
@@ -63,8 +79,10 @@ impl ResourceLimiter for Bounds {
         let allowed = used <= self.memory;
         if allowed {
             self.used = used;
+        } else {
+            self.denied = true;
+            self.tell(Limit::Memory);
         }
-        self.denied |= !allowed;
         Ok(allowed)
     }
 
@@ -77,9 +95,11 @@ impl ResourceLimiter for Bounds {
         let elements = self
             .elements
             .saturating_add(desired.saturating_sub(current));
-        let allowed = elements <= TABLE_ELEMENTS;
+        let allowed = elements <= self.table;
         if allowed {
             self.elements = elements;
+        } else {
+            self.tell(Limit::Table);
         }
         Ok(allowed)
     }
@@ -89,15 +109,26 @@ impl ResourceLimiter for Bounds {
 pub type PeerResponse =
     Pin<Box<dyn Future<Output = Result<http::Response<WasiBody>, HttpError>> + Send>>;
 
+/// The name of a guest's own app among its [`Peers`].
+pub const OWN_APP: &str = "";
+
+/// The host that a guest sends requests to its own app to, when it needs to name one; as in Spin.
+pub const OWN_HOST: &str = "self.alt";
+
 /// Components of the same app that a guest reaches as `http://<component>.internal/`, without a socket.
 pub trait Peers: Send + Sync + std::fmt::Debug {
-    /// Called for each outgoing request to a name below `.internal`, with what comes before that; `None` denies it.
-    fn send(&self, component: &str, request: http::Request<WasiBody>) -> Option<PeerResponse>;
+    /// Called for each outgoing request to a name below `.internal`, with what comes before that, and for one to the guest's
+    /// own app, with [`OWN_APP`]; `None` denies it.
+    fn send(&self, name: &str, request: http::Request<WasiBody>) -> Option<PeerResponse>;
 }
 
-/// What comes before `.internal` in the name that a request goes to.
+/// What comes before `.internal` in the name that a request goes to; a request to nobody, or to [`OWN_HOST`], is one to the
+/// own app.
 fn peer_name(uri: &http::Uri) -> Option<&str> {
-    uri.host()?.strip_suffix(".internal")
+    match uri.host() {
+        None | Some("" | OWN_HOST) => Some(OWN_APP),
+        Some(host) => host.strip_suffix(".internal"),
+    }
 }
 
 /// Outgoing requests: none are granted but those to peers, and those that the client of the component lets through.
@@ -105,6 +136,8 @@ fn peer_name(uri: &http::Uri) -> Option<&str> {
 struct Outbound {
     peers: Option<Arc<dyn Peers>>,
     egress: Option<Arc<dyn Egress>>,
+    /// Requests and sockets that were begun to the outside.
+    begun: u32,
 }
 
 type Finished = Box<dyn Future<Output = Result<(), HttpError>> + Send>;
@@ -112,12 +145,24 @@ type Sent = Result<(http::Response<WasiBody>, Finished), HttpError>;
 
 impl Outbound {
     /// Sends a request to a component of the app when it goes to one, else to the outside.
-    fn send(&self, request: http::Request<WasiBody>, patience: Patience) -> Option<PeerResponse> {
+    fn send(
+        &mut self,
+        request: http::Request<WasiBody>,
+        patience: Patience,
+    ) -> Option<PeerResponse> {
         if let (Some(peers), Some(name)) = (&self.peers, peer_name(request.uri())) {
             let name = name.to_owned();
-            return peers.send(&name, request);
+            let response = peers.send(&name, request)?;
+            let Some(patience) = patience.first_byte else {
+                return Some(response);
+            };
+            return Some(Box::pin(async move {
+                let response = tokio::time::timeout(patience, response).await;
+                response.map_err(|_| HttpError::ConnectionReadTimeout)?
+            }));
         }
-        Some(self.egress.as_ref()?.send(request, patience))
+        self.begun = self.begun.saturating_add(1);
+        Some(self.egress.as_ref()?.send(request, patience, self.begun))
     }
 }
 
@@ -136,16 +181,9 @@ impl WasiHttpHooks for Outbound {
         let Some(response) = self.send(request, patience) else {
             return Box::new(std::future::ready(Err(HttpError::HttpRequestDenied)));
         };
-        let patience = patience.first_byte;
         Box::new(async move {
-            let response = match patience {
-                Some(patience) => tokio::time::timeout(patience, response)
-                    .await
-                    .map_err(|_| HttpError::ConnectionReadTimeout)??,
-                None => response.await?,
-            };
             let finished: Finished = Box::new(std::future::ready(Ok(())));
-            Ok((response, finished))
+            Ok((response.await?, finished))
         })
     }
 }
@@ -170,6 +208,8 @@ pub struct State {
     bounds: Bounds,
     output: Option<Arc<Output>>,
     companion: Option<Companion>,
+    /// Watches over the folders of a component, if it has some.
+    guard: Option<Box<Guard>>,
     /// For core modules, which know no other WASI.
     preview1: Option<WasiP1Ctx>,
 }
@@ -181,6 +221,14 @@ pub struct Allowance {
     pub environment: Vec<(String, String)>,
     /// Bytes of all linear memories of one instance together.
     pub memory: usize,
+    /// Elements of all tables of one instance together.
+    pub table: usize,
+    /// Resources that one instance holds.
+    pub handles: usize,
+    /// Told when an instance runs into a limit.
+    pub meter: Arc<dyn Meter>,
+    /// Its folders; `None` where it has none.
+    pub folders: Option<Arc<Folders>>,
     /// Components of its app that it reaches.
     pub peers: Option<Arc<dyn Peers>>,
     /// Its way to the outside; `None` denies every request.
@@ -249,6 +297,7 @@ impl State {
             bounds: Bounds::new(memory),
             output,
             companion: None,
+            guard: None,
             preview1: None,
         }
     }
@@ -263,11 +312,38 @@ impl State {
         state.outbound = Outbound {
             peers: allowance.peers.clone(),
             egress: allowance.egress.clone(),
+            begun: 0,
         };
         state.companion = Some(allowance.companion.clone());
+        state.guard = allowance.folders.clone().map(Guard::new).map(Box::new);
+        state.bounds.table = allowance.table;
+        state.bounds.meter = Some(allowance.meter.clone());
+        state.table.set_max_capacity(allowance.handles);
         let mut store = Self::preempted(engine, state);
         store.set_hostcall_fuel(HOSTCALL_BYTES);
+        store.set_max_component_handles(allowance.handles);
+        if let Some(table) = store.concurrent_resource_table() {
+            table.set_max_capacity(allowance.handles.max(LEAST_CONCURRENT));
+        }
         store
+    }
+
+    /// Measures the processor time of an instance whose polls belong to Wasmtime, and stops it when that is too much.
+    pub fn measure(store: &mut Store<Self>) -> Arc<Stopwatch> {
+        let watch = Arc::new(Stopwatch::default());
+        let kept = watch.clone();
+        store.epoch_deadline_callback(move |_| {
+            if kept.interrupt() {
+                return Err(OutOfTime.into());
+            }
+            let kept = kept.clone();
+            let resumed = async move {
+                tokio::task::yield_now().await;
+                kept.resume();
+            };
+            Ok(UpdateDeadline::YieldCustom(1, Box::pin(resumed)))
+        });
+        watch
     }
 
     /// A store for one instance inside somebody's program, to be called as often as that likes.
@@ -308,6 +384,25 @@ impl State {
         Self::preempted(engine, state)
     }
 
+    /// Its files, guarded.
+    pub(crate) fn guarded_files(&mut self) -> GuardedView<'_> {
+        GuardedView {
+            files: WasiFilesystemCtxView {
+                ctx: self.wasi.filesystem(),
+                table: &mut self.table,
+            },
+            guard: self.guard.as_deref_mut(),
+        }
+    }
+
+    /// Its files as Wasmtime has them.
+    pub(crate) fn plain_files(&mut self) -> WasiFilesystemCtxView<'_> {
+        WasiFilesystemCtxView {
+            ctx: self.wasi.filesystem(),
+            table: &mut self.table,
+        }
+    }
+
     /// What WASI preview 1 works on.
     pub(crate) fn preview1_context(&mut self) -> &mut WasiP1Ctx {
         self.preview1
@@ -318,6 +413,7 @@ impl State {
         let mut store = Store::new(engine, state);
         store.limiter(|state| &mut state.bounds);
         store.epoch_deadline_callback(|_| {
+            cpu::interrupt();
             // A plain yield could be polled again at once; tokio's goes to the back of the queue.
             Ok(UpdateDeadline::YieldCustom(
                 1,
@@ -335,6 +431,17 @@ impl State {
         store
     }
 
+    /// Counts one more request or socket to the outside; gives their number.
+    pub fn begin_outbound(&mut self) -> u32 {
+        self.outbound.begun = self.outbound.begun.saturating_add(1);
+        self.outbound.begun
+    }
+
+    /// Gives back so many requests and sockets to the outside, of those that were begun: another call of the guest begins.
+    pub fn forgive_outbound(&mut self, count: u32) {
+        self.outbound.begun = self.outbound.begun.saturating_sub(count);
+    }
+
     /// What the embedder keeps with this instance, if there is one.
     pub fn companion(&self) -> Option<Companion> {
         self.companion.clone()
@@ -343,6 +450,11 @@ impl State {
     /// Whether the guest once asked for more memory than it may have.
     pub fn memory_was_denied(&self) -> bool {
         self.bounds.denied
+    }
+
+    /// Takes what the guest says, if anybody listens.
+    pub fn lines(&self) -> Option<&Arc<dyn Lines>> {
+        Some(self.output.as_ref()?.lines())
     }
 
     /// Hands on what the guest wrote without a final line feed.

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+use wisp_host::trigger::{Ran, Run};
 use wisp_host::{HostError, Start};
 
 /// A locked app with thousands of components fits; a length that is garbage does not.
@@ -26,6 +27,8 @@ pub(crate) enum Order {
     },
     /// Report the counters.
     Metrics,
+    /// Call a component that runs by the clock, and report how that ended.
+    Run(Run),
 }
 
 /// What this worker says.
@@ -45,8 +48,10 @@ pub(crate) enum Report {
         component: Option<String>,
         digest: Option<String>,
     },
-    /// The counters.
+    /// The counters: when asked, and once more at the end.
     Metrics(serde_json::Value),
+    /// A run has ended.
+    Ran(Ran),
     /// No new connection is taken any more; what was accepted goes on.
     Draining,
     /// Everything that was accepted has ended; this worker ends.
@@ -66,7 +71,11 @@ impl From<&HostError> for Report {
 
 /// Reads orders.
 #[derive(Debug)]
-pub(crate) struct Orders(OwnedReadHalf);
+pub(crate) struct Orders {
+    stream: OwnedReadHalf,
+    /// What was read and not yet given out.
+    read: Vec<u8>,
+}
 
 /// Writes reports.
 #[derive(Debug)]
@@ -75,25 +84,36 @@ pub(crate) struct Reports(OwnedWriteHalf);
 /// Both directions of the channel.
 pub(crate) fn split(stream: UnixStream) -> (Orders, Reports) {
     let (read, write) = stream.into_split();
-    (Orders(read), Reports(write))
+    let orders = Orders {
+        stream: read,
+        read: Vec::new(),
+    };
+    (orders, Reports(write))
 }
 
 impl Orders {
-    /// The next order; `None` when the supervisor is gone.
+    /// The next order; `None` when the supervisor is gone. Nothing is lost when the future is dropped.
     pub(crate) async fn next(&mut self) -> io::Result<Option<Order>> {
-        let length = match self.0.read_u32().await {
-            Ok(length) => usize::try_from(length).unwrap_or(usize::MAX),
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
-            Err(error) => return Err(error),
-        };
-        if length > LONGEST_FRAME {
-            return Err(io::Error::other(format!(
-                "a control frame of {length} bytes"
-            )));
+        loop {
+            if let Some((head, rest)) = self.read.split_first_chunk() {
+                let length = usize::try_from(u32::from_be_bytes(*head)).unwrap_or(usize::MAX);
+                if length > LONGEST_FRAME {
+                    let message = format!("a control frame of {length} bytes");
+                    return Err(io::Error::other(message));
+                }
+                if let Some(frame) = rest.get(..length) {
+                    let order = serde_json::from_slice(frame)?;
+                    self.read.drain(..head.len() + length);
+                    return Ok(Some(order));
+                }
+            }
+            if self.stream.read_buf(&mut self.read).await? == 0 {
+                return match self.read.as_slice() {
+                    [] => Ok(None),
+                    _ => Err(io::ErrorKind::UnexpectedEof.into()),
+                };
+            }
         }
-        let mut frame = vec![0; length];
-        self.0.read_exact(&mut frame).await?;
-        Ok(Some(serde_json::from_slice(&frame)?))
     }
 }
 
@@ -105,5 +125,37 @@ impl Reports {
         let mut frame = length.to_be_bytes().to_vec();
         frame.extend_from_slice(&body);
         self.0.write_all(&frame).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn an_order_of_which_half_was_read_is_not_lost_when_something_else_comes_first() {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        let (mut orders, _reports) = split(ours);
+        let (_read, mut supervisor) = theirs.into_split();
+        let body = br#"{"type":"drain","timeout_ms":7}"#;
+        let mut frame = u32::try_from(body.len()).unwrap().to_be_bytes().to_vec();
+        frame.extend_from_slice(body);
+        let (half, rest) = frame.split_at(10);
+
+        supervisor.write_all(half).await.unwrap();
+        tokio::select! {
+            biased;
+            order = orders.next() => panic!("half of an order is {order:?}"),
+            () = std::future::ready(()) => {}
+        }
+        supervisor.write_all(rest).await.unwrap();
+        supervisor.write_all(&frame).await.unwrap();
+
+        for _ in 0..2 {
+            let order = orders.next().await.unwrap();
+            assert!(matches!(order, Some(Order::Drain { timeout_ms: 7 })));
+        }
+        drop(supervisor);
+        assert!(orders.next().await.unwrap().is_none());
     }
 }

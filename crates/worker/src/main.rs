@@ -134,7 +134,8 @@ async fn serve(inherited: Inherited, began: Instant) -> Result<ExitCode, Failure
         Ok(()) => (Report::Drained, ExitCode::SUCCESS),
         Err(error) => (Report::from(error), ExitCode::from(CANNOT_START)),
     };
-    // The supervisor may be gone, which is why we end.
+    // What was counted until the last request ended. The supervisor may be gone, which is why we end.
+    let _ = reports.send(&Report::Metrics(host.metrics())).await;
     let _ = reports.send(&report).await;
     Ok(code)
 }
@@ -163,10 +164,17 @@ async fn obey(orders: &mut Orders, reports: &mut Reports, host: &Host, shutdown:
     };
     let mut terminated = std::pin::pin!(terminated);
     let mut deaf = std::pin::pin!(shutdown.no_longer_accepting());
+    let (ended, mut runs) = tokio::sync::mpsc::unbounded_channel();
     let mut said = false;
     loop {
         let order = tokio::select! {
             order = orders.next() => order,
+            Some((ran, in_progress)) = runs.recv() => {
+                // A supervisor that does not read any more is gone, which the next read says.
+                let _ = reports.send(&Report::Ran(ran)).await;
+                drop(in_progress);
+                continue;
+            }
             _ = &mut terminated => return shutdown.drain(ORPHAN_DRAIN),
             () = &mut deaf, if !said => {
                 said = true;
@@ -182,6 +190,11 @@ async fn obey(orders: &mut Orders, reports: &mut Reports, host: &Host, shutdown:
             Ok(Some(Order::Metrics)) => {
                 // A supervisor that does not read any more is gone, which the next read says.
                 let _ = reports.send(&Report::Metrics(host.metrics())).await;
+            }
+            Ok(Some(Order::Run(run))) => {
+                let (run, ended) = (host.run(run), ended.clone());
+                // When the supervisor is gone, nobody is told, and the run goes on for as long as this process drains.
+                tokio::spawn(async move { ended.send(run.await) });
             }
             Ok(Some(Order::Start(_))) => host
                 .log()

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 from wisp.build import inputs, languages
 from wisp.build.builder import Builder, BuildRequest, Pin, Report
-from wisp.errors import BuildError
+from wisp.errors import BuildError, ComponentError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -188,6 +188,14 @@ def _component(project: Project, output: Path) -> bytes:
     kind = native.inspect(content).kind
     if kind == "component":
         return content
+    if kind == "module":
+        try:
+            described = native.described(content)
+        except ComponentError as error:
+            message = f"the build made a core module that does not become a component: {error.message}"
+            raise BuildError(message, component=project.component, file=project.folder) from error
+        if described is not None:
+            return described
     what = "a core WebAssembly module" if kind == "module" else "not WebAssembly"
     message = f"the build made {what}, where a component was expected"
     raise BuildError(message, component=project.component, file=project.folder)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -16,8 +17,22 @@ FOLDER: Final = Path(__file__).parents[1] / "guests"
 
 WIT_0_2: Final = FOLDER / "wit" / "http-0.2"
 WIT_0_3: Final = FOLDER / "wit" / "http-0.3"
+CAPABILITIES: Final = FOLDER / "wit" / "capabilities" / "deps"
+"""What hosts answer beyond that: one folder for each package, called after it."""
+
 WORLD: Final = "wisp:guest/http-service"
 """The world of both."""
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A world of an HTTP service."""
+
+    wit: Path
+    world: str = WORLD
+
+
+SERVICE_0_2: Final = Service(WIT_0_2)
 
 
 def write_service(core: Path, request: BuildRequest, *, file: Path, hint: str | None = None) -> None:

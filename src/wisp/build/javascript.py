@@ -36,8 +36,6 @@ ENTRIES: Final = tuple(
 
 IGNORED: Final = ("tests", "test", "*.test.*", "*.spec.*", "*.d.ts")
 
-NO_SERVICES: Final = "write the service in Python, Rust, Go or C, or let the world export an interface"
-
 
 @dataclass(frozen=True, slots=True)
 class Engine:
@@ -47,15 +45,17 @@ class Engine:
     glue: str
     """The version of WASI, as the guest library's files have it in their names."""
 
-    wit: Path
-    world: str
+    service: guests.Service
     export: str
 
 
 ENGINES: Final = {
-    "quickjs": Engine("quickjs", "0.3", guests.WIT_0_3, guests.WORLD, "handler"),
+    "quickjs": Engine("quickjs", "0.3", guests.Service(guests.WIT_0_3), "handler"),
     "spidermonkey": Engine(
-        "spidermonkey", "0.2", guests.WIT_0_2, "wisp:guest/javascript-service", "incomingHandler"
+        "spidermonkey",
+        "0.2",
+        guests.Service(guests.WIT_0_2, "wisp:guest/javascript-service"),
+        "incomingHandler",
     ),
 }
 
@@ -101,16 +101,7 @@ class JavaScriptProject:
         named = set(dependencies) - {"wisp-guest"} if isinstance(dependencies, dict) else set()
         entry = _entry(folder, settings.get("entry"), package.get("main"))
         world = worlds.find(folder, named=str(settings["world"]) if "world" in settings else None)
-        if world is not None and not world.is_library:
-            raise BuildError(imports_only(world), file=world.path, hint=NO_SERVICES)
         return cls(folder, entry, ENGINES[str(engine)], bool(named), world)
-
-
-def imports_only(world: World) -> str:
-    """Say that a service in JavaScript cannot have this world."""
-    return (
-        f"the world {world.name} exports nothing: JavaScript services cannot import from other components yet"
-    )
 
 
 def _package(folder: Path) -> Mapping[str, object]:
@@ -224,7 +215,7 @@ def _install_dependencies(project: JavaScriptProject, request: BuildRequest, rep
 def _componentize(project: JavaScriptProject, sources: Path, tools: Path, request: BuildRequest) -> None:
     entry, job = request.work / "entry.mjs", request.work / "job.json"
     engine = project.engine
-    template = ENTRY if project.world is None else LIBRARY_ENTRY
+    template = LIBRARY_ENTRY if project.world is not None and project.world.is_library else ENTRY
     text = template.format(module=json.dumps(str(sources / project.entry)), export=engine.export)
     entry.write_text(text, encoding="utf-8")
     job.write_text(json.dumps(_job(project, entry, sources, request)), encoding="utf-8")
@@ -239,8 +230,19 @@ def _componentize(project: JavaScriptProject, sources: Path, tools: Path, reques
         raise _failure(error, sources, project.folder, request.component)
 
 
+def _world(project: JavaScriptProject, target: Path) -> tuple[Path, str]:
+    """Return the folder with the WIT, and the world: what the component imports and exports."""
+    engine, own = project.engine, project.world
+    if own is None:
+        return engine.service.wit, engine.service.world
+    return (
+        (own.path, own.name) if own.is_library else worlds.stage_service(own, target, service=engine.service)
+    )
+
+
 def _job(project: JavaScriptProject, entry: Path, sources: Path, request: BuildRequest) -> dict[str, object]:
-    engine, world = project.engine, project.world
+    engine, own = project.engine, project.world
+    path, name = _world(project, request.work / "wit")
     return {
         "entry": str(entry),
         "folder": str(sources),
@@ -251,9 +253,9 @@ def _job(project: JavaScriptProject, entry: Path, sources: Path, request: BuildR
             "wisp-guest": str(LIBRARY / "index.js"),
         },
         "engine": engine.name,
-        "external": ["wasi:", *(f"{package}/" for package in (world.packages if world else ()))],
-        "wit": str(world.path if world else engine.wit),
-        "world": world.name if world else engine.world,
+        "external": ["wasi:", *(f"{package}/" for package in (own.packages if own else ()))],
+        "wit": str(path),
+        "world": name,
         "output": str(request.output),
     }
 

@@ -17,7 +17,16 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from wisp.build import bindings, guests, inputs, process, python_dependencies, python_errors, worlds
+from wisp.build import (
+    bindings,
+    guests,
+    inputs,
+    process,
+    python_capabilities,
+    python_dependencies,
+    python_errors,
+    worlds,
+)
 from wisp.build.builder import BuildRequest, Pin, Report, Tool
 from wisp.build.python_project import PythonProject, late_imports
 from wisp.errors import BuildError, ComponentError
@@ -28,6 +37,8 @@ if TYPE_CHECKING:
 VERSION: Final = "0.25.1"
 REQUIREMENT: Final = f"componentize-py=={VERSION}"
 GUEST: Final = guests.FOLDER / "python" / "src" / "wisp_guest"
+SERVICE: Final = guests.Service(guests.WIT_0_2, "wisp:guest/answering-service")
+UNANSWERING: Final = guests.Service(guests.WIT_0_2, "wisp:guest/unanswering")
 IGNORED: Final = ("tests", "test_*.py", "conftest.py", "uv.lock")
 
 ENTRY: Final = """\
@@ -37,9 +48,12 @@ _module = importlib.import_module({module!r})
 
 from wisp_guest import _entry
 
-IncomingHandler = _entry.handler_class(_module)
+{exports}
 _entry.settle({folders!r}, {late!r})
 """
+
+HTTP_EXPORT: Final = "IncomingHandler = _entry.handler_class(_module)"
+CRON_EXPORT: Final = "Handler = _entry.run_class(_module)"
 
 LIBRARY_ENTRY: Final = """\
 import importlib
@@ -80,7 +94,8 @@ class PythonBuilder:
 
     def fingerprint(self, folder: Path) -> str:
         """Return the versions of componentize-py and of what wisp adds."""
-        return f"{VERSION} {guests.digest(GUEST, guests.WIT_0_2)} {guests.extension()}"
+        ours = guests.digest(GUEST, guests.WIT_0_2, guests.CAPABILITIES)
+        return f"{VERSION} {ours} {guests.extension()}"
 
     def build(self, request: BuildRequest, report: Report) -> Sequence[Pin]:
         """Build a project."""
@@ -90,7 +105,8 @@ class PythonBuilder:
         folders = _stage(project, files, request.work)
         if dependencies is not None:
             folders.insert(-2, dependencies.folder)
-        _componentize(project, folders, request, report)
+        world = _world(project, files, request.work / "wit")
+        _componentize(project, world, folders, request, report)
         if request.release:
             _merge(request, report)
         return () if dependencies is None else dependencies.pins
@@ -110,19 +126,26 @@ def _stage(project: PythonProject, files: Sequence[Path], work: Path) -> list[Pa
     mounts = [f"/{number}" for number in range(len(project.roots))]
     late = late_imports(project, files)
     template = LIBRARY_ENTRY if project.world is not None and project.world.is_library else ENTRY
-    entry = template.format(module=project.module, folders=mounts, late=late)
+    exported, is_service = python_capabilities.exports(files)
+    exports = [*([HTTP_EXPORT] if is_service else []), *(CRON_EXPORT for _ in exported)]
+    entry = template.format(module=project.module, exports="\n".join(exports), folders=mounts, late=late)
     (work / "entry" / "wisp_entry.py").write_text(entry, encoding="utf-8")
     return [*(work / "sources" / root for root in project.roots), work / "guest", work / "entry"]
 
 
 def _componentize(
-    project: PythonProject, folders: Sequence[Path], request: BuildRequest, report: Report
+    project: PythonProject,
+    world: tuple[Path, str],
+    folders: Sequence[Path],
+    request: BuildRequest,
+    report: Report,
 ) -> None:
     report(f"{request.component}: componentize-py {VERSION} (fetched at its first use)")
     paths = [argument for folder in folders for argument in ("--python-path", str(folder))]
+    wit, name = world
     command = process.uv_tool(
         REQUIREMENT,
-        *("componentize-py", "--quiet", *_world(project, request.work)),
+        *("componentize-py", "--quiet", "--wit-path", str(wit), "--world", name),
         *("componentize", "wisp_entry", *paths, "--output", str(request.output)),
     )
     environment = process.tool_environment(VIRTUAL_ENV=str(request.work / "nothing"))
@@ -131,14 +154,17 @@ def _componentize(
         raise python_errors.explain(output.text, project, request.component)
 
 
-def _world(project: PythonProject, work: Path) -> list[str]:
-    """Return the options that say what the component imports and exports."""
-    path, name = guests.WIT_0_2, guests.WORLD
-    if project.world is not None:
+def _world(project: PythonProject, files: Sequence[Path], target: Path) -> tuple[Path, str]:
+    """Return the folder with the WIT, and the world: what the component imports and exports."""
+    own, imports = project.world, python_capabilities.imports(files)
+    exports, is_service = python_capabilities.exports(files)
+    if own is not None and own.is_library:
         # componentize-py merges worlds by itself, but not those with resources.
-        own = project.world
-        path, name = (own.path, own.name) if own.is_library else worlds.stage_service(own, work / "wit")
-    return ["--wit-path", str(path), "--world", name]
+        return worlds.stage_library(own, target, imports=imports) if imports else (own.path, own.name)
+    if own is not None or imports or exports:
+        service = SERVICE if is_service else UNANSWERING
+        return worlds.stage_service(own, target, service=service, imports=imports, exports=exports)
+    return SERVICE.wit, SERVICE.world
 
 
 def _merge(request: BuildRequest, report: Report) -> None:

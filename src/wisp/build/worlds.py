@@ -10,13 +10,16 @@ from __future__ import annotations
 import re
 import shutil
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 from wisp.build import guests
 from wisp.errors import BuildError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
+
+    from wisp.build.guests import Service
 
 FOLDER: Final = "wit"
 """Where a project describes its world."""
@@ -82,31 +85,117 @@ def names(folder: Path) -> tuple[str, ...]:
     return tuple(sorted(match[1] for text in texts for match in _WORLD.finditer(text)))
 
 
-def stage_service(world: World, target: Path) -> tuple[Path, str]:
-    """Lay a world out that adds the imports of a project's own to those of an HTTP service.
+def stage_service(
+    world: World | None,
+    target: Path,
+    *,
+    service: Service = guests.SERVICE_0_2,
+    imports: Sequence[str] = (),
+    exports: Sequence[str] = (),
+) -> tuple[Path, str]:
+    """Lay a world out that adds imports, and more exports, to those of an HTTP service.
 
     Args:
-        world: The project's own.
+        world: The project's own, if it has one.
         target: A folder, which is made anew.
+        service: The world of the service.
+        imports: Interfaces of the host, without versions: `wasi:keyvalue/store`.
+        exports: What hosts call, in the same form: `wisp:cron/handler`.
 
     Returns:
         The folder with the WIT, and the world's name.
 
+    Raises:
+        BuildError: the project has a package in place of the host's, and that has not these interfaces.
+
     """
     shutil.rmtree(target, ignore_errors=True)
-    deps = target / "deps"
-    shutil.copytree(guests.WIT_0_2 / "deps", deps)
-    shutil.copytree(guests.WIT_0_2, deps / "wisp-guest", ignore=shutil.ignore_patterns("deps"))
-    shutil.copytree(world.path, deps / "own", ignore=shutil.ignore_patterns("deps"))
+    shutil.copytree(service.wit / "deps", target / "deps")
+    shutil.copytree(service.wit, target / "deps" / "wisp-guest", ignore=shutil.ignore_patterns("deps"))
+    own = [] if world is None else [world.path / "deps"]
+    lines = [
+        f"include {service.world}@0.1.0;",
+        *_full("import", imports, (service.wit / "deps", *own, guests.CAPABILITIES)),
+        *_full("export", exports, (guests.CAPABILITIES,)),
+    ]
+    return _write(target, world, lines, (*own, *([guests.CAPABILITIES] if imports or exports else [])))
+
+
+def stage_library(world: World, target: Path, *, imports: Sequence[str]) -> tuple[Path, str]:
+    """Lay a world out that adds imports to those of a library, as `stage_service` does it."""
+    shutil.rmtree(target, ignore_errors=True)
+    (target / "deps").mkdir(parents=True)
+    # What it imports of the host is used by nothing that an HTTP service brings, so that comes last.
+    folders = (world.path / "deps", guests.CAPABILITIES, guests.WIT_0_2 / "deps")
+    return _write(target, world, [*_full("import", imports, folders)], folders)
+
+
+def _full(
+    verb: Literal["import", "export"], interfaces: Iterable[str], folders: Iterable[Path]
+) -> Iterator[str]:
+    """Say as WIT what is to be imported or exported; the first folder that has a package of the name decides its version."""
+    files = [file for folder in folders for file in sorted(folder.rglob("*.wit"))]
+    texts = {file: _text(file) for file in files} if interfaces else {}
+    for interface in interfaces:
+        package, _, name = interface.partition("/")
+        found = (
+            (file, version)
+            for file in files
+            for bare, version in _PACKAGE.findall(texts[file])
+            if bare == package
+        )
+        file, version = next(found)
+        if re.search(rf"\binterface\s+%?{name}\b", texts[file]) is None:
+            message = (
+                f"the project's own {package}{version} has no interface `{name}`, which wisp_guest calls"
+            )
+            hint = f"`wisp wit add {package}` puts the whole package into wit/deps"
+            raise BuildError(message, file=file, hint=hint)
+        yield f"{verb} {interface}{version};"
+
+
+def _write(target: Path, world: World | None, lines: list[str], folders: Iterable[Path]) -> tuple[Path, str]:
+    """Add packages of all these folders, and the world that has these lines, and includes the project's own."""
+    if world is not None:
+        shutil.copytree(world.path, target / "deps" / "own", ignore=shutil.ignore_patterns("deps"))
+        lines.append(f"include {world.name};")
+    for folder in folders:
+        _add(target / "deps", folder.glob("*"))
+    text = "".join(f"  {line}\n" for line in lines)
+    name = "library" if world is not None and world.is_library else "service"
+    (target / "world.wit").write_text(
+        f"package wisp:project;\n\nworld {name} {{\n{text}}}\n", encoding="utf-8"
+    )
+    return target, f"wisp:project/{name}"
+
+
+def _add(deps: Path, entries: Iterable[Path]) -> None:
+    """Put packages into a folder, except those that are described there already."""
     present = {name for file in deps.rglob("*.wit") for name in _PACKAGE.findall(_text(file))}
-    for entry in sorted((world.path / "deps").glob("*")):
+    for entry in sorted(entries):
         files = sorted(entry.rglob("*.wit")) if entry.is_dir() else [entry]
-        # What a service brings itself is not described twice.
         if not any(name in present for file in files for name in _PACKAGE.findall(_text(file))):
             (shutil.copytree if entry.is_dir() else shutil.copyfile)(entry, deps / entry.name)
-    text = f"package wisp:project;\n\nworld service {{\n  include {guests.WORLD}@0.1.0;\n  include {world.name};\n}}\n"
-    (target / "world.wit").write_text(text, encoding="utf-8")
-    return target, "wisp:project/service"
+
+
+def _found(interface: str, world: World | None) -> str:
+    """Return the full name of an interface of the host: of the package that the project has of that name, else of ours."""
+    package, _, name = interface.partition("/")
+    own = [] if world is None else sorted((world.path / "deps").rglob("*.wit"))
+    ours = [guests.CAPABILITIES / package.replace(":", "-") / "package.wit", *guests.WIT_0_2.rglob("*.wit")]
+    for file in (*own, *ours):
+        text = _text(file) if file.is_file() else ""
+        version = next((found[1] for found in _PACKAGE.findall(text) if found[0] == package), None)
+        if version is None:
+            continue
+        if file in ours or re.search(rf"\binterface\s+%?{name}\b", text):
+            return f"{interface}{version}"
+        message = f"the project's own {package}{version} has no interface `{name}`, which a module of wisp_guest needs"
+        raise BuildError(
+            message, file=file, hint=f"`wisp wit add {package}` puts the one into wit/deps that wisp has"
+        )
+    message = f"no package has the interface {interface}"
+    raise BuildError(message)
 
 
 def _chosen(path: Path, worlds: list[str], named: str | None) -> str:

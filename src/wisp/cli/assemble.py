@@ -14,7 +14,7 @@ from wisp.cli import output
 from wisp.cli.prepared import PreparedApp, PreparedComponent, PreparedLink
 from wisp.cli.sources import Obtained, Source, obtain
 from wisp.errors import ComponentError, ManifestError
-from wisp.manifest import load, lock
+from wisp.manifest import copies, load, lock
 from wisp.manifest.links import LinkOptions
 from wisp.manifest.locked import lock_app
 from wisp.registry.artifacts import Artifact, artifact, forget
@@ -22,15 +22,16 @@ from wisp.registry.cache import Cache
 from wisp.registry.compositions import Linked, link
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Mapping, Sequence
+    from collections.abc import Coroutine, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from wisp.build import Pin
     from wisp.cli.prepared import PrepareOptions, Report, Strategy
-    from wisp.manifest.models import Manifest
+    from wisp.manifest.models import Component, Manifest
 
 Outcome = TypeVar("Outcome")
 
+_HANDLER = "wisp:cron/handler@0.1."
 _BUILDS = 2
 """Builds at once. Compilers of most languages use all processors by themselves, and much memory."""
 
@@ -66,7 +67,7 @@ async def build_app(path: Path, options: PrepareOptions, report: Report) -> Buil
         WispError: the manifest is wrong, or a component does not build.
 
     """
-    return await _build(find(path, profile=options.profile), Cache.open(), options, report)
+    return await _build(find(path, options), Cache.open(), options, report)
 
 
 async def recompile(digest: str, strategy: Strategy) -> Mapping[str, object]:
@@ -81,7 +82,7 @@ async def recompile(digest: str, strategy: Strategy) -> Mapping[str, object]:
     return (await artifact(cache, digest, strategy)).document()
 
 
-def find(path: Path, *, profile: str | None = None) -> Manifest:
+def find(path: Path, options: PrepareOptions) -> Manifest:
     """Return the manifest at a path, or the one that a folder or a `.wasm` file without one stands for.
 
     Raises:
@@ -90,14 +91,18 @@ def find(path: Path, *, profile: str | None = None) -> Manifest:
     """
     if path.suffix == ".wasm" and path.is_file():
         manifest = load.of_component(path)
-    elif found := load.load(path, profile=profile):
+    elif found := load.load(path, profile=options.profile, spin_options=_spin(options)):
         return found
     else:
         manifest = load.of_component(_only_component(path))
-    if profile is not None:
-        message = f"there is no profile {profile}: {output.short(path)} has no wisp.toml"
+    if options.profile is not None:
+        message = f"there is no profile {options.profile}: {output.short(path)} has no wisp.toml"
         raise ManifestError(message, path=path)
     return manifest
+
+
+def _spin(options: PrepareOptions) -> load.SpinOptions:
+    return load.SpinOptions(dict(options.variables), options.runtime_config)
 
 
 def _only_component(folder: Path) -> Path:
@@ -129,7 +134,7 @@ async def assemble(path: Path, options: PrepareOptions, report: Report) -> Prepa
         WispError: the manifest is wrong, a component does not build, or is not one that serves HTTP.
 
     """
-    manifest, cache = find(path, profile=options.profile), Cache.open()
+    manifest, cache = find(path, options), Cache.open()
     built = await _build(manifest, cache, options, report)
     linked = built.linked
     compiled = await _all(
@@ -137,6 +142,9 @@ async def assemble(path: Path, options: PrepareOptions, report: Report) -> Prepa
     )
     for name in _serving(manifest, linked):
         _require_http(name, compiled[name], alone=len(manifest.component) == 1)
+    for cron in manifest.cron:
+        _require_cron(cron.component, compiled[cron.component])
+    await asyncio.to_thread(copies.stage, manifest)
     return PreparedApp(
         name=manifest.app.name,
         folder=manifest.folder,
@@ -144,6 +152,7 @@ async def assemble(path: Path, options: PrepareOptions, report: Report) -> Prepa
         components=built.components,
         links=built.links,
         artifacts={found.digest: found.document() for found in compiled.values()},
+        remarks=manifest.remarks,
         watch=built.watch,
     )
 
@@ -162,6 +171,8 @@ async def _build(manifest: Manifest, cache: Cache, options: PrepareOptions, repo
     watched = dict.fromkeys(
         [
             manifest.path,
+            *([options.runtime_config.absolute()] if options.runtime_config else []),
+            *(path for component in manifest.component.values() for path in _copied(manifest, component)),
             *(path for name, one in made.items() for path in (*sources[name].watched(), *one.inputs)),
         ]
     )
@@ -177,6 +188,11 @@ async def _build(manifest: Manifest, cache: Cache, options: PrepareOptions, repo
         paths={component.name: cache.component(component.digest) for component in components},
         watch=tuple(watched),
     )
+
+
+def _copied(manifest: Manifest, component: Component) -> Iterator[Path]:
+    for grant in component.grants.files:
+        yield from copies.watched(manifest.folder, grant)
 
 
 async def _sources(manifest: Manifest, options: PrepareOptions) -> dict[str, Source]:
@@ -198,10 +214,11 @@ def _chosen(manifest: Manifest, wanted: tuple[str, ...]) -> tuple[str, ...]:
 def _lock(manifest: Manifest, options: PrepareOptions, pins: Mapping[str, Sequence[Pin]]) -> None:
     """Bring the lock file up to date. It holds the pins of all profiles, so the manifest without one decides."""
     path = lock.lock_path(manifest)
-    whole = load.load(manifest.path) if options.profile is not None else manifest
-    if whole is not None:
-        by_source = {str(manifest.component[name].source): found for name, found in pins.items()}
-        lock.write_lock(path, lock.update(lock.read_lock(path), whole, by_source), locked=options.locked)
+    whole = manifest
+    if options.profile is not None:
+        whole = load.load(manifest.path, spin_options=_spin(options)) or manifest
+    by_source = {str(manifest.component[name].source): found for name, found in pins.items()}
+    lock.write_lock(path, lock.update(lock.read_lock(path), whole, by_source), locked=options.locked)
 
 
 def _component(name: str, one: Obtained, cache: Cache) -> PreparedComponent:
@@ -231,9 +248,10 @@ async def _compiled(
 
 
 def _serving(manifest: Manifest, linked: Linked) -> list[str]:
-    """Return the components that must serve HTTP: all but those that others are linked to and no route leads to."""
+    """Return the components that must serve HTTP: all but those without a route that others are linked to, or that run by the clock."""
     routed = {trigger.component for trigger in manifest.http}
     libraries = {made.component for bridges in linked.bridges.values() for made in bridges.values()}
+    libraries |= {cron.component for cron in manifest.cron}
     return [name for name in linked.digests if name in routed or name not in libraries]
 
 
@@ -242,9 +260,21 @@ def _require_http(name: str, found: Artifact, *, alone: bool) -> None:
         return
     message = f"component {name} cannot serve HTTP: it exports {', '.join(found.info.exports) or 'nothing'}"
     hint = "it is a program: `wisp run` runs it"
-    if not found.info.command:
+    if any(export.startswith(_HANDLER) for export in found.info.exports):
+        hint = "it runs by the clock: say when, with [[cron]] in wisp.toml"
+    elif not found.info.command:
         hint = "it must export wasi:http/incoming-handler or wasi:http/handler"
         hint += "" if alone else ", or another component must be linked to it"
+    raise ComponentError(message, hint=hint, component=name)
+
+
+def _require_cron(name: str, found: Artifact) -> None:
+    if any(export.startswith(_HANDLER) for export in found.info.exports):
+        return
+    message = (
+        f"component {name} cannot run by the clock: it exports {', '.join(found.info.exports) or 'nothing'}"
+    )
+    hint = f"what [[cron]] names must export {_HANDLER}0"
     raise ComponentError(message, hint=hint, component=name)
 
 

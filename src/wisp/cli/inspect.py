@@ -82,6 +82,7 @@ def _data(part: Part) -> dict[str, object]:
         "producers": {key: list(names) for key, names in part.info.producers.items()},
         "resources": asdict(part.info.resources),
         "routes": list(part.routes),
+        "schedules": list(part.schedules),
         "imports": {
             name: {"items": functions(item), "link": _link(links[name]) if name in links else None}
             for name, item in part.imports.items()
@@ -98,7 +99,7 @@ def _app_tree(name: str, parts: Sequence[Part]) -> Iterator[str]:
     counts = f"{len(parts)} components, {len(links)} link{'' if len(links) == 1 else 's'}"
     yield f"{output.paint(name, 'bold', stream=sys.stdout)}  app, {counts}"
     answering = {link.provider for link in links}
-    tops = [part for part in parts if part.routes or part.name not in answering]
+    tops = [part for part in parts if part.routes or part.schedules or part.name not in answering]
     yield from _branches(
         [
             Branch(f"{part.name}{''.join(f'  {route}' for route in part.routes)}", _below(part.name, links))
@@ -141,6 +142,8 @@ def _groups(part: Part) -> Iterator[Branch]:
     answers = {link.interface: _answer(link) for link in part.links}
     if part.routes:
         yield Branch("routes", tuple(map(Branch, part.routes)))
+    if part.schedules:
+        yield Branch("schedules", tuple(map(Branch, part.schedules)))
     exports = (Branch(name, tuple(map(Branch, functions(item)))) for name, item in part.exports.items())
     yield Branch("exports", tuple(exports))
     yield Branch("imports", tuple(Branch(f"{name}{answers.get(name, '')}") for name in part.imports))

@@ -34,6 +34,9 @@ class Part:
 
     language: str | None = None
     routes: tuple[str, ...] = ()
+    schedules: tuple[str, ...] = ()
+    """When it runs: each a schedule and its zone."""
+
     links: tuple[PreparedLink, ...] = ()
     """Its imports that other components of the app answer."""
 
@@ -99,6 +102,11 @@ def _app(path: Path, profile: str | None) -> tuple[str, list[Part]]:
             language=component.language,
             routes=tuple(
                 trigger.route for trigger in app.manifest.http if trigger.component == component.name
+            ),
+            schedules=tuple(
+                f"{cron.schedule} {cron.timezone}"
+                for cron in app.manifest.cron
+                if cron.component == component.name
             ),
             links=tuple(link for link in app.links if link.component == component.name),
         )

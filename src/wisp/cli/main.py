@@ -63,6 +63,24 @@ COMMANDS = (
         ),
     ),
     Command(
+        "cron",
+        "Show when components run by the clock, or run one now",
+        (
+            ("wisp cron list", "the schedules of the app in this folder, and when they come next"),
+            ("wisp cron run cleanup", "run a component once, now, as its schedule would"),
+        ),
+    ),
+    Command(
+        "store",
+        "Show, back up, restore and check the stores of an app",
+        (
+            ("wisp store list", "what the app in this folder has"),
+            ("wisp store export keyvalue/default -o backup.jsonl", "write one out, while the app runs"),
+            ("wisp store import backup.jsonl --replace", "put it back"),
+            ("wisp store check", "say what is wrong, and exit with 1 if something is"),
+        ),
+    ),
+    Command(
         "compose",
         "Write an app, or several components, as one component",
         (
@@ -91,6 +109,14 @@ COMMANDS = (
         ),
     ),
     Command(
+        "explain",
+        "Say what each component of an app may do, and why",
+        (
+            ("wisp explain", "all components of the app in this folder"),
+            ("wisp explain api --needs", "the grants that one of them needs, to paste into wisp.toml"),
+        ),
+    ),
+    Command(
         "wit",
         "Read, compare and fetch interface descriptions (WIT)",
         (
@@ -106,6 +132,17 @@ COMMANDS = (
             ("wisp call adder.wasm test:add/calculator.add 1 2", "numbers are written as they are"),
             ("wisp call echo.wasm test:echo/echo.text '\"hello\"'", "strings need their quotes"),
             ('wisp call app api.store \'{id: "a1", tags: ["x"]}\' --json', "a record in, JSON out"),
+        ),
+    ),
+    Command(
+        "convert",
+        "Write the wisp.toml that a spin.toml means",
+        (
+            (
+                "wisp convert",
+                "write wisp.toml beside the spin.toml in this folder, and list what has no equal",
+            ),
+            ("wisp convert ../shop/spin.toml --output -", "print it"),
         ),
     ),
     Command(

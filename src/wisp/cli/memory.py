@@ -19,7 +19,7 @@ import stat
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import wisp
 from wisp.cli.prepared import PreparedApp, PreparedComponent, PreparedLink
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from wisp.cli.prepared import PrepareOptions
     from wisp.registry.cache import Cache
 
-_SCHEMA: Final = 4
+_SCHEMA: Final = 5
 _MOST_FILES: Final = 20_000
 """An app of more files is not remembered: looking at them would take longer than the long way."""
 
@@ -42,6 +42,7 @@ _CLOCK_NS: Final = 50_000_000
 _IGNORED: Final = frozenset({".git", ".wisp", ".venv", "__pycache__", "dist", "node_modules", "target"})
 _TOOLS: Final = ("cargo", "rustc", "go", "node", "npm", "uv")
 _VARIABLES: Final = ("PATH", "RUSTFLAGS", "RUSTUP_TOOLCHAIN", "GOFLAGS")
+_SPIN: Final = "SPIN_VARIABLE_"
 _PACKAGE: Final = Path(wisp.__file__).parent
 
 Seen = dict[str, list[int]]
@@ -54,7 +55,10 @@ class Memory:
     def __init__(self, cache: Cache, path: Path, options: PrepareOptions) -> None:
         self._path = path.absolute()
         way = [_SCHEMA, wisp.__version__, str(self._path), options.profile, options.strategy, options.release]
+        way += [options.variables, str(options.runtime_config)]
         variables = [os.environ.get(name, "") for name in _VARIABLES]
+        # They decide what components of Spin may reach.
+        variables += sorted(f"{name}={value}" for name, value in os.environ.items() if name.startswith(_SPIN))
         name = hashlib.sha256(json.dumps([way, variables]).encode()).hexdigest()
         self._file = cache.root / "builds" / "apps" / f"{name}.json"
         self._cache = cache
@@ -84,7 +88,9 @@ class Memory:
 
     def _made_of(self, app: PreparedApp) -> Iterator[Path]:
         yield from app.watch
-        yield app.folder / "wisp.lock"
+        for name in ("wisp.lock", "wisp.toml", "spin.toml", ".env"):
+            yield app.folder / name
+        yield from _copies(app)
         if app.folder / "wisp.toml" in app.watch and not (app.folder / "wisp.toml").exists():
             yield from app.folder.glob("*.wasm")
         yield from sorted(_PACKAGE.glob("_core*"))
@@ -99,6 +105,15 @@ class Memory:
         for file in (self._file, *records, *map(self._cache.component, app.artifacts)):
             with suppress(OSError):
                 os.utime(file)
+
+
+def _copies(app: PreparedApp) -> Iterator[Path]:
+    """List the copies of files that components see."""
+    components = cast("Mapping[str, Mapping[str, Any]]", app.locked.get("components", {}))
+    for component in components.values():
+        for folder in component["grants"]["files"]:
+            if folder["source"].startswith(".wisp/files/"):
+                yield app.folder / folder["source"]
 
 
 class _TooMany(Exception):  # noqa: N818 - not an error
@@ -160,6 +175,7 @@ def _document(app: PreparedApp) -> Mapping[str, object]:
         "components": [{**asdict(component), "cached": True, "seconds": 0.0} for component in app.components],
         "links": [asdict(link) for link in app.links],
         "artifacts": app.artifacts,
+        "remarks": list(app.remarks),
         "watch": [str(path) for path in app.watch],
     }
 
@@ -168,11 +184,12 @@ def _app(data: Mapping[str, object]) -> PreparedApp:
     """Read what `_document` wrote."""
     known = dict(data)
     folder, watch, components = known.pop("folder"), known.pop("watch"), known.pop("components")
-    links = known.pop("links")
+    links, remarks = known.pop("links"), known.pop("remarks")
     return PreparedApp(
         **known,  # type: ignore[arg-type]
         folder=Path(folder),  # type: ignore[arg-type]
         components=tuple(PreparedComponent(**component) for component in components),  # type: ignore[attr-defined]
         links=tuple(PreparedLink(**link) for link in links),  # type: ignore[attr-defined]
+        remarks=tuple(remarks),  # type: ignore[arg-type]
         watch=tuple(Path(path) for path in watch),  # type: ignore[attr-defined]
     )

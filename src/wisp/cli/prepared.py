@@ -44,6 +44,12 @@ class PrepareOptions:
     entry: str | None = None
     """The one component to be put together, even if no route leads to it; None means all that the host runs."""
 
+    variables: tuple[tuple[str, str], ...] = ()
+    """Values of variables of apps of Spin."""
+
+    runtime_config: Path | None = None
+    """A `runtime-config.toml` for apps of Spin."""
+
 
 @dataclass(frozen=True, slots=True)
 class PreparedComponent:
@@ -97,3 +103,6 @@ class PreparedApp:
 
     watch: tuple[Path, ...]
     """Files and folders whose change means that the app has to be prepared again."""
+
+    remarks: tuple[str, ...] = ()
+    """What whoever serves it should be told about its manifest."""

@@ -28,6 +28,12 @@ class _Route(TypedDict):
     component: str
 
 
+class _Cron(TypedDict):
+    schedule: str
+    timezone: str
+    component: str
+
+
 class Screen:
     """Shows what a host serves, once, on stderr."""
 
@@ -59,6 +65,9 @@ def _rows(app: PreparedApp) -> Iterator[tuple[str, ...]]:
         methods = ",".join(route["methods"]) or _ANY
         hosts = ",".join(route["hosts"])
         yield methods, hosts + route["route"], *_cells(components[route["component"]])
+    for cron in cast("Sequence[_Cron]", app.locked["cron"]):
+        when = f"{cron['schedule']}  {cron['timezone']}"
+        yield "CRON", when, *_cells(components[cron["component"]])
 
 
 def _cells(component: PreparedComponent) -> tuple[str, str, str]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from wisp import native
 from wisp.build import BuildResult, Pin, Project, build_component, process
 from wisp.errors import ComponentError
 from wisp.manifest.models import RemoteSource
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 _COMPONENT = b"\0asm\r\0\1\0"
 _MODULE = b"\0asm\1\0\0\0"
+_HINT = "build it for wasm32-wasip2"
 _WILD = frozenset("*?[{")
 
 _INTERRUPT_SECONDS = 0.1
@@ -105,11 +107,16 @@ async def obtain(source: Source, cache: Cache, report: Callable[[str], None]) ->
 
     """
     if isinstance(source.component.source, RemoteSource):
-        return await _fetched(source.component.source, cache, report)
-    if not source.is_built and source.path is not None:
-        return Obtained(await asyncio.to_thread(_kept, source.path, source.name, cache))
-    built = await _built(source.project(), cache, report)
-    return Obtained(built.digest, built.language, built.cached, built.seconds, built.pins, built.inputs)
+        obtained = await _fetched(source.component.source, cache, report)
+    elif not source.is_built and source.path is not None:
+        obtained = Obtained(await asyncio.to_thread(_kept, source.path, source.name, cache))
+    else:
+        built = await _built(source.project(), cache, report)
+        obtained = Obtained(
+            built.digest, built.language, built.cached, built.seconds, built.pins, built.inputs
+        )
+    digest = await asyncio.to_thread(_as_component, obtained.digest, source, cache)
+    return replace(obtained, digest=digest)
 
 
 async def _built(project: Project, cache: Cache, report: Callable[[str], None]) -> BuildResult:
@@ -143,12 +150,28 @@ def _kept(file: Path, name: str, cache: Cache) -> str:
     except OSError as error:
         message = f"component {name}: cannot read {file}: {error.strerror}"
         raise ComponentError(message, component=name, path=file) from error
-    if not content.startswith(_COMPONENT):
-        what = "a core WebAssembly module" if content.startswith(_MODULE) else "not a WebAssembly file"
-        message = f"component {name}: {file} is {what}, and a component is needed"
-        hint = "build it for wasm32-wasip2" if content.startswith(_MODULE) else None
-        raise ComponentError(message, hint=hint, component=name, path=file)
+    if not content.startswith((_COMPONENT, _MODULE)):
+        message = f"component {name}: {file} is not a WebAssembly file, and a component is needed"
+        raise ComponentError(message, component=name, path=file)
     return cache.add(content)
+
+
+def _as_component(digest: str, source: Source, cache: Cache) -> str:
+    """Make a component of a core module that says what it would be one of."""
+    path = cache.component(digest)
+    with path.open("rb") as stream:
+        if stream.read(len(_MODULE)) != _MODULE:
+            return digest
+    try:
+        made = native.described(path.read_bytes())
+    except ComponentError as error:
+        message = f"component {source.name}: its core module does not become a component: {error.message}"
+        raise ComponentError(message, hint=error.hint, component=source.name, path=source.path) from error
+    if made is None:
+        where = source.path or source.component.source
+        message = f"component {source.name}: {where} is a core WebAssembly module, and a component is needed"
+        raise ComponentError(message, hint=_HINT, component=source.name, path=source.path)
+    return cache.add(made)
 
 
 def _pin(entry: Dependency) -> Pin:

@@ -23,11 +23,12 @@ from wisp.host.settings import HostSettings, HttpSettings, LogSettings, Start, T
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from wisp.cli.prepare import PreparedApp, PrepareOptions
     from wisp.errors import WispError
     from wisp.host.service import Listening
+    from wisp.host.settings import JsonObject
 
 MOST_WORKERS = 512
 
@@ -39,11 +40,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
         nargs="*",
         type=Path,
         metavar="PATH",
-        help="folders with a wisp.toml, folders with one component, or .wasm files (default: this folder)",
+        help="folders with a wisp.toml or a spin.toml, such files, folders with one component, or .wasm files (default: this folder)",
     )
     _add_serving(parser)
+    _add_learning(parser)
     _add_preparing(parser)
     _add_http(parser)
+    _add_spin(parser)
 
 
 def _add_serving(parser: argparse.ArgumentParser) -> None:
@@ -85,12 +88,39 @@ def _add_serving(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_learning(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("grants")
+    group.add_argument(
+        "--learn",
+        action="store_true",
+        help="at the end, print the grants that components asked for and were refused, with those that they have, as"
+        " tables for wisp.toml. It grants nothing by itself: paste them, and repeat until nothing is missing",
+    )
+    group.add_argument(
+        "--learn-to", type=Path, metavar="FILE", help="the same, and write them to a file as well"
+    )
+
+
 def _add_preparing(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("building")
     group.add_argument("--watch", action="store_true", help="build and reload when a source changes")
     group.add_argument("--dev", action="store_true", help="compile quickly instead of for speed")
     group.add_argument("--profile", metavar="NAME", help="apply [profile.NAME] of the manifest")
     group.add_argument("--locked", action="store_true", help="fail rather than change wisp.lock")
+
+
+def _add_spin(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("apps of Spin")
+    group.add_argument(
+        "--variable",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="the value of a variable of a spin.toml; may be repeated",
+    )
+    group.add_argument(
+        "--runtime-config", type=Path, metavar="FILE", help="a runtime-config.toml of Spin, for a spin.toml"
+    )
 
 
 def _add_http(parser: argparse.ArgumentParser) -> None:
@@ -124,6 +154,9 @@ def _add_http(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Serve, and return the exit code."""
     settings = _settings(arguments)
+    if (arguments.learn or arguments.learn_to) and len(arguments.paths) > 1:
+        raise UsageError("--learn learns for one app at a time")
+    _variables(arguments)
     admin = None if arguments.no_admin else Address.parse(arguments.admin)
     command = _Up(arguments, settings)
     return asyncio.run(Service(settings, command.around(), admin=admin, watch=arguments.watch).run())
@@ -150,6 +183,7 @@ class _Up:
             failed=self._failed,
             log=self._log,
             reloaded=self._reloaded,
+            denied=self._denied,
         )
 
     async def _prepare(self) -> Start:
@@ -160,7 +194,32 @@ class _Up:
         finally:
             self._progress.close()
         self._prepared = apps
-        return await asyncio.to_thread(_start, apps, self._arguments.state)
+        for remark in (remark for app in apps for remark in app.remarks):
+            self._progress.say(f"note: {remark}")
+        return await self._start(apps)
+
+    async def _start(self, apps: tuple[PreparedApp, ...]) -> Start:
+        locked = [app.locked for app in apps]
+        if len(apps) > 1:
+            from wisp.host.clashes import first_speaks, refuse_clashes  # noqa: PLC0415 - one app cannot clash
+
+            await asyncio.to_thread(refuse_clashes, locked := first_speaks(locked))
+        return Start(
+            apps=tuple([await self._resolved(app, one) for app, one in zip(apps, locked, strict=True)]),
+            artifacts={digest: artifact for app in apps for digest, artifact in app.artifacts.items()},
+            watch=tuple(path for app in apps for path in app.watch),
+        )
+
+    async def _resolved(self, app: PreparedApp, locked: JsonObject) -> JsonObject:
+        from wisp.cli import ground  # noqa: PLC0415 - while this loads, the workers start
+
+        arguments = self._arguments
+        given = ground.Given(_variables(arguments), arguments.state, arguments.runtime_config)
+        return await ground.resolved(app, locked, given, missing=self._missing)
+
+    def _missing(self, component: str, variable: str, why: str) -> None:
+        message = f"component {component} was granted the environment variable {variable}, which {why}"
+        self._log.event("environment-missing", message, level="warn", component=component, variable=variable)
 
     def _listening(self, listening: Listening) -> None:
         self._served = self._prepared
@@ -173,6 +232,16 @@ class _Up:
             self._log.event("component-changed", change.message, level="info", **change.details)
         self._served = self._prepared
 
+    def _denied(self, denials: Sequence[Mapping[str, object]]) -> None:
+        target: Path | None = self._arguments.learn_to
+        if self._arguments.learn or target:
+            from wisp.cli.learned import learned  # noqa: PLC0415 - only when somebody wants to learn
+
+            text = learned(self._served[0], denials)
+            print(f"\n{text}", end="", file=sys.stderr)
+            if target is not None:
+                output.deliver(text, target)
+
     def _options(self) -> PrepareOptions:
         from wisp.cli.prepare import PrepareOptions  # noqa: PLC0415 - as above
 
@@ -181,6 +250,8 @@ class _Up:
             strategy=self._strategy,
             release=not self._arguments.dev,
             locked=self._arguments.locked,
+            variables=tuple(_variables(self._arguments).items()),
+            runtime_config=self._arguments.runtime_config,
         )
 
     async def _recover(self, digest: str) -> Mapping[str, object]:
@@ -193,18 +264,13 @@ class _Up:
             self._progress.say(line)
 
 
-def _start(apps: tuple[PreparedApp, ...], state: Path | None) -> Start:
-    from wisp.host.resolve import Place, resolve  # noqa: PLC0415 - while this loads, the workers start
-
-    if len(apps) > 1:
-        from wisp.host.clashes import refuse_clashes  # noqa: PLC0415 - one app cannot clash
-
-        refuse_clashes([app.locked for app in apps])
-    return Start(
-        apps=tuple(resolve(app.locked, Place.of(app.name, app.folder, state)) for app in apps),
-        artifacts={digest: artifact for app in apps for digest, artifact in app.artifacts.items()},
-        watch=tuple(path for app in apps for path in app.watch),
-    )
+def _variables(arguments: argparse.Namespace) -> dict[str, str]:
+    pairs = [text.partition("=") for text in arguments.variable]
+    wrong = next((name for name, equals, _ in pairs if not (name and equals)), None)
+    if wrong is not None:
+        message = f"--variable {wrong}: expected NAME=VALUE"
+        raise UsageError(message)
+    return {name.lower(): value for name, _, value in pairs}
 
 
 def _settings(arguments: argparse.Namespace) -> HostSettings:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     import h11
 
+    from wisp.host.cron import Scheduler
     from wisp.host.supervisor import Supervisor
 
 PREFIX = "/.well-known/wisp/"
@@ -34,10 +35,11 @@ Answer = tuple[int, JsonObject]
 
 
 class Admin:
-    """Answers about one supervisor. `open`, then `close`."""
+    """Answers about one supervisor, and the jobs that it runs. `open`, then `close`."""
 
-    def __init__(self, supervisor: Supervisor) -> None:
+    def __init__(self, supervisor: Supervisor, scheduler: Scheduler) -> None:
         self._supervisor = supervisor
+        self._scheduler = scheduler
         self._server: asyncio.Server | None = None
         self._connections = 0
         self._pages: dict[str, Callable[[], Awaitable[Answer]]] = {
@@ -116,8 +118,8 @@ class Admin:
         return 200 if status.ready else 503, {"status": word}
 
     async def _metrics(self) -> Answer:
-        """Add up the counters of the workers."""
-        return 200, combined(await self._supervisor.metrics())
+        """Add up the counters of the workers, and tell those of the jobs."""
+        return 200, {**combined(await self._supervisor.metrics()), "cron": self._scheduler.metrics()}
 
 
 async def _request(connection: h11.Connection, reader: asyncio.StreamReader) -> h11.Request | None:

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 NAME = "wisp-worker"
+KEPT = ("RUST_BACKTRACE", "RUST_LIB_BACKTRACE", "SSL_CERT_DIR", "SSL_CERT_FILE", "TMPDIR")
+"""Variables that a worker gets of ours: how a crash is told, whom TLS trusts, where SQLite puts large temporary files. Not those
+that may be secrets: a worker is told over its channel what each component was granted."""
+
 INSTALL = f"install it with: pip install wisp-worker=={wisp.__version__}"
 
 
@@ -47,11 +51,19 @@ def _places(environment: Mapping[str, str]) -> Iterator[Path]:
         yield Path(found)
 
 
+def environment(ours: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """Return all variables of a worker's process."""
+    return {name: ours[name] for name in KEPT if name in ours}
+
+
 async def version(binary: Path) -> str:
     """Ask the program for its version. Raises HostError when it does not answer."""
     try:
         process = await asyncio.create_subprocess_exec(
-            binary, "--version", stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE
+            *(binary, "--version"),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            env=environment(),
         )
     except OSError as error:
         message = f"cannot run {binary}: {error.strerror}"

@@ -58,7 +58,17 @@ class Drained:
     """The worker has answered everything that it had accepted, and ends."""
 
 
-Reply = Ready | Failed | Metrics | Draining | Drained
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """A run of a job has ended."""
+
+    id: str
+    microseconds: int
+    failure: str | None
+    """Why it failed; None when it did not."""
+
+
+Reply = Ready | Failed | Metrics | Ran | Draining | Drained
 
 
 def encode(message: Mapping[str, object]) -> bytes:
@@ -94,6 +104,13 @@ def decode(body: bytes) -> Reply:
             return Failed(str(message["kind"]), str(message["message"]), component, digest)
         if kind == "metrics":
             return Metrics({key: value for key, value in message.items() if key != "type"})
+        if kind == "ran":
+            failure = message["failure"]
+            return Ran(
+                str(message["id"]),
+                int(message["microseconds"]),
+                None if failure is None else str(failure),
+            )
         if kind == "draining":
             return Draining()
         if kind == "drained":

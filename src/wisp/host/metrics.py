@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 def combined(workers: Iterable[JsonObject]) -> JsonObject:
     """Return the sums over all workers.
 
-    Numbers are added, objects are merged, lists are put together by the component that their elements are about; of
-    anything else the first is kept.
+    Numbers are added, objects are merged, lists are put together by what their elements are about: a component, or what a
+    component was denied. Of anything else the first is kept.
     """
     total: dict[str, object] = {}
     count = 0
@@ -56,6 +56,10 @@ def _nothing_like(value: object) -> object:
     return value
 
 
+_ABOUT = ("app", "component", "import", "target", "grant")
+"""What tells two elements of a list apart, as far as they have it."""
+
+
 def _extend(present: list[object], values: list[object]) -> None:
     known = {_subject(element): element for element in present}
     for value in values:
@@ -66,5 +70,5 @@ def _extend(present: list[object], values: list[object]) -> None:
             present.append(_sum(_nothing_like(value), value))
 
 
-def _subject(element: object) -> tuple[object, object] | None:
-    return (element.get("app"), element.get("component")) if isinstance(element, dict) else None
+def _subject(element: object) -> tuple[object, ...] | None:
+    return tuple(element.get(key) for key in _ABOUT) if isinstance(element, dict) else None

@@ -6,23 +6,21 @@ A locked app says names. Just before it is told to workers, the names become val
 from __future__ import annotations
 
 import os
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from wisp.errors import ManifestError
+from wisp.manifest.templates import fill
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from wisp.host.settings import JsonObject
 
+    Missing = Callable[[str, str, str], None]
+
 _STATE = Path(".wisp", "state")
 """Where the stores of an app are, below its folder, unless somebody says otherwise."""
-
-_PATIENCE = 30.0
-"""Seconds that the command of a secret may take."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,16 +39,31 @@ class Place:
         return cls(folder, folder / _STATE if state is None else state.absolute() / name)
 
 
-def resolve(locked: JsonObject, place: Place, environment: Mapping[str, str] = os.environ) -> JsonObject:
+def resolve(
+    locked: JsonObject,
+    place: Place,
+    secrets: Mapping[str, str],
+    *,
+    environment: Mapping[str, str] = os.environ,
+    missing: Missing = lambda component, variable, why: None,
+) -> JsonObject:
     """Return what a worker is told of an app.
 
-    Raises:
-        ManifestError: a secret is not there.
+    Args:
+        locked: The app.
+        place: Where it is.
+        secrets: The value of each of its secrets, by name (`wisp.host.secrets`).
+        environment: The host's.
+        missing: Told each component, each variable that it was granted and that is not there, and why. That is no failure: it
+            may be left out, as `TZ` may.
 
     """
     app: dict[str, Any] = {**locked, "state": str(place.state)}
-    declared = app.pop("secrets")
-    secrets = {name: _secret(name, source, place.folder, environment) for name, source in declared.items()}
+    del app["secrets"]
+    for name, component in app["components"].items():
+        for variable in component["grants"]["environment"]:
+            if _readable(environment.get(variable)) is None:
+                missing(name, variable, "is not UTF-8" if variable in environment else "is not set")
     app["components"] = {
         name: _component(component, place.folder, environment, secrets)
         for name, component in app["components"].items()
@@ -62,14 +75,21 @@ def _component(
     component: Mapping[str, Any], folder: Path, environment: Mapping[str, str], secrets: Mapping[str, str]
 ) -> JsonObject:
     grants = dict(component["grants"])
-    named = {name: environment[name] for name in grants.pop("environment") if name in environment}
-    grants["files"] = [{**mount, "source": str(folder / mount["source"])} for mount in grants["files"]]
+    variables = {name: _readable(environment.get(name)) for name in grants.pop("environment")}
+    named = {name: value for name, value in variables.items() if value is not None}
+    grants["files"] = [
+        {"source": str(folder / mount["source"]), "mount": mount["mount"], "write": mount["write"]}
+        for mount in grants["files"]
+    ]
     grants["http"] = [_target(target, folder) for target in grants["http"]]
-    grants["config"] = {
-        key: secrets[value["secret"]] if value["secret"] else value["value"]
-        for key, value in grants["config"].items()
-    }
+    grants["config"] = {key: _value(value, secrets) for key, value in grants["config"].items()}
     return {**component, "environment": {**named, **component["environment"]}, "grants": grants}
+
+
+def _value(value: Mapping[str, Any], secrets: Mapping[str, str]) -> str:
+    if value["secret"]:
+        return secrets[value["secret"]]
+    return str(fill(value["template"], secrets.__getitem__) if value["template"] else value["value"])
 
 
 def _target(target: Mapping[str, Any], folder: Path) -> JsonObject:
@@ -77,55 +97,8 @@ def _target(target: Mapping[str, Any], folder: Path) -> JsonObject:
     return {**target, **files}
 
 
-def _secret(name: str, source: Mapping[str, Any], folder: Path, environment: Mapping[str, str]) -> str:
-    if source["environment"]:
-        return _from_environment(name, source["environment"], environment)
-    if source["file"]:
-        return _from_file(name, folder / source["file"])
-    return _from_command(name, source["command"], folder)
-
-
-def _from_environment(name: str, variable: str, environment: Mapping[str, str]) -> str:
-    try:
-        return environment[variable]
-    except KeyError:
-        message = f"there is no secret {name}: the environment variable {variable} is not set"
-        hint = f"set it, or say in [secrets.{name}] where it comes from: `environment`, `file` or `command`"
-        raise ManifestError(message, hint=hint) from None
-
-
-def _from_file(name: str, path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8").removesuffix("\n")
-    except OSError as error:
-        message = f"there is no secret {name}: cannot read {path}: {error.strerror}"
-        raise ManifestError(message) from None
-    except UnicodeDecodeError:
-        # The error has the bytes in it.
-        message = f"there is no secret {name}: {path} is not UTF-8"
-        raise ManifestError(message) from None
-
-
-def _from_command(name: str, command: str, folder: Path) -> str:
-    try:
-        done = subprocess.run(  # noqa: S602 - the manifest's owner wrote it, for the shell
-            command,
-            shell=True,
-            cwd=folder,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=_PATIENCE,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        message = f"there is no secret {name}: its command took longer than {_PATIENCE:g} s"
-        raise ManifestError(message) from None
-    if done.returncode != 0:
-        # What it wrote may hold parts of the secret.
-        message = f"there is no secret {name}: its command ended with {done.returncode}"
-        raise ManifestError(message, hint=f"run it by hand: {command}")
-    try:
-        return done.stdout.decode().removesuffix("\n")
-    except UnicodeDecodeError:
-        message = f"there is no secret {name}: what its command wrote is not UTF-8"
-        raise ManifestError(message) from None
+def _readable(value: str | None) -> str | None:
+    """Return a value that can be told to a worker; variables may hold any bytes, and workers are told UTF-8."""
+    if value is None or any("\ud800" <= character <= "\udfff" for character in value):
+        return None
+    return value

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 
 from wisp.errors import HostError, WispError
 from wisp.host.admin import Admin
+from wisp.host.cron import Clock, Scheduler, SystemClock
+from wisp.host.schedule import jobs
 from wisp.host.signals import Signals
 from wisp.host.supervisor import Recover, Supervisor
 
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
 
     from wisp.host.address import Address
     from wisp.host.log import Log
-    from wisp.host.settings import HostSettings, Start
+    from wisp.host.settings import HostSettings, JsonObject, Start
 
 Outcome = TypeVar("Outcome")
 
@@ -57,6 +59,22 @@ class Surroundings:
     reloaded: Callable[[], None] = lambda: None
     """Told after each reload, before the log says that it is done."""
 
+    denied: Callable[[list[JsonObject]], None] = lambda denials: None
+    """Told at the end what components were denied, if anything was served."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """What a host is made of."""
+
+    supervisor: Supervisor
+    scheduler: Scheduler
+    admin: Admin
+
+    async def serve(self, start: Start) -> None:
+        await self.supervisor.serve(start)
+        self.scheduler.keep(jobs(start.apps))
+
 
 class _Stopped(Exception):  # noqa: N818 - not an error: a person asked for it
     """A signal came before the host was up."""
@@ -66,12 +84,20 @@ class Service:
     """One run of a host. Made and awaited once, with `run`."""
 
     def __init__(
-        self, settings: HostSettings, around: Surroundings, *, admin: Address | None, watch: bool
+        self,
+        settings: HostSettings,
+        around: Surroundings,
+        *,
+        admin: Address | None,
+        watch: bool,
+        clock: Clock | None = None,
     ) -> None:
+        """`clock` is the one that jobs go by, if it is not that of this machine."""
         self._settings = settings
         self._around = around
         self._admin_address = admin
         self._watch = watch
+        self._clock = clock or SystemClock()
         self._log = around.log
 
     async def run(self) -> int:
@@ -80,25 +106,26 @@ class Service:
         Raises WispError when serving is not possible, or not any more.
         """
         supervisor = Supervisor(self._settings, self._log, self._around.recover)
-        admin = Admin(supervisor)
+        scheduler = Scheduler(supervisor.run, self._log, self._clock)
+        parts = _Parts(supervisor, scheduler, Admin(supervisor, scheduler))
         with Signals() as signals:
             try:
-                start = await self._up(supervisor, admin, signals)
-                await self._until_stopped(supervisor, signals, start)
+                start = await self._up(parts, signals)
+                await self._until_stopped(parts, signals, start)
             except _Stopped:
                 return signals.exit_code
             finally:
-                await self._down(supervisor, admin, signals)
+                await self._down(parts, signals)
         return 0
 
-    async def _up(self, supervisor: Supervisor, admin: Admin, signals: Signals) -> Start:
-        await _unless_stopped(supervisor.open(), signals)
-        admin_at = await admin.open(self._admin_address) if self._admin_address else None
+    async def _up(self, parts: _Parts, signals: Signals) -> Start:
+        await _unless_stopped(parts.supervisor.open(), signals)
+        admin_at = await parts.admin.open(self._admin_address) if self._admin_address else None
         start = await _unless_stopped(_prepared(self._around), signals)
-        await _unless_stopped(supervisor.serve(start), signals)
+        await _unless_stopped(parts.serve(start), signals)
         scheme = "https" if self._settings.http.tls else "http"
         listening = Listening(
-            url=f"{scheme}://{supervisor.listeners.address.reachable}",
+            url=f"{scheme}://{parts.supervisor.listeners.address.reachable}",
             admin=f"http://{admin_at.reachable}" if admin_at else None,
             workers=self._settings.workers,
         )
@@ -109,10 +136,10 @@ class Service:
             )
         return start
 
-    async def _until_stopped(self, supervisor: Supervisor, signals: Signals, start: Start) -> None:
-        reloading = asyncio.create_task(self._reload_forever(supervisor, signals, start))
+    async def _until_stopped(self, parts: _Parts, signals: Signals, start: Start) -> None:
+        reloading = asyncio.create_task(self._reload_forever(parts, signals, start))
         stopping = asyncio.create_task(signals.stop.wait())
-        exhausted = asyncio.create_task(supervisor.exhaustion())
+        exhausted = asyncio.create_task(parts.supervisor.exhaustion())
         try:
             await asyncio.wait({reloading, stopping, exhausted}, return_when=asyncio.FIRST_COMPLETED)
             if reloading.done():
@@ -123,12 +150,12 @@ class Service:
         finally:
             await _ended(reloading, stopping, exhausted)
 
-    async def _reload_forever(self, supervisor: Supervisor, signals: Signals, start: Start) -> None:
+    async def _reload_forever(self, parts: _Parts, signals: Signals, start: Start) -> None:
         watching = asyncio.create_task(self._watching(start, signals))
         try:
             while True:
                 forced = await signals.reload_wanted()
-                new = await self._reload(supervisor, start, forced=forced)
+                new = await self._reload(parts, start, forced=forced)
                 if new.watch != start.watch:
                     await _ended(watching)
                     watching = asyncio.create_task(self._watching(new, signals))
@@ -148,14 +175,14 @@ class Service:
             message = f"cannot watch for changes any more: {group.exceptions[0]}; SIGHUP still reloads"
             self._log.event("watch-failed", message, level="error")
 
-    async def _reload(self, supervisor: Supervisor, old: Start, *, forced: bool) -> Start:
+    async def _reload(self, parts: _Parts, old: Start, *, forced: bool) -> Start:
         """Prepare and serve the apps anew; on any error of the user's the old ones stay, and the log says why."""
         began = time.monotonic()
         try:
             new = await self._around.prepare()
             if new == old and not forced:
                 return old
-            await supervisor.serve(new)
+            await parts.serve(new)
         except WispError as error:
             self._log.event(
                 "reload-failed", f"reload failed, the old apps go on: {error.message}", level="error"
@@ -167,13 +194,17 @@ class Service:
         self._log.event("reloaded", f"reloaded in {milliseconds} ms", milliseconds=milliseconds)
         return new
 
-    async def _down(self, supervisor: Supervisor, admin: Admin, signals: Signals) -> None:
+    async def _down(self, parts: _Parts, signals: Signals) -> None:
+        supervisor = parts.supervisor
         if supervisor.status().generation:
             self._log.event("draining", f"draining, for at most {self._settings.drain_timeout:g} s")
+        parts.scheduler.close()
         await supervisor.stop(signals.at_once)
-        admin.close()
+        await parts.scheduler.finished()
+        parts.admin.close()
         if supervisor.status().generation:
             self._log.event("stopped", "stopped")
+            self._around.denied(supervisor.denials.entries())
 
 
 async def _prepared(around: Surroundings) -> Start:

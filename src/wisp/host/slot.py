@@ -41,6 +41,9 @@ class Shared:
     gave_up: Callable[[str], None]
     """Told the reason when a slot stays empty."""
 
+    ended: Callable[[Worker], None]
+    """Told each worker that has died."""
+
 
 class Slot:
     """The place of one worker."""
@@ -81,6 +84,7 @@ class Slot:
             since = loop.time()
             how = await replacement.ended()
             self.worker = None
+            self._shared.ended(replacement)
             self._log("worker-died", how, level="error", pid=replacement.pid)
             replacement = await self._mend(loop.time() - since)
 

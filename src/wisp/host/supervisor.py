@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING
 
 from wisp.errors import HostError
 from wisp.host import binary as worker_binary
-from wisp.host.control import Failed, Ready
+from wisp.host.control import Failed, Ran, Ready
+from wisp.host.denials import Denials
 from wisp.host.settings import HostSettings, JsonObject, Start
 from wisp.host.slot import Shared, Slot
 from wisp.host.sockets import Listeners
@@ -70,9 +71,11 @@ class Supervisor:
         self._changing = asyncio.Lock()
         self._draining = False
         self._generation = 0
+        self._turn = 0
         self._exhausted: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self.listeners = Listeners(settings.address, settings.workers)
-        shared = Shared(self.listeners, self._replace, log, self._gave_up)
+        self.denials = Denials()
+        shared = Shared(self.listeners, self._replace, log, self._gave_up, self._farewell)
         self._slots = [Slot(number, shared) for number in range(settings.workers)]
 
     async def open(self) -> None:
@@ -125,6 +128,15 @@ class Supervisor:
         workers = [slot.worker for slot in self._slots] + list(self._retiring)
         answers = await asyncio.gather(*(worker.metrics() for worker in workers if worker is not None))
         return [answer.values for answer in answers if answer is not None]
+
+    async def run(self, order: JsonObject) -> Ran:
+        """Have one worker do one run of a job: the one with the fewest in progress, each in its turn."""
+        self._turn += 1
+        slots = self._slots[self._turn % len(self._slots) :] + self._slots[: self._turn % len(self._slots)]
+        workers = [slot.worker for slot in slots if slot.worker is not None]
+        if not workers:
+            return Ran(str(order["id"]), 0, "there was no worker that could have done it")
+        return await min(workers, key=lambda worker: worker.running).run(order)
 
     def status(self) -> Status:
         """Say how things are. One dead worker among live ones does not make the host unready."""
@@ -203,7 +215,15 @@ class Supervisor:
             return
         drain = asyncio.create_task(worker.drain(self._settings.drain_timeout))
         self._retiring[worker] = drain
-        drain.add_done_callback(lambda _: self._retiring.pop(worker, None))
+        drain.add_done_callback(lambda _: self._retired(worker))
+
+    def _retired(self, worker: Worker) -> None:
+        self._retiring.pop(worker, None)
+        self._farewell(worker)
+
+    def _farewell(self, worker: Worker) -> None:
+        """Keep what a worker that has ended knew and nobody else does."""
+        self.denials.add(worker.last_metrics.values)
 
     def _gave_up(self, reason: str) -> None:
         if all(slot.abandoned for slot in self._slots) and not self._exhausted.done():

@@ -13,11 +13,12 @@ import asyncio
 import contextlib
 import signal
 import socket
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from wisp.errors import HostError
+from wisp.host import binary as worker_binary
 from wisp.host import control
-from wisp.host.control import Drained, Draining, Failed, Metrics, Ready, Reply
+from wisp.host.control import Drained, Draining, Failed, Metrics, Ran, Ready, Reply
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -44,6 +45,11 @@ class Worker:
         self._started: asyncio.Future[Ready | Failed] = asyncio.get_running_loop().create_future()
         self._deaf = asyncio.Event()
         self._asked: asyncio.Future[Metrics | None] | None = None
+        self._runs: dict[str, asyncio.Future[Ran]] = {}
+        self._draining = False
+        self.last_metrics = Metrics()
+        """The newest that it has told; once it has drained, all that it ever counted."""
+
         self._last_words = ""
         self._reading = asyncio.create_task(self._read())
         self._ending = asyncio.create_task(self._end())
@@ -59,6 +65,7 @@ class Worker:
                     *("--control", str(theirs.fileno()), "--listener", str(listener.fileno())),
                     stdin=asyncio.subprocess.DEVNULL,
                     pass_fds=(theirs.fileno(), listener.fileno()),
+                    env=worker_binary.environment(),
                     process_group=0,
                 )
             except OSError as error:
@@ -86,8 +93,34 @@ class Worker:
                 return await asyncio.shield(self._asked)
         return None
 
+    @property
+    def running(self) -> int:
+        """How many runs of jobs are in progress."""
+        return len(self._runs)
+
+    async def run(self, order: Mapping[str, object]) -> Ran:
+        """Have the worker do one run of a job, and wait for its end. A worker that ends first has failed it."""
+        loop = asyncio.get_running_loop()
+        name, began = str(order["id"]), loop.time()
+        ended: asyncio.Future[Ran] = loop.create_future()
+        self._runs[name] = ended
+        try:
+            await self._channel.send({"type": "run", **order})
+            both: set[asyncio.Future[Any]] = {ended, self._ending}
+            await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            del self._runs[name]
+        if ended.done():
+            return ended.result()
+        how = self._ending.result()
+        why = "the time to drain was over" if self._draining else f"worker {self.slot} {how}"
+        return Ran(name, round((loop.time() - began) * 1_000_000), f"it was cut off: {why}")
+
     async def drain(self, limit: float) -> None:
         """Let the worker answer what it has accepted, and wait for its end; past the limit it is killed."""
+        self._draining = True
+        # It tells its counters at its end, too, but may be killed before.
+        await self._channel.send({"type": "metrics"})
         await self._channel.send({"type": "drain", "timeout_ms": round(limit * 1000)})
         await self.finish(limit + DRAIN_GRACE)
 
@@ -145,11 +178,19 @@ class Worker:
             case Ready():
                 pass  # said twice
             case Metrics():
+                self.last_metrics = reply
                 self._answer(reply)
+            case Ran():
+                self._ran(reply)
             case Draining():
                 self._deaf.set()
             case Drained():
                 pass  # its process ends now, which is what `drain` waits for
+
+    def _ran(self, ran: Ran) -> None:
+        ended = self._runs.get(ran.id)
+        if ended is not None and not ended.done():
+            ended.set_result(ran)
 
     def _answer(self, metrics: Metrics | None) -> None:
         if self._asked is not None and not self._asked.done():

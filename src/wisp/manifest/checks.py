@@ -6,18 +6,23 @@ error in one table does not hide a dangling reference in another.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from wisp.manifest.models import HttpTrigger, RemoteSource
+from wisp.manifest import copies
+from wisp.manifest.models import RemoteSource
 from wisp.manifest.problems import Problem, nearest
 from wisp.manifest.routes import parse_route
+from wisp.manifest.triggers import HttpTrigger
+from wisp.manifest.values import PEER_PATTERN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
+    from wisp.manifest.grants import FileGrant
     from wisp.manifest.models import Component, Manifest
     from wisp.manifest.positions import Path as KeyPath
     from wisp.manifest.positions import Place
@@ -28,9 +33,10 @@ def check(data: Mapping[str, Any], places: Mapping[KeyPath, Place]) -> Iterator[
     components = _table(data.get("component"))
     triggers = list(_triggers(data))
     yield from _unknown_components(
-        "http", [(index, trigger.component) for index, trigger in triggers], components
+        "http", [(index, trigger.component) for index, trigger in triggers if trigger.component], components
     )
     yield from _unknown_components("cron", list(_scheduled(data)), components)
+    yield from _equal_schedules(data, places)
     yield from _equal_routes(triggers, places)
     yield from _unknown_overrides(_table(data.get("profile")), components)
     yield from _wrong_links(components)
@@ -75,6 +81,9 @@ def _build_complaints(name: str, component: Component) -> Iterator[Problem]:
 def _file_complaints(folder: Path, name: str, component: Component) -> Iterator[Problem]:
     path: KeyPath = ("component", name, "grants")
     for index, granted in enumerate(component.grants.files):
+        if granted.source is None:
+            yield from _copy_complaints(folder, (*path, "files", index), granted)
+            continue
         source = folder / granted.source
         if not source.is_dir():
             what = "is not a folder" if source.exists() else "is not there"
@@ -84,6 +93,13 @@ def _file_complaints(folder: Path, name: str, component: Component) -> Iterator[
             file = getattr(http, key)
             if file is not None and not (folder / file).is_file():
                 yield Problem((*path, "http", index, key), f'there is no file "{file}"')
+
+
+def _copy_complaints(folder: Path, path: KeyPath, granted: FileGrant) -> Iterator[Problem]:
+    try:
+        copies.files(folder, granted)
+    except ValueError as error:
+        yield Problem((*path, "include"), str(error))
 
 
 def remote_sources(manifest: Manifest) -> Iterator[RemoteSource]:
@@ -124,6 +140,18 @@ def _scheduled(data: Mapping[str, Any]) -> Iterator[tuple[int, str]]:
             yield index, component
 
 
+def _equal_schedules(data: Mapping[str, Any], places: Mapping[KeyPath, Place]) -> Iterator[Problem]:
+    first: dict[tuple[str, ...], int] = {}
+    for index, component in _scheduled(data):
+        table = _table(data["cron"][index])
+        key = (component, " ".join(str(table.get("schedule")).split()), str(table.get("timezone", "UTC")))
+        if key in first:
+            place = places.get(("cron", first[key], "schedule"))
+            where = "" if place is None else f", as in line {place.value.line}"
+            yield Problem(("cron", index, "schedule"), f"{component} has this schedule already{where}")
+        first.setdefault(key, index)
+
+
 def _unknown_components(
     kind: str, triggers: list[tuple[int, str]], components: Mapping[str, object]
 ) -> Iterator[Problem]:
@@ -151,10 +179,13 @@ def _equal_routes(
 
 def _matches(trigger: HttpTrigger) -> Iterator[tuple[str, str, str]]:
     """List what a trigger matches; an empty string is any method or any host."""
-    shape = parse_route(trigger.route).shape
-    for method in trigger.method or ("",):
-        for host in trigger.host or ("",):
-            yield shape, method, host
+    shapes = [parse_route(trigger.route).shape]
+    if trigger.convention == "spin" and not shapes[0].endswith(("/", "/...")):
+        shapes.append(f"{shapes[0]}/")
+    for shape in shapes:
+        for method in trigger.method or ("",):
+            for host in trigger.host or ("",):
+                yield shape, method, host
 
 
 def _unknown_overrides(profiles: Mapping[str, Any], components: Mapping[str, object]) -> Iterator[Problem]:
@@ -169,14 +200,20 @@ def _unknown_overrides(profiles: Mapping[str, Any], components: Mapping[str, obj
 def _wrong_links(components: Mapping[str, Any]) -> Iterator[Problem]:
     """Find links that lead nowhere, and circles: a component of a circle could never be made."""
     targets: dict[str, dict[str, str]] = {name: dict(_links(table)) for name, table in components.items()}
+    calls = {name: _calls(links) for name, links in targets.items()}
     for name, links in targets.items():
         for interface, target in links.items():
             path: KeyPath = ("component", name, "link", interface)
             if target not in components:
                 advice = nearest(target, list(components), what="components")
                 yield Problem(path, f'there is no component "{target}"; {advice}')
-            elif circle := _path(targets, target, name):
+            elif interface in calls[name] and (circle := _path(calls, target, name)):
                 yield Problem(path, f"the links go in a circle: {' -> '.join([name, *circle])}")
+
+
+def _calls(links: Mapping[str, str]) -> dict[str, str]:
+    """Leave out the addresses: requests may go in circles, calls may not."""
+    return {name: target for name, target in links.items() if not re.fullmatch(PEER_PATTERN, name)}
 
 
 def _links(component: object) -> Iterator[tuple[str, str]]:

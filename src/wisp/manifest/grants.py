@@ -6,13 +6,18 @@ Kept apart from `models` because these tables are what a reader of a manifest lo
 from __future__ import annotations
 
 import re
-from typing import Annotated, Final, Self, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, Final, Self, TypeAlias
 
 from pydantic import AfterValidator, BeforeValidator, Field, Strict, model_validator
+from pydantic_core import PydanticKnownError
 
 from wisp.manifest.table import Table
 from wisp.manifest.targets import HTTP_SCHEMES, SOCKET_SCHEMES, TARGET_PATTERN, Target, parse_target
-from wisp.manifest.values import Name, RelativePath, distinct, parse_variable
+from wisp.manifest.templates import split
+from wisp.manifest.values import RelativePath, StoreName, distinct, parse_variable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _SUBJECT: Final = re.compile(r"([A-Za-z0-9_-]+|\*)(\.([A-Za-z0-9_-]+|\*))*(\.>)?|>")
 _MOUNT_PATTERN: Final = r"^/([^/\x00]+(/[^/\x00]+)*)?$"
@@ -29,11 +34,17 @@ def _socket_target(text: str) -> str:
 
 
 def _http(value: object) -> object:
-    return {"to": value} if isinstance(value, str) else value
+    return {"to": value} if isinstance(value, str) else _table(value)
 
 
 def _config(value: object) -> object:
-    return {"value": value} if isinstance(value, str) else value
+    return {"value": value} if isinstance(value, str) else _table(value)
+
+
+def _table(value: object) -> object:
+    if not isinstance(value, dict | Table):
+        raise PydanticKnownError("string_type")
+    return value
 
 
 def _mount(text: str) -> str:
@@ -64,7 +75,7 @@ SocketTarget: TypeAlias = Annotated[
     str, AfterValidator(_socket_target), Field(json_schema_extra={"pattern": TARGET_PATTERN})
 ]
 Subject: TypeAlias = Annotated[str, AfterValidator(_subject)]
-Names: TypeAlias = Annotated[tuple[Name, ...], Strict(strict=False), AfterValidator(distinct)]
+Names: TypeAlias = Annotated[tuple[StoreName, ...], Strict(strict=False), AfterValidator(distinct)]
 
 
 class HttpGrant(Table):
@@ -105,14 +116,54 @@ class HttpGrant(Table):
         return parse_target(self.to, HTTP_SCHEMES)
 
 
+class Included(Table):
+    """A file or a folder whose copy a component sees. A string is a glob, and what matches keeps its path."""
+
+    source: RelativePath = Field(
+        description="The file or the folder, relative to the manifest's folder.", examples=["styles/dist"]
+    )
+    to: str = Field(description="Where it is below `mount`.", examples=["styles"])
+
+
 class FileGrant(Table):
     """A folder that a component sees."""
 
-    source: RelativePath = Field(description="The folder, relative to the manifest's.", examples=["assets"])
+    source: RelativePath | None = Field(
+        None, description="The folder, relative to the manifest's.", examples=["assets"]
+    )
+    include: Annotated[
+        tuple[
+            Annotated[str, Field(min_length=1)] | Included,
+            ...,
+        ],
+        Strict(strict=False),
+    ] = Field(
+        default=(),
+        description="Files that it sees instead of a whole folder, in a copy that is made at the start and that it cannot"
+        " change: globs, and files or folders with another place.",
+        examples=[["assets/**/*.png", {"source": "styles/dist", "to": "styles"}]],
+    )
+    exclude: Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Strict(strict=False)] = Field(
+        default=(),
+        description="Globs of files that are left out of the copy; here a `*` stands for any part of a path.",
+        examples=[["**/secret"]],
+    )
     mount: Annotated[str, AfterValidator(_mount), Field(json_schema_extra={"pattern": _MOUNT_PATTERN})] = (
         Field(description="Where the component sees it.", examples=["/assets"])
     )
     write: bool = Field(default=False, description="Whether it may change what is in it.")
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if (self.source is None) == (not self.include):
+            message = 'expected one of `source` and `include`, such as source = "assets"'
+        elif self.write and self.include:
+            message = "a copy cannot be written to; name the folder as `source`"
+        elif self.exclude and not self.include:
+            message = "`exclude` goes with `include`"
+        else:
+            return self
+        raise ValueError(message)
 
 
 class ConfigValue(Table):
@@ -125,12 +176,19 @@ class ConfigValue(Table):
         examples=["API_TOKEN"],
         min_length=1,
     )
+    template: str | None = Field(
+        None,
+        description="Text with secrets in it, each by its name in double braces.",
+        examples=["https://{{ API_HOST }}/users"],
+    )
 
     @model_validator(mode="after")
     def _one(self) -> Self:
-        if (self.value is None) == (self.secret is None):
+        if sum(given is not None for given in (self.value, self.secret, self.template)) != 1:
             message = 'expected text, or `{ secret = "NAME" }`'
             raise ValueError(message)
+        if self.template is not None:
+            split(self.template)
         return self
 
 
@@ -156,7 +214,7 @@ class Grants(Table):
     ] = Field(
         default=(),
         description="Where it may send HTTP requests. A name never leads to an address of a private network or of this"
-        " machine, unless that address is granted too.",
+        " machine, unless that address is granted too. `http://self.alt` is its own app, where the app's routes lead.",
         examples=[["https://api.example.com", "https://*.shop.example:8443", "http://10.0.0.0/8:9000-9010"]],
     )
     sockets: Annotated[tuple[SocketTarget, ...], Strict(strict=False)] = Field(
@@ -203,3 +261,31 @@ class Grants(Table):
         description="Values that it reads by key (`wasi:config`): text, or the name of a secret.",
         examples=[{"greeting": "hi", "token": {"secret": "API_TOKEN"}}],
     )
+
+    @classmethod
+    def of_locked(cls, locked: Mapping[str, Any]) -> Self:
+        """Return the grants of a component of a locked app."""
+        own = HttpGrant.model_fields.keys() - {"to"}
+        return cls(
+            **{
+                kind: locked[kind] for kind in ("environment", "keyvalue", "blobstore", "sqlite", "messaging")
+            },
+            http=tuple(
+                HttpGrant(to=target["text"], **{key: target[key] for key in own}) for target in locked["http"]
+            ),
+            sockets=tuple(target["text"] for target in locked["sockets"]),
+            files=tuple(
+                FileGrant(**{**folder, "source": None if folder["include"] else folder["source"]})
+                for folder in locked["files"]
+            ),
+            config={key: ConfigValue(**value) for key, value in locked["config"].items()},
+        )
+
+    def written(self) -> dict[str, object]:
+        """Return what is granted as a manifest writes it, in the shortest form."""
+        given = self.model_dump(exclude_defaults=True)
+        if self.http:
+            given["http"] = tuple(one["to"] if len(one) == 1 else one for one in given["http"])
+        if self.config:
+            given["config"] = {key: one.get("value", one) for key, one in given["config"].items()}
+        return given

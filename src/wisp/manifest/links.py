@@ -86,7 +86,7 @@ class Plan:
     """By component that has links."""
 
     groups: Mapping[str, Group]
-    """By component that the host runs: those with a route, those that are called over a bridge, those that nothing is linked to."""
+    """By component that the host runs: those with a trigger, those that are called over a bridge, those that nothing is linked to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +113,7 @@ def resolve(manifest: Manifest, found: Mapping[str, Interfaces], options: LinkOp
 
     """
     options = options or LinkOptions()
+    manifest = in_full(manifest, found)
     wrong: list[Problem] = []
     links: dict[str, tuple[Link, ...]] = {}
     for name in manifest.component:
@@ -143,6 +144,36 @@ def error(manifest: Manifest, wrong: Sequence[Problem]) -> ManifestError:
     except (OSError, ValueError):
         places = {}
     return problems.manifest_error(manifest.path, wrong, places)
+
+
+def in_full(manifest: Manifest, found: Mapping[str, Interfaces]) -> Manifest:
+    """Return the manifest with each link of a package, or of an interface without its version, as those that it means."""
+    components = dict(manifest.component)
+    for name, component in manifest.component.items():
+        link: dict[str, LinkTarget] = {}
+        for key, target in component.link.items():
+            exports = found[target.component].exports if target.component in found else ()
+            for meant in _meant(key, found[name].imports, exports):
+                if meant == key or meant not in component.link:
+                    link[meant] = target
+        if link.keys() != component.link.keys():
+            components[name] = component.model_copy(update={"link": link})
+    return manifest.model_copy(update={"component": components})
+
+
+def _meant(key: str, imports: Sequence[str], exports: Sequence[str]) -> Sequence[str]:
+    """Return the imports that a link means: itself, or all that are exported of what it names in part."""
+    if key in imports or is_peer(key):
+        return [key]
+    name, _, version = key.partition("@")
+
+    def covers(interface: str) -> bool:
+        whole, _, other = interface.partition("@")
+        same = whole == name or ("/" not in name and whole.partition("/")[0] == name)
+        return same and (not version or compatible(f"{whole}@{version}", f"{whole}@{other}"))
+
+    meant = [each for each in imports if covers(each) and any(compatible(each, other) for other in exports)]
+    return meant or [key]
 
 
 def is_peer(name: str) -> bool:
@@ -205,7 +236,7 @@ def _unanswered(manifest: Manifest, name: str, found: Mapping[str, Interfaces]) 
 def _complaint(name: str, interface: str, target: LinkTarget, found: Mapping[str, Interfaces]) -> str | None:
     imports, exports = found[name].imports, found[target.component].exports
     if is_peer(interface):
-        return _peer_complaint(name, target, imports, exports)
+        return _peer_complaint(name, interface, target, found)
     if interface not in imports:
         return f"{name} does not import it; {_nearest(interface, imports, what='imports')}"
     if interface not in exports and not any(compatible(interface, export) for export in exports):
@@ -218,11 +249,14 @@ def _complaint(name: str, interface: str, target: LinkTarget, found: Mapping[str
 
 
 def _peer_complaint(
-    name: str, target: LinkTarget, imports: Sequence[str], exports: Sequence[str]
+    name: str, interface: str, target: LinkTarget, found: Mapping[str, Interfaces]
 ) -> str | None:
+    imports, exports = found[name].imports, found[target.component].exports
     if not any(_split(export)[0] in _SERVING for export in exports):
         return f"{target.component} answers no requests: it does not export wasi:http"
-    if not any(_split(wanted)[0] in _SENDING for wanted in imports):
+    # Spin's manifests let components reach each other that have nothing to say.
+    spin = interface.endswith(".spin.internal")
+    if not spin and not any(_split(wanted)[0] in _SENDING for wanted in imports):
         return f"{name} sends no requests: it does not import wasi:http"
     if target.mode == "fused":
         return "requests are no calls, and go from one component to another: they cannot be fused"
@@ -332,6 +366,6 @@ def _group(entry: str, links: Mapping[str, tuple[Link, ...]]) -> Group:
 def _entries(manifest: Manifest, links: Mapping[str, tuple[Link, ...]]) -> tuple[str, ...]:
     all_links = [link for made in links.values() for link in made]
     targets = {link.component for link in all_links}
-    run = {trigger.component for trigger in manifest.http}
+    run = {trigger.component for trigger in manifest.http} | {cron.component for cron in manifest.cron}
     run |= {link.component for link in all_links if link.mode == "bridged"}
     return tuple(name for name in manifest.component if name in run or name not in targets)

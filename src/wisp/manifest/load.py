@@ -1,17 +1,22 @@
-"""Reading `wisp.toml`: TOML, models, references, and one error for everything that is wrong."""
+"""Reading `wisp.toml`: TOML, models, references, and one error for everything that is wrong.
+
+A `spin.toml` is read in the same way, after it was put in the words of a `wisp.toml`.
+"""
 
 from __future__ import annotations
 
+import os
 import re
-import tomllib
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import ValidationError
 
 from wisp.errors import ManifestError
-from wisp.manifest import checks, problems
-from wisp.manifest.models import FILE_NAME, App, Component, HttpTrigger, Manifest
+from wisp.manifest import checks, document, problems, spin
+from wisp.manifest.models import FILE_NAME, App, Component, Manifest
 from wisp.manifest.positions import Place, positions
+from wisp.manifest.triggers import HttpTrigger
 from wisp.manifest.values import parse_name
 
 if TYPE_CHECKING:
@@ -20,17 +25,32 @@ if TYPE_CHECKING:
 
     from wisp.manifest.positions import Path as KeyPath
     from wisp.manifest.problems import Problem
+    from wisp.manifest.spin.translate import Translation
 
 _MERGED_TABLES: Final = frozenset({"build", "environment", "grants", "limits", "instances", "link"})
-_TOML_PLACE: Final = re.compile(r"(.*) \(at (?:line (\d+), column (\d+)|end of document)\)", re.DOTALL)
+_SPIN_KEYS: Final = ("spin_manifest_version", "spin_version")
 
 
-def load(path: Path, *, profile: str | None = None) -> Manifest | None:
+@dataclass(frozen=True, slots=True)
+class SpinOptions:
+    """What is said of apps of Spin besides their manifests."""
+
+    variables: Mapping[str, str] = field(default_factory=dict)
+    """Values of variables; others come from the environment."""
+
+    runtime_config: Path | None = None
+    """A `runtime-config.toml`."""
+
+
+def load(
+    path: Path, *, profile: str | None = None, spin_options: SpinOptions | None = None
+) -> Manifest | None:
     """Read the manifest at a path: the file, or the folder that has it.
 
     Args:
-        path: A `wisp.toml`, whatever it is called, or its folder.
+        path: A `wisp.toml` or a `spin.toml`, whatever it is called, or its folder.
         profile: The `[profile.NAME]` whose values are put in place of others.
+        spin_options: What is said of an app of Spin besides its manifest.
 
     Returns:
         The manifest, or None if the path is a folder without one.
@@ -40,17 +60,53 @@ def load(path: Path, *, profile: str | None = None) -> Manifest | None:
 
     """
     file = path.absolute()
+    remarks: list[str] = []
     if file.is_dir():
-        file /= FILE_NAME
+        ours, theirs = file / FILE_NAME, file / spin.FILE_NAME
+        if ours.exists() and theirs.exists():
+            remarks.append(f"{problems.shown(ours)} is used, and {spin.FILE_NAME} beside it is not")
+        file = ours if ours.exists() else theirs
         if not file.exists():
             return None
-    return loads(_read(file), path=file, profile=profile)
+    manifest = loads(document.read(file), path=file, profile=profile, spin_options=spin_options)
+    return manifest.saying(*remarks)
 
 
-def loads(text: str, *, path: Path, profile: str | None = None) -> Manifest:
+def loads(
+    text: str, *, path: Path, profile: str | None = None, spin_options: SpinOptions | None = None
+) -> Manifest:
     """Read a manifest from its text; `path` is the file that it stands for."""
-    data = _parse(text, path)
+    data = document.parse(text, path)
     places = positions(text)
+    remarks: tuple[str, ...] = ()
+    if is_spin(data, path):
+        translation = read_spin(data, text, path, spin_options or SpinOptions())
+        data, places = translation.data, translation.places
+        remarks = tuple(
+            f"{problems.shown(path)}:{note.line}: {note.key}: {note.message}"
+            for note in translation.notes
+            if note.kind == "no equal"
+        )
+    return _loaded(data, places, path, profile).saying(*remarks)
+
+
+def is_spin(data: Mapping[str, Any], path: Path) -> bool:
+    """Whether a document is a manifest of Spin. What is called as ours is, is meant to be one of ours."""
+    return path.name == spin.FILE_NAME or (path.name != FILE_NAME and any(key in data for key in _SPIN_KEYS))
+
+
+def read_spin(data: dict[str, Any], text: str, path: Path, options: SpinOptions) -> Translation:
+    """Put a manifest of Spin in our words."""
+    from wisp.manifest.spin import runtime, variables  # noqa: PLC0415 - most apps are none of Spin's
+    from wisp.manifest.spin.translate import Settings, translate  # noqa: PLC0415 - the same
+
+    config = None if options.runtime_config is None else runtime.load(options.runtime_config)
+    provided = None if config is None else config.variables(os.environ)
+    environment = variables.environment(path.parent, options.variables, provided)
+    return translate(data, text, path, Settings(environment, tuple(options.variables), config))
+
+
+def _loaded(data: dict[str, Any], places: dict[KeyPath, Place], path: Path, profile: str | None) -> Manifest:
     manifest = _validated(data, path, places)
     if profile is not None:
         data, places = _with_profile(data, places, manifest, profile)
@@ -76,49 +132,6 @@ def of_component(source: Path) -> Manifest:
         component={name: Component(source=text)},
     )
     return manifest.at(folder / FILE_NAME)
-
-
-def _read(path: Path) -> str:
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError:
-        message = f"there is no file {problems.shown(path)}"
-        hint = None if path.suffix == ".wasm" else "`wisp new` makes an app with a manifest"
-        raise ManifestError(message, path=path, hint=hint) from None
-    except OSError as error:
-        message = f"cannot read {problems.shown(path)}: {error.strerror}"
-        raise ManifestError(message, path=path) from error
-    try:
-        # Some editors put a mark in front that says that it is UTF-8.
-        return content.decode("utf-8").removeprefix("\ufeff").replace("\r\n", "\n")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        column = error.start - content.rfind(b"\n", 0, error.start)
-        message = f"{problems.shown(path)}:{line}:{column}: not UTF-8, which TOML must be"
-        raise ManifestError(message, path=path, line=line, column=column) from None
-
-
-def _parse(text: str, path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise _syntax_error(str(error), text, path) from None
-    except RecursionError:
-        message = f"{problems.shown(path)}: nested too deeply"
-        raise ManifestError(message, path=path) from None
-
-
-def _syntax_error(complaint: str, text: str, path: Path) -> ManifestError:
-    match = _TOML_PLACE.fullmatch(complaint)
-    what = match[1] if match else complaint
-    if match and match[2]:
-        line, column = int(match[2]), int(match[3])
-    else:
-        last = text.rstrip("\n").rsplit("\n", 1)[-1]
-        line, column = text.rstrip("\n").count("\n") + 1, len(last) + 1
-    hint = 'text needs quotes: key = "value"' if what == "Invalid value" else None
-    message = f"{problems.shown(path)}:{line}:{column}: not TOML: {what[:1].lower()}{what[1:]}"
-    return ManifestError(message, path=path, line=line, column=column, hint=hint)
 
 
 def _validated(data: dict[str, Any], path: Path, places: Mapping[KeyPath, Place]) -> Manifest:

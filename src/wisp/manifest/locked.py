@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from wisp.manifest import copies, templates
 from wisp.manifest.digests import Digest
 from wisp.manifest.targets import SOCKET_SCHEMES, Target, TargetKind, parse_target
+from wisp.manifest.triggers import Convention, HttpTrigger
 from wisp.manifest.units import to_milliseconds
 
 if TYPE_CHECKING:
@@ -19,11 +21,19 @@ if TYPE_CHECKING:
 
     from wisp.manifest.grants import Grants, HttpGrant
     from wisp.manifest.links import Link
-    from wisp.manifest.models import Component, HttpTrigger, Limits, Manifest
+    from wisp.manifest.models import Component, Limits, Manifest
 
 
 class _Locked(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class LockedResponse(_Locked):
+    """An answer that needs no component."""
+
+    status: int
+    headers: dict[str, str]
+    body: str
 
 
 class LockedRoute(_Locked):
@@ -32,7 +42,9 @@ class LockedRoute(_Locked):
     route: str
     methods: tuple[str, ...]
     hosts: tuple[str, ...]
-    component: str
+    component: str | None
+    response: LockedResponse | None
+    convention: Convention
 
 
 class LockedLimits(_Locked):
@@ -92,6 +104,13 @@ class LockedTarget(_Locked):
     key: str | None
 
 
+class LockedCopy(_Locked):
+    """A file or folder that a component sees elsewhere."""
+
+    source: str
+    to: str
+
+
 class LockedFolder(_Locked):
     """A folder that a component sees."""
 
@@ -100,6 +119,10 @@ class LockedFolder(_Locked):
 
     mount: str
     write: bool
+    include: tuple[str | LockedCopy, ...]
+    """What `source` is a copy of; empty when it is the folder itself. Workers are not told."""
+
+    exclude: tuple[str, ...]
 
 
 class LockedValue(_Locked):
@@ -107,6 +130,8 @@ class LockedValue(_Locked):
 
     value: str | None
     secret: str | None
+    template: str | None
+    """Text with the names of secrets in it."""
 
 
 class LockedSecret(_Locked):
@@ -115,6 +140,7 @@ class LockedSecret(_Locked):
     environment: str | None
     file: str | None
     command: str | None
+    default: str | None
 
 
 class LockedGrants(_Locked):
@@ -196,37 +222,64 @@ def lock_app(
         cron=tuple(LockedCron(**cron.model_dump()) for cron in manifest.cron),
         secrets=_secrets(manifest, run),
         components={
-            name: _component(component, digests[name], carried.get(name, {}))
+            name: _component(
+                component, digests[name], carried.get(name, {}), _folders(manifest, name, component.grants)
+            )
             for name, component in run.items()
         },
     )
 
 
 def _route(trigger: HttpTrigger) -> LockedRoute:
+    response = trigger.response
     return LockedRoute(
-        route=trigger.route, methods=trigger.method, hosts=trigger.host, component=trigger.component
+        route=trigger.route,
+        methods=trigger.method,
+        hosts=trigger.host,
+        component=trigger.component,
+        response=LockedResponse(**response.model_dump()) if response else None,
+        convention=trigger.convention,
     )
 
 
 def _secrets(manifest: Manifest, run: Mapping[str, Component]) -> dict[str, LockedSecret]:
-    names = {value.secret for component in run.values() for value in component.grants.config.values()}
+    values = [value for component in run.values() for value in component.grants.config.values()]
+    names = {value.secret for value in values if value.secret is not None}
+    names |= {name for value in values if value.template for name in templates.names(value.template)}
     secrets: dict[str, LockedSecret] = {}
-    for name in sorted(filter(None, names)):
+    for name in sorted(names):
         secret = manifest.secrets.get(name)
         secrets[name] = (
             LockedSecret(**secret.model_dump())
             if secret
-            else LockedSecret(environment=name, file=None, command=None)
+            else LockedSecret(environment=name, file=None, command=None, default=None)
         )
     return secrets
 
 
-def _component(component: Component, digest: Digest, links: Mapping[str, Link]) -> LockedComponent:
+def _folders(manifest: Manifest, name: str, grants: Grants) -> tuple[LockedFolder, ...]:
+    return tuple(
+        LockedFolder(
+            source=folder.source or copies.place(manifest.folder, name, folder),
+            mount=folder.mount,
+            write=folder.write,
+            include=tuple(
+                one if isinstance(one, str) else LockedCopy(**one.model_dump()) for one in folder.include
+            ),
+            exclude=folder.exclude,
+        )
+        for folder in grants.files
+    )
+
+
+def _component(
+    component: Component, digest: Digest, links: Mapping[str, Link], folders: tuple[LockedFolder, ...]
+) -> LockedComponent:
     instances = component.instances
     return LockedComponent(
         digest=digest,
         environment=component.environment,
-        grants=_grants(component.grants),
+        grants=_grants(component.grants, folders),
         limits=_limits(component.limits),
         instances=LockedInstances(
             reuse=instances.reuse,
@@ -249,12 +302,12 @@ def _limits(limits: Limits) -> LockedLimits:
     )
 
 
-def _grants(grants: Grants) -> LockedGrants:
+def _grants(grants: Grants, folders: tuple[LockedFolder, ...]) -> LockedGrants:
     return LockedGrants(
         http=tuple(_http(grant) for grant in grants.http),
         sockets=tuple(_target(text, parse_target(text, SOCKET_SCHEMES)) for text in grants.sockets),
         environment=grants.environment,
-        files=tuple(LockedFolder(**folder.model_dump()) for folder in grants.files),
+        files=folders,
         keyvalue=grants.keyvalue,
         blobstore=grants.blobstore,
         sqlite=grants.sqlite,

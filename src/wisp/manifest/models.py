@@ -28,6 +28,7 @@ from wisp.manifest.grants import Grants
 from wisp.manifest.schedules import Cron
 from wisp.manifest.secrets import Secret
 from wisp.manifest.table import Table
+from wisp.manifest.triggers import HttpTrigger
 from wisp.manifest.units import format_duration, format_size
 from wisp.manifest.urls import parse_url
 from wisp.manifest.values import (
@@ -40,12 +41,9 @@ from wisp.manifest.values import (
     WASM_PAGE,
     Duration,
     Environment,
-    Hosts,
     LinkName,
-    Methods,
     Name,
     RelativePath,
-    RoutePattern,
     Size,
     between,
     parse_version,
@@ -73,35 +71,6 @@ class App(Table):
         str, AfterValidator(parse_version), Field(json_schema_extra={"pattern": VERSION_PATTERN})
     ] = Field("0.0.0", description="The app's semantic version.", examples=["0.1.0"])
     description: str = Field("", description="One sentence for people.")
-
-
-class HttpTrigger(Table):
-    """Which HTTP requests go to which component.
-
-    The most specific route wins, whatever the order in the file: first by host (exact, then the longest
-    `*.suffix`, then any), then by path, part by part (text, then `:parameter`, then `/...`), then by method. No two
-    routes may match the same paths for the same method and host.
-    """
-
-    route: RoutePattern = Field(
-        description="The path: exact (`/about`), with parameters (`/users/:id`, one part of the path each), or"
-        " everything below (`/files/...`, which matches `/files` too). Upper and lower case are told apart, and so"
-        " are `/a` and `/a/`.",
-        examples=["/rust/process", "/users/:id", "/files/..."],
-    )
-    method: Methods = Field(
-        default=(),
-        description="The methods, one or a list, in upper case. Without it, any method."
-        " Where `GET` is allowed, `HEAD` is.",
-        examples=[["POST"]],
-    )
-    host: Hosts = Field(
-        default=(),
-        description="The hosts, one or a list: exact (`api.example.com`) or all below one (`*.example.com`)."
-        " Without it, any host.",
-        examples=[["api.example.com", "*.example.org"]],
-    )
-    component: Name = Field(description="The component that answers.", examples=["rust"])
 
 
 class RemoteSource(Table):
@@ -147,12 +116,15 @@ class Build(Table):
 class Limits(Table):
     """What a component may use.
 
-    Limits are per host, that is per machine: with `n` workers, each enforces its share of `concurrency` and
-    `queue`, divided by `n` and rounded up. The other limits are those of one instance or one request.
+    Each says whether it holds for one request, one instance or one host, that is one machine: with `n` workers, each
+    enforces its share of what holds per host, divided by `n` and rounded up.
     """
 
     memory: Annotated[Size, between(WASM_PAGE, WASM32_MEMORY, format_size), AS_SIZE] = Field(
-        256 * 2**20, description="Linear memory of one instance, from `64KiB` to `4GiB`.", examples=["64MiB"]
+        256 * 2**20,
+        description="Linear memory of one instance, all its memories together, from `64KiB` to `4GiB`. Past it `memory.grow`"
+        " fails, and most guests then trap.",
+        examples=["64MiB"],
     )
     timeout: Annotated[
         Duration, between(timedelta(milliseconds=1), MOST_TIME, format_duration), AS_DURATION
@@ -164,14 +136,14 @@ class Limits(Table):
     )
     concurrency: int = Field(
         100,
-        description="Requests in progress at once. The default keeps the worst case, every instance at its memory"
+        description="Requests in progress at once, per host. The default keeps the worst case, every instance at its memory"
         " limit, within what a machine may have; a component that mostly waits can have far more.",
         ge=1,
         le=COUNT,
     )
     queue: int = Field(
         1_000,
-        description="Requests that may wait for their turn when `concurrency` is reached. Past it the client gets"
+        description="Requests per host that may wait for their turn when `concurrency` is reached. Past it the client gets"
         " 503 with `Retry-After`.",
         ge=0,
         le=COUNT,
@@ -179,7 +151,7 @@ class Limits(Table):
     queue_timeout: Annotated[Duration, between(timedelta(0), MOST_TIME, format_duration), AS_DURATION] = (
         Field(
             timedelta(seconds=5),
-            description="How long a request may wait for its turn; then the client gets 503 with `Retry-After`.",
+            description="How long one request may wait for its turn; then the client gets 503 with `Retry-After`.",
             examples=["1s"],
         )
     )
@@ -202,17 +174,20 @@ class Limits(Table):
     cpu: Annotated[Duration, between(timedelta(milliseconds=10), MOST_TIME, format_duration), AS_DURATION] = (
         Field(
             timedelta(seconds=10),
-            description="Processor time of one request, measured in steps of the 5 ms after which a guest is interrupted."
-            " Past it the client gets 504.",
+            description="Processor time of one request, measured from the first 5 ms on, after which a guest is interrupted."
+            " Past it the client gets 504, or the response breaks off if it had begun.",
             examples=["500ms"],
         )
     )
     table: int = Field(
-        1_000_000, description="Elements of all tables of one instance together.", ge=1, le=COUNT
+        1_000_000,
+        description="Elements of all tables of one instance together. Past it `table.grow` fails.",
+        ge=1,
+        le=COUNT,
     )
     handles: int = Field(
         10_000,
-        description="Resources (streams, requests, files and so on) that one instance holds at once.",
+        description="Resources (streams, requests, files and so on) that one instance holds at once. Past it the guest traps.",
         ge=1,
         le=COUNT,
     )
@@ -232,11 +207,12 @@ class Limits(Table):
     )
     store: Annotated[Size, between(0, 2**44, format_size), AS_SIZE] = Field(
         2**30,
-        description="Bytes on disk of each of its stores and of each folder that it may write to.",
+        description="Bytes of each of its stores and of each folder that it may write to, per host. In folders each entry counts 4 KiB"
+        " beside its size.",
         examples=["100MiB"],
     )
     file: Annotated[Size, between(0, 2**44, format_size), AS_SIZE] = Field(
-        256 * 2**20, description="Size to which it may let one file grow.", examples=["10MiB"]
+        256 * 2**20, description="Size to which it may let one file grow, per file.", examples=["10MiB"]
     )
     files: int = Field(
         100, description="Files and folders that one instance has open at once.", ge=0, le=COUNT
@@ -317,7 +293,7 @@ class Component(Table):
     instances: Instances = Field(Instances(), description="How its instances are reused.")
     link: Links = Field(
         default={},
-        description="By interface that it imports: the component of this app that answers, or"
+        description="By interface that it imports, or by package or without the version for all that this means: the component of this app that answers, or"
         ' `{ component = "...", mode = "..." }`. A component that others are linked to need not serve HTTP. By address: the'
         " component that answers the requests that it sends there, in process.",
         examples=[{"cyber:packets/data-processor@0.2.0": "processor"}, {"http://orders.internal": "orders"}],
@@ -380,6 +356,7 @@ class Manifest(Table):
 
     _path: Path = PrivateAttr(default_factory=lambda: Path.cwd() / FILE_NAME)
     _written: Manifest | None = PrivateAttr(default=None)
+    _remarks: tuple[str, ...] = PrivateAttr(default=())
 
     @property
     def path(self) -> Path:
@@ -395,6 +372,17 @@ class Manifest(Table):
     def written(self) -> Manifest:
         """The manifest as it was written, before a profile was applied."""
         return self._written or self
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What whoever serves the app should be told about the file."""
+        return self._remarks
+
+    def saying(self, *remarks: str) -> Manifest:
+        """Return the same manifest with something to be told."""
+        said = self.model_copy()
+        said._remarks = (*self._remarks, *remarks)  # noqa: SLF001 - our own, and nobody has seen it yet
+        return said
 
     def at(self, path: Path, *, written: Manifest | None = None) -> Manifest:
         """Return the same manifest as read from a file, and from what was written there."""

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any, Final, get_args
 from pydantic import BaseModel
 
 from wisp.errors import ManifestError
-from wisp.manifest.models import Manifest
+from wisp.manifest.grants import Grants
+from wisp.manifest.models import Component, ComponentOverride, Limits, Manifest
 from wisp.manifest.positions import Place, Position
 from wisp.manifest.toml import write_key, write_value
 
@@ -57,6 +58,27 @@ _MESSAGES: Final = {
 }
 
 
+_ELSEWHERE: Final = {
+    "allowed_http_hosts": "grants.http",
+    "allowed_outbound_hosts": "grants.http",
+    "key_value_stores": "grants.keyvalue",
+    "sqlite_databases": "grants.sqlite",
+    "dependencies": "link",
+    "variables": "grants.config",
+    **{limit: f"limits.{limit}" for limit in Limits.model_fields},
+    **{kind: f"grants.{kind}" for kind in Grants.model_fields if kind != "environment"},
+}
+"""By what somebody may write into the table of a component, as in Spin's manifest or a level too high: what it is here."""
+
+_ELSEWHERE_AT_TOP: Final = {
+    "application": "here that is `[app]`",
+    "spin_manifest_version": "a manifest of Spin is called spin.toml, here too",
+    "trigger": "here that is `[[http]]` or `[[cron]]`",
+    "variables": "here that is `grants.config` of a component, and `[secrets]`",
+}
+"""By what Spin has at the top: what it is here."""
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
     """One thing that is wrong."""
@@ -79,9 +101,23 @@ class Problem:
         return places[path].key if path else Position(1, 1)
 
 
-def found(error: ValidationError, data: object) -> list[Problem]:
-    """Turn what pydantic found into problems."""
-    return [_problem(details, data) for details in error.errors(include_url=False)]
+def found(
+    error: ValidationError,
+    data: object,
+    *,
+    root: type[BaseModel] = Manifest,
+    tags: frozenset[str] = frozenset(),
+) -> list[Problem]:
+    """Turn what pydantic found into problems.
+
+    Args:
+        error: What it found.
+        data: The document.
+        root: The model of the document.
+        tags: What pydantic puts into paths although it is not in the document.
+
+    """
+    return [_problem(details, data, root, tags) for details in error.errors(include_url=False)]
 
 
 def manifest_error(path: Path, problems: Iterable[Problem], places: Mapping[KeyPath, Place]) -> ManifestError:
@@ -123,17 +159,25 @@ def nearest(name: str, known: Sequence[str], *, what: str) -> str:
     return f"the {what} are {', '.join(f'`{key}`' for key in known)}"
 
 
-def _problem(details: ErrorDetails, data: object) -> Problem:
+def _problem(details: ErrorDetails, data: object, root: type[BaseModel], tags: frozenset[str]) -> Problem:
     kind = details["type"]
     on_key = details["loc"][-1:] == ("[key]",)
-    path = _path(details["loc"][:-1] if on_key else details["loc"], data)
+    path = _path(details["loc"][:-1] if on_key else details["loc"], data, tags)
     if kind == "extra_forbidden":
-        return Problem(
-            path, f"unknown key; {nearest(str(path[-1]), _keys(path[:-1]), what='keys here')}", on_key=True
-        )
+        return Problem(path, f"unknown key; {_known(path, root)}", on_key=True)
     if kind == "missing":
-        return Problem(path, f"missing; {_missing(path)}")
+        return Problem(path, f"missing; {_missing(path, root)}")
     return Problem(path, _message(details), on_key=on_key)
+
+
+def _known(path: KeyPath, root: type[BaseModel]) -> str:
+    """Say what is written in place of an unknown key."""
+    key, around = str(path[-1]), path[:-1]
+    if root is Manifest and not around and key in _ELSEWHERE_AT_TOP:
+        return _ELSEWHERE_AT_TOP[key]
+    if _table(around, root) in (Component, ComponentOverride) and key in _ELSEWHERE:
+        return f"here that is `{_ELSEWHERE[key]}`"
+    return nearest(key, _keys(around, root), what="keys here")
 
 
 def _message(details: ErrorDetails) -> str:
@@ -158,13 +202,15 @@ def _quoted(kind: str, value: object) -> str:
     )
 
 
-def _path(location: Sequence[str | int], data: object) -> KeyPath:
+def _path(location: Sequence[str | int], data: object, tags: frozenset[str]) -> KeyPath:
     """Drop from pydantic's location what is not in the data: tags of unions, the index of what is no array."""
     path: list[str | int] = []
     for index, part in enumerate(location):
         if not isinstance(data, dict | list):
             break
         if index in _TAGS_AFTER_SOURCE and location[index - 1] == "source":
+            continue
+        if part in tags and (not isinstance(data, dict) or part not in data):
             continue
         path.append(part)
         data = _child(data, part)
@@ -179,22 +225,22 @@ def _child(data: object, part: str | int) -> object:
     return None
 
 
-def _missing(path: KeyPath) -> str:
-    model = _table(path[:-1])
+def _missing(path: KeyPath, root: type[BaseModel]) -> str:
+    model = _table(path[:-1], root)
     field = model.model_fields.get(str(path[-1])) if model else None
     if field is not None and field.examples:
         return f"write `{path[-1]} = {write_value(field.examples[0])}`, for example"
     return f"declare at least one, such as `[{path[-1]}.my-{path[-1]}]`"
 
 
-def _keys(path: KeyPath) -> list[str]:
-    model = _table(path)
+def _keys(path: KeyPath, root: type[BaseModel]) -> list[str]:
+    model = _table(path, root)
     return list(model.model_fields) if model else []
 
 
-def _table(path: KeyPath) -> type[BaseModel] | None:
+def _table(path: KeyPath, root: type[BaseModel]) -> type[BaseModel] | None:
     """Find the model of the table at a path."""
-    model: type[BaseModel] | None = Manifest
+    model: type[BaseModel] | None = root
     inside = False
     for part in path:
         if model is None:

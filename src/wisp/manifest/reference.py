@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _TABLES: Final = (
     ("App", "[app]"),
     ("HttpTrigger", "[[http]]"),
+    ("Response", "[http.response]"),
     ("Cron", "[[cron]]"),
     ("Secret", "[secrets.NAME]"),
     ("Component", "[component.NAME]"),
@@ -26,6 +27,7 @@ _TABLES: Final = (
     ("Grants", "[component.NAME.grants]"),
     ("HttpGrant", "[component.NAME.grants], an element of `http`"),
     ("FileGrant", "[component.NAME.grants], an element of `files`"),
+    ("Included", "[component.NAME.grants], an element of `include` of `files`"),
     ("ConfigValue", "[component.NAME.grants], a value of `config`"),
     ("Limits", "[component.NAME.limits]"),
     ("Instances", "[component.NAME.instances]"),

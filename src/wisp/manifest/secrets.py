@@ -29,11 +29,20 @@ class Secret(Table):
         min_length=1,
     )
 
+    default: str | None = Field(
+        None,
+        description="What it is when the environment variable is not set. For what is not really secret: it is written here.",
+        examples=["localhost"],
+    )
+
     @model_validator(mode="after")
     def _one(self) -> Self:
         if sum(source is not None for source in (self.environment, self.file, self.command)) != 1:
             message = (
                 'expected one of `environment`, `file` and `command`, such as { environment = "API_TOKEN" }'
             )
+            raise ValueError(message)
+        if self.default is not None and self.environment is None:
+            message = "`default` goes with `environment`"
             raise ValueError(message)
         return self

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from ipaddress import ip_network
+from ipaddress import IPv4Network, IPv6Network
 from typing import Final, Literal, TypeAlias
 
 from wisp.manifest.hosts import parse_host
@@ -29,6 +29,11 @@ _FORM: Final = re.compile(
 )
 _PORTS: Final = {"http": 80, "https": 443}
 _LAST_PORT: Final = 65_535
+OWN_APP: Final = "self.alt"
+"""The host that is the app itself, where its routes lead."""
+
+_NUMERIC: Final = re.compile(r"0x[0-9a-f]*|[0-9]+")
+"""The last part of what is an address to some resolvers, and a name to others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +55,8 @@ def parse_target(text: str, schemes: tuple[str, ...]) -> Target:
     if match is None:
         raise ValueError(_malformed(text, schemes))
     scheme = match["scheme"]
+    if "{{" in text:
+        raise ValueError(_malformed(text, schemes))
     if scheme not in schemes:
         message = f'expected {" or ".join(schemes)} before "://", found "{scheme}"'
         raise ValueError(message)
@@ -59,6 +66,11 @@ def parse_target(text: str, schemes: tuple[str, ...]) -> Target:
 
 def _malformed(text: str, schemes: tuple[str, ...]) -> str:
     example = f"{schemes[-1]}://api.example.com" + ("" if schemes[-1] in _PORTS else ":5432")
+    if "{{" in text:
+        return f'a grant has no variables, found "{text}"; a profile can replace it'
+    if text.startswith("*://"):
+        each = " and ".join(f'"{scheme}{text[1:]}"' for scheme in schemes)
+        return f"a grant names its scheme: write {each}, or the one that is needed"
     if "@" in text:
         return f'a grant names no user, found "{text}"'
     if "://" not in text:
@@ -71,19 +83,29 @@ def _malformed(text: str, schemes: tuple[str, ...]) -> str:
 def _host(text: str) -> tuple[TargetKind, str]:
     if text == "*":
         return "any", "*"
-    bare = text.replace("[", "").replace("]", "")
-    if text.startswith("[") or re.fullmatch(r"[0-9.]+(/\d+)?", text):
-        return "network", _network(bare, text)
+    if text.startswith("["):
+        return "network", _network(text, IPv6Network)
+    if re.fullmatch(r"[0-9.]+(/\d+)?", text):
+        return "network", _network(text, IPv4Network)
+    if text == "self":
+        message = f'the app itself is called "{OWN_APP}": write "http://{OWN_APP}"'
+        raise ValueError(message)
     if "/" in text:
         message = f'"{text}" is neither a name nor a network such as "10.0.0.0/8"'
         raise ValueError(message)
     host = parse_host(text)
+    if _NUMERIC.fullmatch(host.rpartition(".")[2]):
+        message = f'"{text}" is neither a name nor an address such as "10.0.0.1"'
+        raise ValueError(message)
     return ("suffix", host.removeprefix("*.")) if host.startswith("*.") else ("name", host)
 
 
-def _network(bare: str, text: str) -> str:
+def _network(text: str, kind: type[IPv4Network | IPv6Network]) -> str:
+    if "%" in text:
+        message = f'a grant has no zone, found "{text}"'
+        raise ValueError(message)
     try:
-        return str(ip_network(bare))
+        return str(kind(text.replace("[", "").replace("]", "")))
     except ValueError as error:
         message = f'"{text}" is not a network: {error}'
         raise ValueError(message) from None

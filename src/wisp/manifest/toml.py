@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-_ESCAPED: Final = re.compile(r'["\\\x00-\x1f\x7f]')
+_ESCAPED: Final = re.compile(r'["\\\x00-\x1f\x7f-\x9f]')
 _BARE_KEY: Final = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
 
 

@@ -29,13 +29,18 @@ _NAME_LENGTH: Final = 64
 VERSION_PATTERN: Final = (
     r"^(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?$"
 )
-PEER_PATTERN: Final = r"^http://[a-z][a-z0-9-]*\.internal$"
+PEER_PATTERN: Final = r"^http://[a-z][a-z0-9-]*(\.spin)?\.internal$"
 """The address of another component of the app, as a guest writes it, without the path."""
 
 INTERFACE_PATTERN: Final = r"^[a-z][a-z0-9-]*:[a-z][a-z0-9-]*/[a-z][a-z0-9-]*(@[0-9A-Za-z.+-]+)?$"
 """Names of interfaces: `namespace:package/interface@version`."""
 
-_LINK_PATTERN: Final = f"{INTERFACE_PATTERN}|{PEER_PATTERN}"
+PACKAGE_PATTERN: Final = r"^[a-z][a-z0-9-]*:[a-z][a-z0-9-]*(@[0-9A-Za-z.+-]+)?$"
+"""Names of packages: `namespace:package@version`."""
+
+_LINK_PATTERN: Final = f"{INTERFACE_PATTERN}|{PACKAGE_PATTERN}|{PEER_PATTERN}"
+_STORE_PATTERN: Final = r"^[a-z][a-z0-9]*([_-][a-z0-9]+)*$"
+
 
 _METHOD_PATTERN: Final = r"^[A-Z][A-Z0-9!#$%&'*+.^_`|~-]*$"
 COUNT: Final = 2**32 - 1
@@ -83,6 +88,12 @@ def parse_name(text: str) -> str:
     if re.fullmatch(NAME_PATTERN, proposal):
         message += f', such as "{proposal}"'
     raise ValueError(message)
+
+
+def _parse_store(text: str) -> str:
+    if len(text) <= _NAME_LENGTH and re.fullmatch(_STORE_PATTERN, text):
+        return text
+    return parse_name(text)
 
 
 def parse_version(text: str) -> str:
@@ -148,6 +159,11 @@ Name: TypeAlias = Annotated[
     str,
     AfterValidator(parse_name),
     Field(json_schema_extra={"pattern": NAME_PATTERN, "maxLength": _NAME_LENGTH}),
+]
+StoreName: TypeAlias = Annotated[
+    str,
+    AfterValidator(_parse_store),
+    Field(json_schema_extra={"pattern": _STORE_PATTERN, "maxLength": _NAME_LENGTH}),
 ]
 Size: TypeAlias = Annotated[
     int,

@@ -14,13 +14,13 @@ import resource
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from wisp.errors import ComponentError, WispError
 from wisp.native.core import inspect
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from wisp.native.component import ComponentInfo
 
@@ -28,12 +28,20 @@ _GIB = 2**30
 _ARGUMENTS = 3
 
 
+_MIB = 2**20
+MOST_BYTES: Final = 256 * _MIB
+"""The largest component that is compiled."""
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """What the compiler may take."""
 
     address_space: int = 16 * _GIB
-    """Bytes. A component of 18 MB takes under 1 GiB; the interpreter and threads reserve more than they use."""
+    """Bytes. The interpreter and threads reserve more than they use."""
+
+    memory: int = 8 * _GIB
+    """Bytes that it may write to. A component of 18 MB takes under 1 GiB."""
 
     cpu_seconds: int = 900
     """Over all threads. The slowest known component, 37 MB of Python, takes about a minute."""
@@ -44,10 +52,25 @@ class Limits:
     niceness: int = 5
     """Serving goes first."""
 
+    @classmethod
+    def of(cls, size: int, environment: Mapping[str, str]) -> Limits:
+        """Return what the compiler may take for a component of so many bytes: much more than an honest one of that size needs.
+
+        `WISP_COMPILE_MEMORY` (MiB) and `WISP_COMPILE_SECONDS` take the place of what is reckoned here.
+        """
+        memory = _number(environment, "WISP_COMPILE_MEMORY")
+        most, seconds = cls(), _number(environment, "WISP_COMPILE_SECONDS")
+        return cls(
+            memory=memory * _MIB if memory else min(most.memory, _GIB + 100 * size),
+            cpu_seconds=seconds or min(most.cpu_seconds, 60 + 25 * size // _MIB),
+        )
+
     def apply(self) -> None:
         """Limit this process, for good. Limits that are tighter already stay."""
         _lower(resource.RLIMIT_AS, self.address_space)
-        _lower(resource.RLIMIT_CPU, self.cpu_seconds)
+        _lower(resource.RLIMIT_DATA, self.memory)
+        # At the hard limit the system kills without saying why: that must not look like a lack of memory.
+        _lower(resource.RLIMIT_CPU, self.cpu_seconds, grace=5)
         _lower(resource.RLIMIT_FSIZE, self.file_size)
         _lower(resource.RLIMIT_CORE, 0)
         os.nice(self.niceness)
@@ -59,8 +82,9 @@ def main(arguments: Sequence[str]) -> int:
         sys.stderr.write("usage: python -P -m wisp.native.compile WASM OUTPUT STRATEGY\n")
         return 2
     wasm, output, strategy = arguments
-    Limits().apply()
     try:
+        size = Path(wasm).stat().st_size
+        Limits.of(size, os.environ).apply()
         print(json.dumps(compile_component(Path(wasm), Path(output), strategy)))  # noqa: T201 - the answer
     except WispError as error:
         kind = "component" if isinstance(error, ComponentError) else "internal"
@@ -78,6 +102,9 @@ def compile_component(wasm: Path, output: Path, strategy: str) -> dict[str, obje
         ComponentError: it is no component, or not one that can be compiled.
 
     """
+    if wasm.stat().st_size > MOST_BYTES:
+        message = f"the component is larger than {MOST_BYTES // _MIB} MiB"
+        raise ComponentError(message)
     info = inspect(wasm.read_bytes())
     require_component(info)
     from wisp import _core  # noqa: PLC0415 - see the package's docstring
@@ -102,15 +129,21 @@ def require_component(info: ComponentInfo) -> None:
         raise ComponentError(message, hint="a component starts with the bytes 00 61 73 6d 0d 00 01 00")
 
 
+def _number(environment: Mapping[str, str], name: str) -> int:
+    text = environment.get(name, "")
+    return int(text) if text.isdecimal() else 0
+
+
 def _refuse(answer: dict[str, object]) -> int:
     print(json.dumps(answer))  # noqa: T201 - the answer
     return 1
 
 
-def _lower(limit: int, value: int) -> None:
+def _lower(limit: int, value: int, *, grace: int = 0) -> None:
     _, hard = resource.getrlimit(limit)
-    value = value if hard == resource.RLIM_INFINITY else min(value, hard)
-    resource.setrlimit(limit, (value, value))
+    if hard == resource.RLIM_INFINITY:
+        hard = value + grace
+    resource.setrlimit(limit, (min(value, hard), min(value + grace, hard)))
 
 
 if __name__ == "__main__":

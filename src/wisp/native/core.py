@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Final, Literal, Protocol, TypeAlias
 
 from wisp.native.component import ComponentInfo, Profile
 
@@ -19,6 +20,11 @@ Strategy: TypeAlias = Literal["cranelift", "winch"]
 
 Adapter: TypeAlias = Literal["reactor", "command", "none"]
 """What stands between a preview-1 module and WASI 0.2."""
+
+
+_PREVIEW1: Final = "wasi_snapshot_preview1"
+_DESCRIPTION: Final = re.compile(rb"component-type[:\x00]")
+"""How the name of the section begins in which wit-bindgen describes the component."""
 
 
 class Serving(Protocol):
@@ -116,6 +122,25 @@ def encode(core: bytes, *, wit: Path | None = None, world: str = "", adapter: Ad
     from wisp import _core  # noqa: PLC0415 - see the package's docstring
 
     return _core.encode(core, str(wit) if wit else "", world, adapter)
+
+
+def described(module: bytes) -> bytes | None:
+    """Make a component of a core module that carries the description of one, as wit-bindgen leaves it behind.
+
+    Such modules are what `wasm32-wasip1` gives; their calls of WASI preview 1 are answered by an adapter inside. None for a
+    module without a description.
+
+    Raises:
+        ComponentError: the module is not as its description says.
+
+    """
+    info = inspect(module)
+    adapter: Adapter = "none"
+    if _PREVIEW1 in info.imports:
+        adapter = "reactor" if info.command is None else "command"
+    if not _DESCRIPTION.search(module):
+        return None
+    return encode(module, adapter=adapter)
 
 
 def merge(component: bytes) -> bytes:

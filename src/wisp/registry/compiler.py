@@ -111,11 +111,18 @@ def _refusal(answer: Mapping[str, object], *, component: Path, output: Path, roo
 def _broken(code: int, stderr: bytes, component: Path) -> ArtifactError:
     lines = stderr.decode(errors="replace").strip().splitlines()
     said = f": {lines[-1][:400]}" if lines else ""
-    if code in {-signal.SIGKILL, -signal.SIGABRT} or f"Errno {errno.ENOMEM}" in said:
+    if "overflowed its stack" in stderr.decode(errors="replace") or code == -signal.SIGSEGV:
+        message = "the compiler fell over: the component is nested too deeply"
+        return ArtifactError(message, path=component)
+    if code in {-signal.SIGKILL, -signal.SIGABRT} or f"Errno {errno.ENOMEM}" in said or "MemoryError" in said:
         message = f"the compiler ran out of memory{said}"
-        hint = "a component in Python takes about 1 GiB to compile; stop something else, or lift the limit"
+        hint = (
+            "a component in Python takes about 1 GiB to compile; stop something else, or allow more with"
+            " WISP_COMPILE_MEMORY, in MiB"
+        )
         return ArtifactError(message, hint=hint, path=component)
     if code == -signal.SIGXCPU:
         message = "the compiler took too long and was stopped"
-        return ArtifactError(message, path=component)
+        hint = "allow more processor time with WISP_COMPILE_SECONDS, if you trust the component"
+        return ArtifactError(message, hint=hint, path=component)
     return ArtifactError(f"the compiler broke with exit code {code}{said}", path=component)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 from wisp.errors import WitError
 from wisp.manifest import files
-from wisp.wit import diff, read
+from wisp.wit import diff, read, shipped
 from wisp.wit.lock import FILE_NAME, Pin, digest, dumps, read_lock
 
 if TYPE_CHECKING:
@@ -30,13 +30,16 @@ Fetch: TypeAlias = "Callable[[str, str], Path]"
 _PACKAGE: Final = re.compile(
     r"^\s*package\s+([a-z0-9%-]+(?::[a-z0-9%-]+)+(?:@[0-9A-Za-z.+-]+)?)\s*;", re.MULTILINE
 )
+_REFERENCE: Final = re.compile(
+    r"%?([a-z][a-z0-9-]*:[a-z][a-z0-9-]*)/[a-z0-9-]+(?:@([0-9A-Za-z+-]+(?:\.[0-9A-Za-z+-]+)*))?"
+)
 _ANONYMOUS: Final = "root:component"
 """wit-parser's name for the package that a component does not have."""
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where packages come from: an address with a digest, or a path."""
+    """Where packages come from: an address with a digest, a path, or the name of one that wisp has."""
 
     place: str
     fetched: str | None = None
@@ -150,7 +153,7 @@ class Dependencies:
     def _read(self, source: Source) -> Wit:
         if source.remote:
             return read.read(self._fetch(source.place, source.fetched or ""))
-        path = Path(os.path.normpath(self._folder / source.place))
+        path = shipped.packages().get(source.place) or Path(os.path.normpath(self._folder / source.place))
         if not path.exists():
             message = f"{path} does not exist"
             hint = f"paths in {FILE_NAME} start at {self._folder}; `wisp wit add` takes a package from somewhere else"
@@ -291,8 +294,17 @@ def _save(target: Path, text: str) -> None:
 
 
 def _packages(wit: Wit) -> list[Package]:
-    """Return what a source gives; what others need comes first."""
-    packages = [package for package in wit.packages if str(package.name) != _ANONYMOUS]
+    """Return what a source gives; what others need comes first. What only lies beside it is not given."""
+    named = {str(package.name): package for package in wit.packages}
+    wanted, waiting = set[str](), [str(wit.package.name)]
+    while waiting:
+        name = waiting.pop()
+        if name in named and name not in wanted:
+            wanted.add(name)
+            waiting += ("@".join(filter(None, found)) for found in _REFERENCE.findall(named[name].text))
+    # A component has no package of its own to begin with.
+    given = [package for package in wit.packages if str(package.name) in wanted or _ANONYMOUS in wanted]
+    packages = [package for package in given if str(package.name) != _ANONYMOUS]
     return sorted(packages, key=lambda package: (package is wit.package, str(package.name)))
 
 

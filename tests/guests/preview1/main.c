@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "survey.h"
+
 extern char **environ;
 
 static int refused(void) {
@@ -43,6 +45,7 @@ int main(int count, char **words) {
     else if (strcmp(verb, "environment") == 0) for (char **each = environ; *each != NULL; each++) puts(*each);
     else if (strcmp(verb, "read") == 0 && count == 3) return read_file(words[2]);
     else if (strcmp(verb, "write") == 0 && count == 4) return write_file(words[2], words[3]);
+    else if (strcmp(verb, "survey") == 0 && count == 3) return survey(words[2]);
     else if (strcmp(verb, "echo") == 0) return copy(stdin, stdout);
     else if (strcmp(verb, "error") == 0 && count == 3) fprintf(stderr, "%s\n", words[2]);
     else if (strcmp(verb, "exit") == 0 && count == 3) return atoi(words[2]);

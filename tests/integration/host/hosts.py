@@ -22,6 +22,7 @@ from wisp.host.settings import HostSettings, LogSettings, Start
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from wisp.host.cron import Clock
     from wisp.host.settings import JsonObject
 
 LOOPBACK = Address("127.0.0.1", 0)
@@ -80,6 +81,7 @@ class Running:
     settings: HostSettings
     watch: bool = False
     admin: Address | None = LOOPBACK
+    clock: Clock | None = None
     prepared: list[Start | WispError] = field(default_factory=lambda: [Start((app("1"),), {})])
     recovered: list[str] = field(default_factory=list)
     failures: list[WispError] = field(default_factory=list)
@@ -135,7 +137,8 @@ async def running(host: Running) -> AsyncIterator[asyncio.Task[int]]:
     log = Log(LogSettings(format="json"), writing)
     around = Surroundings(host.prepare, host.recover, host.listening.set_result, host.failures.append, log)
     collecting = asyncio.create_task(collect(reading, host.events))
-    task = asyncio.create_task(Service(host.settings, around, admin=host.admin, watch=host.watch).run())
+    service = Service(host.settings, around, admin=host.admin, watch=host.watch, clock=host.clock)
+    task = asyncio.create_task(service.run())
     try:
         yield task
         if not task.done():

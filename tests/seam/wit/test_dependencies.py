@@ -15,9 +15,9 @@ from tests.seam.wit.samples import write
 from wisp import native
 from wisp.cli import main
 from wisp.errors import WitError
-from wisp.wit import read
+from wisp.wit import read, shipped
 from wisp.wit.dependencies import Dependencies, Event, Source
-from wisp.wit.lock import digest
+from wisp.wit.lock import digest, read_lock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -294,11 +294,56 @@ def test_nothing_is_fetched_when_the_lock_is_complete_and_what_is_missing_is(
     assert (wit / "deps" / "test-base-1.0.0" / "package.wit").read_text() == BASE
 
 
+def test_what_lies_beside_a_package_in_a_folder_of_them_is_added_only_if_it_is_referred_to(
+    tmp_path: Path, wit: Path
+) -> None:
+    other = "package test:other@1.0.0;\n\ninterface none {\n}\n"
+    for name, text in (("base", BASE), ("shared", SHARED), ("other", other)):
+        write(tmp_path / "deps" / name, text)
+
+    events = dependencies(wit).add([Source("../../deps/shared")])
+
+    assert events == [Event("test:base@1.0.0", "added"), Event("test:shared@0.1.0", "added")]
+
+
+@pytest.mark.parametrize("name", ["wisp:keyvalue", "wisp:keyvalue@0.1.0"])
+def test_a_package_that_wisp_has_is_added_by_its_name(
+    name: str, wit: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main.main(["wit", "add", name, "--wit", str(wit)]) == 0
+
+    said = capsys.readouterr().out.split()
+    assert said == ["added", "wasi:keyvalue@0.2.0-draft2", "added", "wisp:keyvalue@0.1.0"]
+    assert [pin.source for pin in read_lock(wit).package] == ["wisp:keyvalue@0.1.0", "wisp:keyvalue@0.1.0"]
+
+
+def test_a_package_that_wisp_has_comes_back_wherever_the_project_lies(wit: Path, tmp_path: Path) -> None:
+    assert main.main(["wit", "add", "wasi:blobstore", "--wit", str(wit)]) == 0
+    before = files(wit)
+    moved = tmp_path / "elsewhere" / "deeper" / "wit"
+    shutil.copytree(wit, moved, ignore=shutil.ignore_patterns("deps"))
+
+    assert main.main(["wit", "lock", "--wit", str(moved)]) == 0
+    assert main.main(["wit", "update", "--wit", str(moved)]) == 0
+
+    assert files(moved) == before
+
+
+def test_every_package_that_wisp_has_can_be_added(wit: Path) -> None:
+    for name in shipped.packages():
+        dependencies(wit).add([Source(name)])
+
+    assert {pin.name for pin in read_lock(wit).package} >= set(shipped.packages())
+    assert dependencies(wit).update()
+    assert dependencies(wit).lock(check=True) == []
+
+
 @pytest.mark.parametrize(
     ("source", "said"),
     [
         ("oci://ghcr.io/webassembly/wasi/io:0.2.6", "packages in OCI registries cannot be added yet"),
-        ("wasi:http@0.2.12", "wasi:http@0.2.12 is the name of a package, which says not where it lies"),
+        ("shop:orders@1.0.0", "shop:orders@1.0.0 is the name of a package, which says not where it lies"),
+        ("wasi:keyvalue@9.9.9", "wisp has no wasi:keyvalue@9.9.9, but wasi:keyvalue@0.2.0-draft2"),
         ("https://example.com/io.wasm", "expected a digest"),
         ("http://example.com/io.wasm#sha256:" + "0" * 64, "is not encrypted"),
     ],

@@ -43,3 +43,28 @@ def test_what_is_known_of_a_component_is_added_over_the_workers() -> None:
         {"app": "b", "component": "x", "active": 4},
     ]
     assert one["pools"][1] == {"app": "a", "component": "y", "active": 2}
+
+
+def test_what_a_component_was_denied_is_added_by_its_target() -> None:
+    def denied(target: str, count: int) -> dict[str, object]:
+        return {
+            "app": "a",
+            "component": "x",
+            "import": "wasi:http/client",
+            "target": target,
+            "grant": f'http = ["{target}"]',
+            "count": count,
+        }
+
+    one = {"denials": 3, "denied": [denied("https://a.example", 1), denied("https://b.example", 2)]}
+    two = {"denials": 4, "denied": [denied("https://b.example", 3), denied("https://c.example", 1)]}
+
+    assert combined([one, two]) == {
+        "workers": 2,
+        "denials": 7,
+        "denied": [
+            denied("https://a.example", 1),
+            denied("https://b.example", 5),
+            denied("https://c.example", 1),
+        ],
+    }

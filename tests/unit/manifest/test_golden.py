@@ -20,9 +20,9 @@ MANIFESTS = sorted(GOLDEN.glob("*.toml"))
 @pytest.fixture(autouse=True)
 def _sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Put the sources that golden manifests name where they look for them."""
-    for folder in ("rust", "python"):
+    for folder in ("rust", "python", "assets", "data"):
         (tmp_path / folder).mkdir()
-    for file in ("auth.wasm", "README.md"):
+    for file in ("auth.wasm", "README.md", "ca.pem", "client.pem", "client-key.pem"):
         (tmp_path / file).touch()
     monkeypatch.chdir(tmp_path)
 

@@ -221,6 +221,86 @@ def test_who_has_less_than_its_caller_but_not_nothing_is_not_fused_into_it(folde
     assert (first.mode, first.reason) == ("bridged", "its caller was granted more than it")
 
 
+GRANTED = {
+    "http": 'grants.http = ["https://api.example.com"]',
+    "sockets": 'grants.sockets = ["tcp://db.example.com:5432"]',
+    "environment": 'grants.environment = ["TZ"]',
+    "files": 'grants.files = [{ source = ".", mount = "/data" }]',
+    "keyvalue": 'grants.keyvalue = ["default"]',
+    "blobstore": 'grants.blobstore = ["images"]',
+    "sqlite": 'grants.sqlite = ["default"]',
+    "messaging": 'grants.messaging = ["orders"]',
+    "config": 'grants.config = { token = { secret = "TOKEN" } }',
+}
+
+
+@pytest.mark.parametrize("kind", GRANTED)
+def test_who_was_granted_what_its_caller_was_not_is_not_fused_into_it(folder: Path, kind: str) -> None:
+    manifest = app(folder, gateway=GATEWAY, processor=f"{LINKED}\n{GRANTED[kind]}")
+
+    [link] = links.resolve(manifest, FOUND).links["gateway"]
+
+    assert (link.mode, link.reason) == ("bridged", f"it was granted {kind} that its caller was not")
+
+
+@pytest.mark.parametrize("kind", GRANTED)
+def test_who_was_granted_nothing_is_fused_whatever_its_caller_may(folder: Path, kind: str) -> None:
+    manifest = app(folder, gateway=f"{GATEWAY}\n{GRANTED[kind]}", processor=LINKED)
+
+    assert links.resolve(manifest, FOUND).links["gateway"][0].mode == "fused"
+
+
+@pytest.mark.parametrize("kind", GRANTED)
+def test_who_was_granted_just_what_its_caller_was_is_fused_into_it(folder: Path, kind: str) -> None:
+    manifest = app(folder, gateway=f"{GATEWAY}\n{GRANTED[kind]}", processor=f"{LINKED}\n{GRANTED[kind]}")
+
+    assert links.resolve(manifest, FOUND).links["gateway"][0].mode == "fused"
+
+
+@pytest.mark.parametrize(
+    ("caller", "callee", "reason"),
+    [
+        (
+            'grants.keyvalue = ["a", "b"]',
+            'grants.keyvalue = ["a"]',
+            "it was granted keyvalue that its caller was not",
+        ),
+        (
+            'grants.config = { token = { secret = "A" } }',
+            'grants.config = { token = { secret = "B" } }',
+            "it was granted config that its caller was not",
+        ),
+        (
+            'grants.files = [{ source = ".", mount = "/data" }]',
+            'grants.files = [{ source = ".", mount = "/data", write = true }]',
+            "it was granted files that its caller was not",
+        ),
+        (
+            'grants.http = ["https://api.example.com"]\ngrants.keyvalue = ["a"]',
+            'grants.keyvalue = ["a"]',
+            "its caller was granted more than it",
+        ),
+    ],
+)
+def test_grants_that_differ_in_any_way_keep_components_apart(
+    folder: Path, caller: str, callee: str, reason: str
+) -> None:
+    manifest = app(folder, gateway=f"{GATEWAY}\n{caller}", processor=f"{LINKED}\n{callee}")
+
+    [link] = links.resolve(manifest, FOUND).links["gateway"]
+
+    assert (link.mode, link.reason) == ("bridged", reason)
+
+
+def test_fusing_what_was_granted_something_else_is_an_error_that_names_it(folder: Path) -> None:
+    written = f'link."{PROCESSOR}" = {{ component = "processor", mode = "fused" }}'
+    manifest = app(folder, gateway=written, processor=f"{LINKED}\n{GRANTED['keyvalue']}")
+
+    said = complaint(manifest, FOUND)
+
+    assert "processor cannot be fused into gateway: it was granted keyvalue that its caller was not" in said
+
+
 @pytest.mark.parametrize(
     ("changed", "written", "said"),
     [
@@ -264,3 +344,74 @@ def test_versions_of_one_track_fit(offered: str, *, fits: bool) -> None:
 def test_versions_before_0_1_fit_only_themselves() -> None:
     assert links.compatible("a:b/c@0.0.3", "a:b/c@0.0.3")
     assert not links.compatible("a:b/c@0.0.3", "a:b/c@0.0.4")
+
+
+def test_a_component_that_runs_by_the_clock_is_run_by_the_host_although_it_is_fused_into_another(
+    folder: Path,
+) -> None:
+    manifest = app(folder, gateway=GATEWAY, processor=LINKED)
+    path = folder / "wisp.toml"
+    text = f'[[cron]]\nschedule = "0 * * * *"\ncomponent = "format"\n{path.read_text(encoding="utf-8")}'
+    timed = loads(text.replace('app.name = "cyber"\n', "") + '[app]\nname = "cyber"\n', path=path)
+
+    assert set(links.resolve(manifest, FOUND).groups) == {"gateway"}
+    assert set(links.resolve(timed, FOUND).groups) == {"gateway", "format"}
+
+
+@pytest.mark.parametrize(
+    "key", ["cyber:packets", "cyber:packets@0.2.0", "cyber:packets@0.2.9", "cyber:packets/data-processor"]
+)
+def test_a_link_may_name_a_package_or_leave_out_the_version(folder: Path, key: str) -> None:
+    manifest = app(folder, gateway=f'link."{key}" = "processor"', processor=LINKED)
+
+    plan = links.resolve(manifest, FOUND)
+
+    assert [(link.interface, link.component) for link in plan.links["gateway"]] == [(PROCESSOR, "processor")]
+
+
+@pytest.mark.parametrize("key", ["cyber:packets@0.3.0", "cyber:other", "cyber:packets/other"])
+def test_a_link_that_names_nothing_in_part_is_a_complaint(folder: Path, key: str) -> None:
+    manifest = app(folder, gateway=f'link."{key}" = "processor"', processor=LINKED)
+
+    assert "gateway does not import it" in complaint(manifest, FOUND)
+
+
+def test_a_link_in_full_wins_over_one_of_its_package(folder: Path) -> None:
+    other = "cyber:packets/other@0.2.0"
+    found = {
+        "gateway": sides(PROCESSOR, other, exports=(HTTP,)),
+        "processor": sides(exports=(PROCESSOR, other)),
+        "format": sides(exports=(PROCESSOR,)),
+    }
+    manifest = app(folder, gateway=f'link = {{ "cyber:packets" = "processor", "{PROCESSOR}" = "format" }}')
+
+    plan = links.resolve(manifest, found)
+
+    assert {link.interface: link.component for link in plan.links["gateway"]} == {
+        PROCESSOR: "format",
+        other: "processor",
+    }
+
+
+def test_addresses_may_lead_in_circles_and_back(folder: Path) -> None:
+    sends = ("wasi:http/outgoing-handler@0.2.6",)
+    found = {name: sides(*sends, exports=(HTTP,)) for name in ("gateway", "processor", "format")}
+    manifest = app(
+        folder,
+        gateway='link = { "http://processor.internal" = "processor", "http://gateway.spin.internal" = "gateway" }',
+        processor='link."http://gateway.internal" = "gateway"',
+    )
+
+    plan = links.resolve(manifest, found)
+
+    assert sorted(plan.groups) == ["format", "gateway", "processor"]
+
+
+def test_in_spin_a_component_may_be_let_through_that_sends_nothing(folder: Path) -> None:
+    found = {name: sides(exports=(HTTP,)) for name in ("gateway", "processor", "format")}
+
+    plan = links.resolve(app(folder, gateway='link."http://format.spin.internal" = "format"'), found)
+    said = complaint(app(folder, gateway='link."http://format.internal" = "format"'), found)
+
+    assert [link.component for link in plan.links["gateway"]] == ["format"]
+    assert "gateway sends no requests" in said

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 DIGEST = f"sha256:{'a' * 64}"
 _KINDS = ("http", "sockets", "environment", "files", "keyvalue", "blobstore", "sqlite", "messaging")
-NO_GRANTS = {**{kind: [] for kind in _KINDS}, "config": {}}
+NO_GRANTS: dict[str, object] = {**{kind: [] for kind in _KINDS}, "config": {}}
+ROUTE = {"component": "rust", "response": None, "convention": "wisp"}
 LIMITS = {
     "memory": 268435456,
     "timeout_ms": 30000,
@@ -58,9 +59,7 @@ def test_it_is_the_json_that_workers_read(tmp_path: Path) -> None:
         "schema": 1,
         "name": "polyglot",
         "version": "0.1.0",
-        "http": [
-            {"route": "/rust/process", "methods": ["POST"], "hosts": ["api.example.com"], "component": "rust"}
-        ],
+        "http": [{**ROUTE, "route": "/rust/process", "methods": ["POST"], "hosts": ["api.example.com"]}],
         "cron": [],
         "secrets": {},
         "components": {

@@ -1,7 +1,7 @@
 //! Components that deny: they export what another one imports and may not use, and give nothing.
 //!
 //! A function whose result can be an error says that access is denied, in the words of the interface; those that list what there is
-//! (environment, folders) say that there is nothing; all others trap, in a function whose name says who was denied what, which the
+//! (environment, folders, configuration) say that there is nothing; all others trap, in a function whose name says who was denied what, which the
 //! trap's backtrace shows. Arguments are dropped unread, so they may all be written to the same place.
 
 use std::collections::BTreeSet;
@@ -13,8 +13,8 @@ use wit_parser::{Function, Resolve, SizeAlign, Type, TypeDefKind, WorldId};
 
 use super::stub::{Stub, kind};
 
-/// Interfaces that give nothing away: clocks, random numbers, standard streams, and the types that others speak of.
-const HARMLESS: [&str; 12] = [
+/// Interfaces that give nothing away: clocks, random numbers, standard streams, logging, and the types that others speak of.
+const HARMLESS: [&str; 13] = [
     "wasi:io/",
     "wasi:clocks/",
     "wasi:random/",
@@ -27,10 +27,15 @@ const HARMLESS: [&str; 12] = [
     "wasi:cli/exit",
     "wasi:cli/types",
     "wasi:http/types",
+    "wasi:logging/",
 ];
 
 /// Functions that list what there is.
-const LISTS: [&str; 2] = ["wasi:cli/environment@", "wasi:filesystem/preopens@"];
+const LISTS: [&str; 3] = [
+    "wasi:cli/environment@",
+    "wasi:config/",
+    "wasi:filesystem/preopens@",
+];
 
 /// What an error that is text says.
 const MESSAGE: &str = "not granted to this component";
@@ -128,9 +133,8 @@ pub(super) fn answer(
     };
     let lists = LISTS.iter().any(|name| interface.starts_with(name));
     match kind(resolve, &result) {
-        Some(TypeDefKind::List(_) | TypeDefKind::Option(_)) if lists => {
-            Answer::Value(vec![0; says.size(&result)])
-        }
+        // An empty list, no value, and success with one of the two are all zeros.
+        _ if lists && says.may_be_nothing(&result) => Answer::Value(vec![0; says.size(&result)]),
         Some(TypeDefKind::Result(cases)) => says
             .refusal(&result, cases)
             .map_or(Answer::Trap, Answer::Value),
@@ -147,6 +151,17 @@ struct Denial<'a> {
 impl Denial<'_> {
     fn size(&self, ty: &Type) -> usize {
         self.sizes.size(ty).size_wasm32()
+    }
+
+    /// Whether a type has a value that says that there is nothing.
+    fn may_be_nothing(&self, ty: &Type) -> bool {
+        match kind(self.resolve, ty) {
+            Some(TypeDefKind::List(_) | TypeDefKind::Option(_)) => true,
+            Some(TypeDefKind::Result(cases)) => {
+                cases.ok.as_ref().is_some_and(|ok| self.may_be_nothing(ok))
+            }
+            _ => false,
+        }
     }
 
     /// A result that is an error, if its type can say that something is denied.

@@ -70,4 +70,8 @@ impl Lines for LastWords {
             Stream::Stderr => std::io::stderr().write_all(line.as_bytes()),
         };
     }
+
+    fn entry(&self, level: &str, context: &str, message: &str) {
+        self.line(Stream::Stderr, &format!("{level}: {context}: {message}"));
+    }
 }

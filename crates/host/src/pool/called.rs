@@ -1,4 +1,4 @@
-//! Instances that answer calls of other components: one call at a time in each.
+//! Instances that answer calls of other components, and of triggers: one call at a time in each.
 
 use std::sync::Arc;
 
@@ -6,11 +6,13 @@ use wasmtime::component::{Component, Func, Instance, InstancePre};
 use wasmtime::{Engine, format_err};
 use wisp_wasi::State;
 
+use super::measured::Measured;
 use super::slots::{Holder, Slots};
 use super::stock::{Kept, Stock};
 use super::{InvokeError, Reuse};
 use crate::blueprint::Blueprint;
 use crate::link::Exported;
+use crate::telemetry::RequestId;
 use crate::value::{self, Value};
 
 /// The instances of one component.
@@ -28,7 +30,7 @@ impl std::fmt::Debug for CalledInstances {
     }
 }
 
-pub(super) fn trap(error: &wasmtime::Error) -> InvokeError {
+fn trap(error: &wasmtime::Error) -> InvokeError {
     InvokeError::Trap {
         message: format!("{error:#}"),
     }
@@ -50,14 +52,15 @@ impl CalledInstances {
         self.pre.component()
     }
 
-    /// An instance that is ready for one call of this function.
+    /// An instance that is ready for one call of this function, whose lines are those of this request.
     pub(super) async fn take(
         &self,
         function: &Exported,
+        request: Option<RequestId>,
     ) -> Result<(Kept<Instance>, Func), InvokeError> {
         let instantiate = async |store: &mut _| self.pre.instantiate_async(store).await;
         let mut called = self.stock.take(instantiate).await?;
-        called.begin(None);
+        called.begin(request);
         let found = called.made.get_func(&mut called.store, function.index);
         let missing = || {
             trap(&format_err!(
@@ -67,16 +70,28 @@ impl CalledInstances {
         Ok((called, found.ok_or_else(missing)?))
     }
 
+    /// One call, bounded in its processor time.
+    pub(crate) fn measured<'a>(
+        &'a self,
+        function: &'a Exported,
+        arguments: Vec<Value>,
+        request: Option<RequestId>,
+    ) -> impl Future<Output = Result<Option<Value>, InvokeError>> + Send + 'a {
+        let call = Box::pin(self.call(function, arguments, request));
+        Measured::new(call, self.stock.blueprint.clone())
+    }
+
     /// One call; the instance is used again only when the guest returned in order.
-    pub(crate) async fn call(
+    async fn call(
         &self,
         function: &Exported,
         arguments: Vec<Value>,
+        request: Option<RequestId>,
     ) -> Result<Option<Value>, InvokeError> {
-        let (mut called, found) = self.take(function).await?;
+        let (mut called, found) = self.take(function, request).await?;
         let result = value::call(&mut called.store, &found, &function.signature, arguments).await;
         called.store.data().finish_output();
-        let result = result.map_err(|error| trap(&error))?;
+        let result = result.map_err(|error| self.stock.blueprint.fault(&error))?;
         self.stock.give_back(called);
         Ok(result)
     }

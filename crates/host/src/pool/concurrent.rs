@@ -2,6 +2,7 @@
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
 
 use tokio::time::{Instant, timeout_at};
 use wasmtime::component::GuestTaskId;
@@ -12,7 +13,7 @@ use wasmtime_wasi_http::handler::{
 };
 use wasmtime_wasi_http::p3::bindings::http::types::ErrorCode;
 use wasmtime_wasi_http::{WasiBody, WasiHttpView};
-use wisp_wasi::State;
+use wisp_wasi::{Limit, State};
 
 use super::admission::Permit;
 use super::body::{Ending, GuestBody};
@@ -104,11 +105,17 @@ impl WorkerState for Running {
 
     fn on_request_start(
         &self,
-        store: StoreContextMut<'_, State>,
+        mut store: StoreContextMut<'_, State>,
         ticket: Arc<Ticket>,
         _: GuestTaskId,
     ) -> Pin<Box<dyn Future<Output = ()> + Send + Sync>> {
-        self.life.begin(&ticket);
+        // Requests that are in one instance at once share what each may begin.
+        let shares = self.life.running() > 0;
+        let calls = self.blueprint.grantee.limits.outbound;
+        let data = store.data_mut();
+        data.forgive_outbound(if shares { calls } else { u32::MAX });
+        let limit = Duration::from_millis(self.blueprint.grantee.limits.cpu_ms);
+        self.life.begin(&ticket, limit);
         let alone = self.reuse.requests == 1 || self.reuse.concurrency == 1;
         store.data().finish_output();
         self.lines.begin(alone.then_some(ticket.id));
@@ -118,7 +125,12 @@ impl WorkerState for Running {
     fn drop(&self, store: Store<State>, result: wasmtime::Result<()>) {
         store.data().finish_output();
         let cause = match result {
-            Err(error) => format!("{error:#}"),
+            Err(error) => {
+                if self.life.is_out_of_time() {
+                    self.blueprint.grantee.excesses.count(Limit::Cpu);
+                }
+                self.blueprint.fault(&error).to_string()
+            }
             Ok(()) if self.life.is_linked() => {
                 "the response did not end before the deadline".into()
             }
@@ -151,7 +163,8 @@ impl HandlerState for Maker {
             .ok_or_else(|| wasmtime::format_err!("the engine is closed"))?;
         let (mut store, lines) = self.blueprint.store(&self.engine);
         let proxy = self.pre.instantiate_async(&mut store).await?;
-        let life = Arc::new(Life::new(self.blueprint.is_linked()));
+        let watch = State::measure(&mut store);
+        let life = Arc::new(Life::new(self.blueprint.is_linked(), watch));
         self.lives.add(&life);
         let state = Running {
             blueprint: self.blueprint.clone(),
@@ -244,6 +257,10 @@ impl ConcurrentInstances {
         };
         match timeout_at(deadline, self.handler.handle(ticket.clone(), request)).await {
             Err(_) => Err(InvokeError::Timeout),
+            Ok(Err(_)) if ticket.is_out_of_time() => {
+                let limit = self.handler.state().blueprint.grantee.limits.cpu_ms;
+                Err(InvokeError::CpuTime(limit))
+            }
             Ok(Err(error)) => Err(classify(&error)),
             Ok(Ok(response)) => Ok(GuestBody::wrap(
                 response,

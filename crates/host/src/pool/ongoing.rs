@@ -17,7 +17,8 @@ use wisp_wasi::State;
 
 use super::InvokeError;
 use super::admission::Permit;
-use super::called::{CalledInstances, trap};
+use super::called::CalledInstances;
+use super::measured::Measured;
 use crate::blueprint::Blueprint;
 use crate::link::{Begun, Crossing};
 use crate::value::{self, Ends};
@@ -98,8 +99,8 @@ impl CalledInstances {
             sender: Some(sender),
             sent: sent.clone(),
         };
-        let work = self.work(begun, reply);
-        let mut work = std::pin::pin!(work);
+        let work = Box::pin(self.work(begun, reply));
+        let mut work = Measured::new(work, self.stock.blueprint.clone());
         // The fate is lost before the instance is dropped, which would look like the end of its streams.
         let error = tokio::select! {
             biased;
@@ -119,21 +120,21 @@ impl CalledInstances {
         } = self.stock.blueprint.as_ref();
         fate.lose(format!("`{component}`: {error}"));
         if sent.load(Ordering::Acquire) {
-            log.failed_call(app, component, &error.to_string());
+            log.fault(app, component, &error.to_string());
         }
         Err(error)
     }
 
     async fn work(&self, begun: Begun, reply: Reply) -> Result<(), InvokeError> {
         let fate = begun.fate.clone();
-        let (mut called, function) = self.take(&begun.function).await?;
+        let (mut called, function) = self.take(&begun.function, None).await?;
         let outcome = called
             .store
             .run_concurrent(async |accessor| converse(accessor, &function, begun, reply).await)
             .await;
         called.store.data().finish_output();
         if let Err(error) = outcome.flatten() {
-            let error = trap(&error);
+            let error = self.stock.blueprint.fault(&error);
             fate.lose(format!("`{}`: {error}", self.stock.blueprint.component));
             return Err(error);
         }

@@ -33,6 +33,7 @@ impl<T> Kept<T> {
     /// Makes it ready for one call, whose lines are those of this request.
     pub(super) fn begin(&mut self, request: Option<RequestId>) {
         self.lines.begin(request);
+        self.store.data_mut().forgive_outbound(u32::MAX);
         self.store.set_epoch_deadline(1);
     }
 }

@@ -20,6 +20,7 @@ use wisp_wasi::State;
 
 use super::admission::Permit;
 use super::body::{Ending, Failure, GuestBody};
+use super::measured::Measured;
 use super::slots::{Holder, Slots};
 use super::stock::Stock;
 use super::{InvokeError, Reuse};
@@ -27,7 +28,7 @@ use crate::blueprint::Blueprint;
 use crate::telemetry::RequestId;
 
 type Head = Result<http::Response<HyperOutgoingBody>, ErrorCode>;
-type Guest = Pin<Box<Timeout<Invocation>>>;
+type Guest = Pin<Box<Timeout<Measured<Invocation>>>>;
 type Invocation = Pin<Box<dyn Future<Output = Result<(), InvokeError>> + Send>>;
 
 /// The instances of one component.
@@ -103,7 +104,8 @@ impl SyncInstances {
                 self.clone()
                     .invoke(request, id, (permit, failure.clone()), sender),
             );
-        let mut guest: Guest = Box::pin(timeout_at(deadline, invocation));
+        let measured = Measured::new(invocation, self.stock.blueprint.clone());
+        let mut guest: Guest = Box::pin(timeout_at(deadline, measured));
         let first = poll_fn(|cx| match guest.as_mut().poll(cx) {
             Poll::Ready(result) => Poll::Ready(First::Guest(result)),
             Poll::Pending => Pin::new(&mut head).poll(cx).map(First::Head),
@@ -164,9 +166,7 @@ impl SyncInstances {
             armed: true,
         };
         instance.begin(Some(id));
-        let trap = |error: wasmtime::Error| InvokeError::Trap {
-            message: format!("{error:#}"),
-        };
+        let trap = |error: wasmtime::Error| self.stock.blueprint.fault(&error);
         let scheme = match request.uri().scheme_str() {
             Some("https") => Scheme::Https,
             _ => Scheme::Http,

@@ -15,6 +15,8 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, Sleep};
 use wasmtime_wasi_http::handler::{WorkerExpiration, WorkerStatus};
 
+use wisp_wasi::Stopwatch;
+
 use super::body::Failure;
 use crate::telemetry::RequestId;
 
@@ -67,6 +69,11 @@ impl Ticket {
         }
     }
 
+    /// Whether its instance was stopped for taking too much processor time.
+    pub(crate) fn is_out_of_time(&self) -> bool {
+        self.life.get().is_some_and(|life| life.is_out_of_time())
+    }
+
     fn state(&self) -> u8 {
         self.state.load(Ordering::Acquire)
     }
@@ -87,6 +94,7 @@ impl Ticket {
 #[derive(Debug, Default)]
 pub(crate) struct Life {
     linked: bool,
+    watch: Arc<Stopwatch>,
     tickets: Mutex<Vec<Arc<Ticket>>>,
     unwanted: AtomicBool,
     idle: AtomicBool,
@@ -100,9 +108,10 @@ enum Verdict {
 
 impl Life {
     /// `linked` says whether the component is linked to others.
-    pub(crate) fn new(linked: bool) -> Self {
+    pub(crate) fn new(linked: bool, watch: Arc<Stopwatch>) -> Self {
         Self {
             linked,
+            watch,
             ..Self::default()
         }
     }
@@ -116,12 +125,18 @@ impl Life {
         self.tickets.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A request begins in this instance.
-    pub(crate) fn begin(self: &Arc<Self>, ticket: &Arc<Ticket>) {
+    /// Whether the instance was stopped for taking too much processor time.
+    pub(crate) fn is_out_of_time(&self) -> bool {
+        self.watch.is_out()
+    }
+
+    /// A request begins in this instance, which may take so much processor time.
+    pub(crate) fn begin(self: &Arc<Self>, ticket: &Arc<Ticket>, limit: Duration) {
         // A ticket begins once: nothing is lost when it already has a life.
         let _ = ticket.life.set(self.clone());
         let mut tickets = self.lock();
         tickets.retain(|ticket| ticket.state() != DONE);
+        self.watch.begin(limit, tickets.is_empty());
         tickets.push(ticket.clone());
         self.idle.store(false, Ordering::Release);
     }
@@ -198,6 +213,7 @@ impl WorkerExpiration for Expiration {
         start: std::time::Instant,
     ) -> Poll<()> {
         let this = self.get_mut();
+        this.life.watch.pause();
         this.life.waker.register(cx.waker());
         let passing = this.life.linked && this.life.running() > 0;
         let idle = matches!(status, WorkerStatus::Idle) && !passing;

@@ -49,6 +49,12 @@ pub(super) enum Event<'a> {
         stream: &'a str,
         message: &'a str,
     },
+    Entry {
+        whose: Whose<'a>,
+        level: &'a str,
+        context: &'a str,
+        message: &'a str,
+    },
     Worker {
         whose: Whose<'a>,
         level: &'a str,
@@ -68,17 +74,19 @@ fn refusal(whose: Whose<'_>, denial: Denial<'_>) -> String {
         target,
         grant,
     } = denial;
-    format!(
-        "{component} may not use {import} for {target}; add `{grant}` to [component.{component}.grants] to allow it"
-    )
+    let refused = format!("{component} may not use {import} for {target}");
+    if grant.is_empty() {
+        return refused;
+    }
+    format!("{refused}; add `{grant}` to [component.{component}.grants] to allow it")
 }
 
 /// What a line is about; nothing of it when a process speaks about itself.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Whose<'a> {
-    pub(super) app: Option<&'a str>,
-    pub(super) component: Option<&'a str>,
-    pub(super) id: Option<RequestId>,
+pub(crate) struct Whose<'a> {
+    pub(crate) app: Option<&'a str>,
+    pub(crate) component: Option<&'a str>,
+    pub(crate) id: Option<RequestId>,
 }
 
 impl Whose<'_> {
@@ -127,6 +135,18 @@ impl Style {
                 out.write_str(",\"level\":\"info\",\"kind\":\"guest\"")?;
                 whose.json(out)?;
                 json_text(out, "stream", stream)?;
+                json_text(out, "message", message)?;
+            }
+            Event::Entry {
+                whose,
+                level,
+                context,
+                message,
+            } => {
+                json_text(out, "level", level)?;
+                out.write_str(",\"kind\":\"guest\"")?;
+                whose.json(out)?;
+                json_text(out, "context", context)?;
                 json_text(out, "message", message)?;
             }
             Event::Worker {
@@ -202,6 +222,12 @@ impl Style {
                 self.paint(out, color, format_args!("|"))?;
                 write!(out, " {}", Printable(message))
             }
+            Event::Entry {
+                whose,
+                level,
+                context,
+                message,
+            } => self.text_entry(*whose, level, (context, message), out),
             Event::Worker {
                 whose,
                 level,
@@ -229,6 +255,26 @@ impl Style {
                 write!(out, ": {}", Printable(&refusal(*whose, *denial)))
             }
         }
+    }
+
+    fn text_entry(
+        self,
+        whose: Whose<'_>,
+        level: &str,
+        (context, message): (&str, &str),
+        out: &mut String,
+    ) -> fmt::Result {
+        let color = match level {
+            "error" | "critical" => Color::Red,
+            "warning" => Color::Yellow,
+            _ => Color::Dim,
+        };
+        write!(out, " {:<10} ", whose.component.unwrap_or("-"))?;
+        self.paint(out, color, format_args!("{level}"))?;
+        if !context.is_empty() {
+            write!(out, ": {}", Printable(context))?;
+        }
+        write!(out, ": {}", Printable(message))
     }
 
     fn text_access(self, line: &AccessLine<'_>, out: &mut String) -> fmt::Result {
@@ -395,6 +441,10 @@ mod tests {
             written(PLAIN, &event),
             "19:26:00.123 c          | \\u{1b}[2Jgone\\rover\n"
         );
+        let (mut line, both) = (String::new(), ("a\nb", message));
+        let written = PLAIN.text_entry(whose(None), "warning", both, &mut line);
+        assert_eq!(written, Ok(()));
+        assert_eq!(line, " c          warning: a\\nb: \\u{1b}[2Jgone\\rover");
     }
 
     fn whose(id: Option<RequestId>) -> Whose<'static> {

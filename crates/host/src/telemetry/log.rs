@@ -14,7 +14,8 @@ use std::time::{Duration, SystemTime};
 use wisp_wasi::Denial;
 
 use super::RequestId;
-use super::line::{AccessLine, Event, Style, Whose};
+use super::Whose;
+use super::line::{AccessLine, Event, Style};
 use crate::settings::{LogFormat, LogSettings};
 
 /// Bytes that wait to be written before access lines are dropped.
@@ -23,6 +24,8 @@ const ACCESS_BYTES: usize = 1 << 20;
 const MOST_BYTES: usize = 4 << 20;
 /// Bytes of one line of a guest; longer ones are cut into several.
 const GUEST_LINE: usize = 16 << 10;
+/// Bytes of the context of an entry.
+const LONGEST_CONTEXT: usize = 256;
 /// How long the writer collects lines before it writes.
 const COLLECT: Duration = Duration::from_millis(5);
 /// How long [`Log::flush`] waits for a reader that does not read.
@@ -184,24 +187,13 @@ impl Log {
     }
 
     /// What a guest wrote to `stream`, one line or several.
-    pub fn guest(
-        &self,
-        app: &str,
-        component: &str,
-        id: Option<RequestId>,
-        stream: &str,
-        text: &str,
-    ) {
+    pub(crate) fn guest(&self, whose: Whose<'_>, stream: &str, text: &str) {
         for line in text.lines() {
             let mut rest = line;
             loop {
                 let (message, next) = rest.split_at(rest.floor_char_boundary(GUEST_LINE));
                 let event = Event::Guest {
-                    whose: Whose {
-                        app: Some(app),
-                        component: Some(component),
-                        id,
-                    },
+                    whose,
                     stream,
                     message,
                 };
@@ -212,6 +204,19 @@ impl Log {
                 }
             }
         }
+    }
+
+    /// What a guest logged with a level and a context: one line, whatever is in it.
+    pub(crate) fn entry(&self, whose: Whose<'_>, level: &str, context: &str, message: &str) {
+        let (context, _) = context.split_at(context.floor_char_boundary(LONGEST_CONTEXT));
+        let (message, _) = message.split_at(message.floor_char_boundary(GUEST_LINE));
+        let event = Event::Entry {
+            whose,
+            level,
+            context,
+            message,
+        };
+        self.handle.shared.append(&event, MOST_BYTES);
     }
 
     /// What this process has to say about itself.
@@ -229,8 +234,18 @@ impl Log {
         self.say(whose, "error", message);
     }
 
-    /// Why a component failed in a call of another one, after it had returned.
-    pub fn failed_call(&self, app: &str, component: &str, message: &str) {
+    /// What a component should know about itself.
+    pub(crate) fn warning(&self, app: &str, component: &str, message: &str) {
+        let whose = Whose {
+            app: Some(app),
+            component: Some(component),
+            id: None,
+        };
+        self.say(whose, "warning", message);
+    }
+
+    /// What went wrong for a component and belongs to no request.
+    pub fn fault(&self, app: &str, component: &str, message: &str) {
         let whose = Whose {
             app: Some(app),
             component: Some(component),
@@ -380,10 +395,14 @@ mod tests {
         let page = Page::default();
         let log = Log::writing_to(&TEXT, 0, Box::new(page.clone()));
 
+        let whose = Whose {
+            app: Some("app"),
+            component: Some("c"),
+            id: None,
+        };
+
         log.guest(
-            "app",
-            "c",
-            None,
+            whose,
             "stdout",
             &format!("first\n{}", "é".repeat(GUEST_LINE)),
         );

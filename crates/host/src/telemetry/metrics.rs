@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use wisp_wasi::Limit;
 
 /// What happened to the requests of one component, or to those that belong to none.
 #[derive(Debug, Default)]
@@ -19,6 +20,8 @@ pub(crate) struct Counters {
     overloads: AtomicU64,
     timeouts: AtomicU64,
     failures: AtomicU64,
+    /// How often each limit was run into, in the order of [`Limit::ALL`].
+    exceeded: [AtomicU64; Limit::ALL.len()],
     bytes_in: AtomicU64,
     bytes_out: AtomicU64,
     duration_us: AtomicU64,
@@ -76,7 +79,16 @@ impl Counters {
         add(&self.failures, 1);
     }
 
+    /// A limit was run into, so many times.
+    pub(crate) fn exceeded(&self, limit: Limit, times: u64) {
+        let kept = Limit::ALL.iter().zip(&self.exceeded);
+        for (_, counter) in kept.filter(|(known, _)| **known == limit) {
+            add(counter, times);
+        }
+    }
+
     fn numbers(&self) -> impl Iterator<Item = (&'static str, &AtomicU64)> {
+        let exceeded = Limit::ALL.iter().map(|limit| limit.counter());
         [
             ("requests", &self.requests),
             ("active", &self.active),
@@ -90,6 +102,7 @@ impl Counters {
             ("duration_us", &self.duration_us),
         ]
         .into_iter()
+        .chain(exceeded.zip(&self.exceeded))
     }
 }
 

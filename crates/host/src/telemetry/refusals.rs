@@ -88,3 +88,111 @@ impl Denials for Refusals {
         kept.kinds.insert(key, (denial.grant.to_owned(), 1));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{self, Write};
+
+    use super::*;
+    use crate::settings::{LogFormat, LogSettings};
+
+    #[derive(Clone, Default)]
+    struct Page(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Page {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// What is logged when these are refused, without the time.
+    fn logged(format: LogFormat, denials: &[Denial<'_>]) -> (String, Arc<Refusals>) {
+        let page = Page::default();
+        let settings = LogSettings {
+            format,
+            access: true,
+            color: false,
+        };
+        let log = Log::writing_to(&settings, 1, Box::new(page.clone()));
+        let refusals = Refusals::new("shop".into(), "api".into(), log.clone());
+        for denial in denials {
+            refusals.deny(*denial);
+        }
+        log.flush();
+        let text = String::from_utf8(page.0.lock().unwrap().clone()).unwrap();
+        (text, refusals)
+    }
+
+    const STORE: Denial<'_> = Denial {
+        import: "wasi:keyvalue/store",
+        target: "carts",
+        grant: r#"keyvalue = ["carts"]"#,
+    };
+    const MESSAGE: &str = r#"api may not use wasi:keyvalue/store for carts; add `keyvalue = ["carts"]` to [component.api.grants] to allow it"#;
+
+    #[test]
+    fn a_denial_is_one_line_of_text_that_says_what_to_add() {
+        let (text, _) = logged(LogFormat::Text, &[STORE, STORE]);
+
+        let (_, line) = text.split_once(' ').unwrap();
+        assert_eq!(line, format!("api        denied: {MESSAGE}\n"));
+    }
+
+    #[test]
+    fn a_denial_is_one_json_object_with_component_import_target_and_grant() {
+        let (text, _) = logged(LogFormat::Json, &[STORE, STORE]);
+
+        let mut value: Value = serde_json::from_str(&text).unwrap();
+        assert!(value.as_object_mut().unwrap().remove("time").is_some());
+        let expected = json!({
+            "level": "warning", "kind": "denial", "worker": 1, "app": "shop", "component": "api",
+            "import": "wasi:keyvalue/store", "target": "carts", "grant": r#"keyvalue = ["carts"]"#, "message": MESSAGE,
+        });
+        assert_eq!(value, expected);
+    }
+
+    #[test]
+    fn every_denial_is_counted_although_each_kind_is_logged_once() {
+        let other = Denial {
+            target: "orders",
+            ..STORE
+        };
+
+        let (text, refusals) = logged(LogFormat::Text, &[STORE, other, STORE]);
+
+        assert_eq!(text.lines().count(), 2);
+        assert_eq!(refusals.count(), 3);
+        let counts: Vec<_> = refusals
+            .list()
+            .iter()
+            .map(|kind| (kind["target"].clone(), kind["count"].clone()))
+            .collect();
+        assert_eq!(
+            counts,
+            [("carts".into(), 2.into()), ("orders".into(), 1.into())]
+        );
+    }
+
+    #[test]
+    fn what_a_guest_wanted_cannot_break_the_line_nor_fill_the_memory() {
+        let targets: Vec<_> = (0..2 * MOST_KINDS)
+            .map(|number| format!("{number}\n\x1b[2J{}", "x".repeat(1000)))
+            .collect();
+        let denials: Vec<_> = targets
+            .iter()
+            .map(|target| Denial { target, ..STORE })
+            .collect();
+
+        let (text, refusals) = logged(LogFormat::Text, &denials);
+
+        assert_eq!(text.lines().count(), MOST_KINDS);
+        assert!(!text.contains('\x1b'));
+        assert!(text.lines().all(|line| line.len() < 2 * LONGEST_TARGET));
+        assert_eq!(refusals.list().len(), MOST_KINDS);
+        assert_eq!(refusals.count(), 2 * MOST_KINDS as u64);
+    }
+}

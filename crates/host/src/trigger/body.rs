@@ -147,12 +147,15 @@ pub(super) struct AnswerBody<R: Respond> {
     content: Content,
     /// Bytes that the head promised: hyper does not ask for anything beyond.
     promised: Option<u64>,
+    /// Bytes that the component may send.
+    limit: u64,
     exchange: Exchange<R>,
 }
 
 impl<R: Respond> AnswerBody<R> {
     pub(super) fn new(content: Content, promised: Option<u64>, exchange: Exchange<R>) -> Self {
         let mut body = Self {
+            limit: exchange.response_limit(),
             content,
             promised,
             exchange,
@@ -161,6 +164,13 @@ impl<R: Respond> AnswerBody<R> {
             body.exchange.complete();
         }
         body
+    }
+
+    /// Counts a piece of a guest's answer; whether it still may be sent.
+    fn admit(&mut self, frame: &Frame<Bytes>) -> bool {
+        let length = frame.data_ref().map_or(0, length);
+        let guest = matches!(self.content, Content::Guest(_));
+        !guest || self.exchange.sent(0).saturating_add(length) <= self.limit
     }
 
     fn count(&mut self, frame: &Frame<Bytes>) {
@@ -187,6 +197,14 @@ impl<R: Respond> Body for AnswerBody<R> {
             Content::Own(bytes) => Some(Ok(Frame::data(std::mem::take(bytes)))),
         };
         match &polled {
+            Some(Ok(frame)) if !self.admit(frame) => {
+                self.exchange.response_exceeded();
+                self.exchange.abort();
+                // Nobody wants the guest any more.
+                self.content = Content::Own(Bytes::new());
+                let error = HttpError::HttpResponseBodySize(Some(self.limit));
+                return Poll::Ready(Some(Err(error)));
+            }
             Some(Ok(frame)) => self.count(frame),
             Some(Err(_)) => self.exchange.abort(),
             None => self.exchange.complete(),

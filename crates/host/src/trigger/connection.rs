@@ -99,7 +99,7 @@ pub(super) async fn serve<R: Respond>(
         terms.shared.clone(),
         terms.shutdown.clone(),
         activity.clone(),
-        address.ip(),
+        address,
         scheme,
     );
     let connection = Connection {

@@ -4,60 +4,35 @@
 //! [`Exchange`] lives from the head of the request to the last byte of the answer, in whichever future or body that is;
 //! when it is dropped early, the client has gone away. Then it counts itself and writes its line into the log.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use bytes::Bytes;
-use http::header::{self, HeaderName, HeaderValue};
+use http::header::{self, HeaderValue};
 use http::request::Parts;
 use http::uri::{Authority, Scheme, Uri};
 use http::{Method, Request, Response, StatusCode, Version};
 use http_body::Body;
 use hyper::body::Incoming;
 use wasmtime_wasi_http::WasiBody;
+use wisp_wasi::Limit;
 
 use super::activity::Activity;
 use super::body::{AnswerBody, Content, Upload, request_body};
+use super::endpoint::{self, Endpoint};
 use super::forwarded::{self, Proxies};
 use super::headers;
-use super::pattern::{Pattern, Segment};
+use super::manner::{self, Manner, Told};
 use super::problem::{Failure, Problem};
 use super::respond::Respond;
-use super::router::{Found, Match, Router};
+use super::router::{Found, Router};
 use crate::pool::InvokeError;
 use crate::shutdown::Shutdown;
 use crate::telemetry::{AccessLine, Counters, Log, Metrics, Outcome, RequestId};
 
 /// nginx's status for a client that went away before it had its answer; never sent.
 const VANISHED: u16 = 499;
-
-/// Who answers on a route, with what is the same for all its requests.
-#[derive(Debug)]
-pub(super) struct Endpoint<R> {
-    target: Arc<R>,
-    counters: Arc<Counters>,
-    route: HeaderValue,
-    parameters: Vec<HeaderName>,
-    is_dynamic: bool,
-}
-
-impl<R: Respond> Endpoint<R> {
-    pub(super) fn new(route: &str, pattern: &Pattern, target: Arc<R>, metrics: &Metrics) -> Self {
-        let names = pattern.segments.iter().filter_map(|segment| match segment {
-            Segment::Parameter(name) => HeaderName::try_from(format!("wisp-param-{name}")).ok(),
-            Segment::Literal(_) => None,
-        });
-        let parameters: Vec<_> = names.collect();
-        Self {
-            counters: metrics.component(target.app(), target.component()),
-            route: headers::text_value(route),
-            is_dynamic: pattern.rest || !parameters.is_empty(),
-            parameters,
-            target,
-        }
-    }
-}
 
 /// What all exchanges of a server share.
 #[derive(Debug)]
@@ -75,6 +50,7 @@ pub(super) struct Peer<R> {
     shutdown: Shutdown,
     activity: Arc<Activity>,
     address: IpAddr,
+    port: u16,
     address_value: HeaderValue,
     trusted: bool,
     scheme: Scheme,
@@ -87,10 +63,10 @@ impl<R: Respond> Peer<R> {
         shared: Arc<Shared<R>>,
         shutdown: Shutdown,
         activity: Arc<Activity>,
-        address: IpAddr,
+        address: SocketAddr,
         scheme: Scheme,
     ) -> Self {
-        let address = address.to_canonical();
+        let (address, port) = (address.ip().to_canonical(), address.port());
         let trusted = shared.proxies.trusts(address);
         let address_value = headers::text_value(&address.to_string());
         Self {
@@ -98,6 +74,7 @@ impl<R: Respond> Peer<R> {
             shutdown,
             activity,
             address,
+            port,
             address_value,
             trusted,
             scheme,
@@ -234,16 +211,35 @@ impl<R: Respond> Exchange<R> {
         };
         self.route = Some(found.index());
         found.target().counters.begin();
-        if body.size_hint().lower() > found.target().target.body_limit() {
+        let endpoint = found.target();
+        if body.size_hint().lower() > endpoint.target.body_limit() {
+            endpoint.counters.exceeded(Limit::Body, 1);
             return Err(Problem::TooLarge);
+        }
+        if endpoint
+            .head_limit
+            .is_some_and(|limit| endpoint::head_length(parts) > limit)
+        {
+            endpoint.counters.exceeded(Limit::Headers, 1);
+            return Err(Problem::HeadTooLarge);
         }
         let (client, scheme) = self.client(parts);
         headers::clean_request(&mut parts.headers, peer.trusted);
-        parts.headers.insert(headers::CLIENT_ADDRESS, client);
         parts
             .headers
             .insert(headers::REQUEST_ID, headers::digits_value(self.id));
-        describe_route(&found, &mut parts.headers);
+        match &endpoint.manner {
+            Manner::Wisp(words) => {
+                let address = self.address_value(client.ip());
+                parts.headers.insert(headers::CLIENT_ADDRESS, address);
+                words.tell(&found, &mut parts.headers);
+            }
+            Manner::Spin(words) => {
+                let url = manner::full_url(scheme.as_str(), authority.as_str(), &parts.uri);
+                let told = Told { url: &url, client };
+                words.tell(&found, &mut parts.headers, &told);
+            }
+        }
         parts.extensions.clear();
         let mut uri = http::uri::Parts::default();
         uri.scheme = Some(scheme);
@@ -255,17 +251,26 @@ impl<R: Respond> Exchange<R> {
     }
 
     /// The client as far as we believe what we are told, and the scheme that it used.
-    fn client(&mut self, parts: &Parts) -> (HeaderValue, Scheme) {
+    fn client(&mut self, parts: &Parts) -> (SocketAddr, Scheme) {
         let peer = &self.peer;
         if !peer.trusted {
-            return (peer.address_value.clone(), peer.scheme.clone());
+            let client = SocketAddr::new(peer.address, peer.port);
+            return (client, peer.scheme.clone());
         }
         let client = peer.shared.proxies.client(peer.address, &parts.headers);
         if let Some(description) = &mut self.description {
             description.client = client;
         }
         let scheme = forwarded::scheme(&parts.headers).unwrap_or_else(|| peer.scheme.clone());
-        (headers::text_value(&client.to_string()), scheme)
+        // A proxy tells no port, and its own is not the client's.
+        (SocketAddr::new(client, 0), scheme)
+    }
+
+    fn address_value(&self, client: IpAddr) -> HeaderValue {
+        if client == self.peer.address {
+            return self.peer.address_value.clone();
+        }
+        headers::text_value(&client.to_string())
     }
 
     /// The authority that is asked for; what the target names wins over the `host` header.
@@ -309,16 +314,21 @@ impl<R: Respond> Exchange<R> {
         if let Some(upload) = &self.upload
             && upload.is_exceeded()
         {
+            counters.exceeded(Limit::Body, 1);
             return self.refuse(&Problem::TooLarge);
         }
         let failure = match result {
-            Ok(response) if !response.status().is_informational() => return self.hand_on(response),
+            Ok(response) if !response.status().is_informational() => {
+                return self.hand_on(response);
+            }
             Ok(_) => Failure::Broken,
             Err(error) => Failure::from(&error),
         };
         match failure {
             Failure::Overloaded => counters.overloaded(),
             Failure::Timeout => counters.timed_out(),
+            // The pool counts these.
+            Failure::CpuTime => {}
             Failure::Broken => counters.failed(),
         }
         self.refuse(&Problem::Invocation(failure))
@@ -334,6 +344,10 @@ impl<R: Respond> Exchange<R> {
         }
         let length = parts.headers.get(header::CONTENT_LENGTH);
         let promised = length.and_then(|length| length.to_str().ok()?.parse().ok());
+        if !self.is_head && promised.is_some_and(|promised| promised > self.response_limit()) {
+            self.response_exceeded();
+            return self.refuse(&Problem::ResponseTooLarge);
+        }
         Response::from_parts(parts, self.body(Content::Guest(body), promised))
     }
 
@@ -342,6 +356,32 @@ impl<R: Respond> Exchange<R> {
         self.ask_to_leave(&mut parts.headers);
         self.status = parts.status;
         Response::from_parts(parts, self.body(Content::Own(body), None))
+    }
+
+    fn endpoint(&self) -> Option<&Endpoint<R>> {
+        let router = &self.peer.shared.router;
+        self.route
+            .and_then(|index| router.route(index))
+            .map(|(_, endpoint)| endpoint)
+    }
+
+    /// Bytes that the body of the answer may have.
+    pub(super) fn response_limit(&self) -> u64 {
+        self.endpoint()
+            .map_or(u64::MAX, |endpoint| endpoint.target.response_limit())
+    }
+
+    /// The answer is longer than it may be.
+    pub(super) fn response_exceeded(&self) {
+        if let Some(endpoint) = self.endpoint() {
+            endpoint.counters.exceeded(Limit::Response, 1);
+            let (target, limit) = (&endpoint.target, self.response_limit());
+            let message = format!(
+                "the response is longer than `limits.response` allows, which is {limit} bytes"
+            );
+            let log = &self.peer.shared.log;
+            log.failure(target.app(), target.component(), self.id, &message);
+        }
     }
 
     /// The body of the answer, where there may be one.
@@ -430,21 +470,6 @@ impl<R: Respond> Drop for Exchange<R> {
             self.write_line(description, outcome);
         }
         self.peer.activity.end();
-    }
-}
-
-/// Tells the guest what its route made of the path, where there is something to tell.
-fn describe_route<R>(found: &Match<'_, '_, Endpoint<R>>, headers: &mut http::HeaderMap) {
-    let endpoint = found.target();
-    if !endpoint.is_dynamic {
-        return;
-    }
-    headers.insert(headers::ROUTE, endpoint.route.clone());
-    for (name, (_, value)) in endpoint.parameters.iter().zip(found.parameters()) {
-        headers.insert(name.clone(), headers::text_value(value));
-    }
-    if let Some(rest) = found.rest() {
-        headers.insert(headers::PATH_INFO, headers::text_value(rest));
     }
 }
 

@@ -1,6 +1,6 @@
 //! What a guest may see of a request's headers, and a client of a response's.
 //!
-//! Headers that speak about one connection end there. Headers that speak for the host (`wisp-*`) or for a proxy
+//! Headers that speak about one connection end there. Headers that speak for the host (`wisp-*`, and `spin-*` as Spin's guests read them) or for a proxy
 //! (`forwarded`, `x-forwarded-*`) are dropped when they come from somebody who may not. A guest may read headers through
 //! CGI's conventions, where `-` and `_` are the same: so names with `_` are dropped as well.
 
@@ -40,6 +40,11 @@ fn remove(headers: &mut HeaderMap, unwanted: impl Fn(&str) -> bool) {
     }
 }
 
+/// Whether only the host may say this, to whatever component.
+pub(crate) fn speaks_for_host(name: &str) -> bool {
+    name.starts_with("wisp-") || name.starts_with("spin-")
+}
+
 fn ends_here(name: &str) -> bool {
     matches!(
         name,
@@ -57,12 +62,11 @@ fn ends_here(name: &str) -> bool {
 fn is_reserved(name: &str, trusted: bool) -> bool {
     if name.contains('_') {
         let name = name.replace('_', "-");
-        return name.starts_with("wisp-")
+        return speaks_for_host(&name)
             || name.starts_with("x-forwarded-")
             || name == REQUEST_ID.as_str();
     }
-    name.starts_with("wisp-")
-        || (!trusted && (name == "forwarded" || name.starts_with("x-forwarded-")))
+    speaks_for_host(name) || (!trusted && (name == "forwarded" || name.starts_with("x-forwarded-")))
 }
 
 fn remove_named_by_connection(headers: &mut HeaderMap) {
@@ -125,6 +129,9 @@ mod tests {
             ("forwarded", "for=1.1.1.1"),
             ("wisp-client-address", "1.1.1.1"),
             ("wisp_client_address", "1.1.1.1"),
+            ("spin-client-addr", "1.1.1.1:1"),
+            ("spin_client_addr", "1.1.1.1:1"),
+            ("spin-made-up", "1"),
             ("x-forwarded-for", "1.1.1.1"),
             ("x_forwarded_for", "1.1.1.1"),
             ("x-forwarded-anything", "1"),

@@ -15,7 +15,8 @@ use tokio_rustls::TlsAcceptor;
 
 use super::activity::Patience;
 use super::connection::{self, Terms};
-use super::exchange::{Endpoint, Shared};
+use super::endpoint::Endpoint;
+use super::exchange::Shared;
 use super::forwarded::Proxies;
 use super::respond::Respond;
 use super::router::Router;
@@ -66,8 +67,8 @@ impl<R: Respond> Server<R> {
             io::Error::new(io::ErrorKind::InvalidInput, message)
         })?;
         let tls = settings.tls.as_ref().map(tls::config).transpose()?;
-        let router =
-            router.map(|route, pattern, target| Endpoint::new(route, pattern, target, &metrics));
+        let router = router
+            .map(|manner, target| Endpoint::new(manner, target, &metrics, settings.header_bytes));
         Ok(Self {
             shared: Arc::new(Shared {
                 router,

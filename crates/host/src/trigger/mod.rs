@@ -1,15 +1,19 @@
 //! What causes invocations.
 //!
 //! [`http`] is the data plane: it accepts connections, finds the route of each request, prepares the request for its
-//! guest, and streams the answer back.
+//! guest, and streams the answer back. [`cron`] calls components when the control plane says that it is time.
 
 mod activity;
 mod body;
 mod connection;
+pub(crate) mod cron;
+mod endpoint;
 mod exchange;
+pub(crate) mod fixed;
 mod forwarded;
-mod headers;
+pub(crate) mod headers;
 pub mod http;
+pub(crate) mod manner;
 mod pattern;
 mod problem;
 mod respond;
@@ -17,4 +21,5 @@ pub mod router;
 mod tls;
 mod tree;
 
+pub use cron::{InProgress, Ran, Run};
 pub use respond::Respond;

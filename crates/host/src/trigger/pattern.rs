@@ -53,6 +53,17 @@ impl Pattern {
         Ok(Self { segments, rest })
     }
 
+    /// The same with a slash at the end, where that is another one.
+    pub(super) fn with_slash(&self) -> Option<Self> {
+        let last = Segment::Literal(Vec::new());
+        if self.rest || self.segments.last() == Some(&last) {
+            return None;
+        }
+        let mut twin = self.clone();
+        twin.segments.push(last);
+        Some(twin)
+    }
+
     /// The path itself, when there is only one that matches and nothing in it is encoded.
     pub(super) fn only_path(&self) -> Option<String> {
         let mut path = String::new();

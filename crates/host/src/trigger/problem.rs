@@ -21,6 +21,10 @@ pub(super) enum Problem {
     HeadTimeout,
     /// The body is longer than the component's limit.
     TooLarge,
+    /// The head is longer than the component's limit.
+    HeadTooLarge,
+    /// The response is longer than the component's limit, and says so.
+    ResponseTooLarge,
     /// `CONNECT` and `TRACE`.
     NotImplemented,
     /// The component gave no response.
@@ -32,6 +36,7 @@ pub(super) enum Problem {
 pub(super) enum Failure {
     Overloaded,
     Timeout,
+    CpuTime,
     Broken,
 }
 
@@ -40,6 +45,7 @@ impl From<&InvokeError> for Failure {
         match error {
             InvokeError::Overloaded => Self::Overloaded,
             InvokeError::Timeout => Self::Timeout,
+            InvokeError::CpuTime(_) => Self::CpuTime,
             InvokeError::Trap { .. }
             | InvokeError::NoResponse
             | InvokeError::Guest(_)
@@ -57,10 +63,11 @@ impl Problem {
             Self::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::HeadTimeout => StatusCode::REQUEST_TIMEOUT,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::HeadTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::NotImplemented => StatusCode::NOT_IMPLEMENTED,
             Self::Invocation(Failure::Overloaded) => StatusCode::SERVICE_UNAVAILABLE,
-            Self::Invocation(Failure::Timeout) => StatusCode::GATEWAY_TIMEOUT,
-            Self::Invocation(Failure::Broken) => StatusCode::BAD_GATEWAY,
+            Self::Invocation(Failure::Timeout | Failure::CpuTime) => StatusCode::GATEWAY_TIMEOUT,
+            Self::Invocation(Failure::Broken) | Self::ResponseTooLarge => StatusCode::BAD_GATEWAY,
         }
     }
 
@@ -71,9 +78,16 @@ impl Problem {
             Self::MethodNotAllowed(_) => "no route here takes this method",
             Self::HeadTimeout => "the head of the request took too long to arrive",
             Self::TooLarge => "the request body is longer than the component allows",
+            Self::HeadTooLarge => {
+                "the request's path and headers are longer than the component allows"
+            }
+            Self::ResponseTooLarge => "the component's response is longer than it may be",
             Self::NotImplemented => "this method is not supported",
             Self::Invocation(Failure::Overloaded) => "too many requests are in progress",
             Self::Invocation(Failure::Timeout) => "the component did not respond in time",
+            Self::Invocation(Failure::CpuTime) => {
+                "the component took more processor time than it may"
+            }
             Self::Invocation(Failure::Broken) => "the component failed",
         }
     }

@@ -26,6 +26,12 @@ pub trait Respond: Send + Sync + 'static {
 
     /// Bytes that the body of a request may have.
     fn body_limit(&self) -> u64;
+
+    /// Bytes that the head of a request may have.
+    fn head_limit(&self) -> u64;
+
+    /// Bytes that the body of a response may have.
+    fn response_limit(&self) -> u64;
 }
 
 impl Respond for Pool {
@@ -47,5 +53,13 @@ impl Respond for Pool {
 
     fn body_limit(&self) -> u64 {
         self.limits().body
+    }
+
+    fn head_limit(&self) -> u64 {
+        self.limits().headers
+    }
+
+    fn response_limit(&self) -> u64 {
+        self.limits().response
     }
 }

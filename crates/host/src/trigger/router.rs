@@ -6,7 +6,7 @@
 //!
 //! - Paths are split at `/` first and each segment is percent-decoded then, so that `%2F` never separates segments. An
 //!   encoding that is not valid stands for itself. Dot segments are not resolved: the guest gets the path that was routed.
-//! - `/a` and `/a/` are different paths. `/files/...` matches `/files`, `/files/` and everything below.
+//! - `/a` and `/a/` are different paths, except for a route with the conventions of Spin. `/files/...` matches `/files`, `/files/` and everything below.
 //! - A `:parameter` matches one segment that is not empty.
 //! - Hosts are compared without port, letter case and final dot.
 //! - When only the method does not fit, the answer is 405 with the methods of all routes that fit otherwise.
@@ -19,8 +19,10 @@ use std::collections::HashMap;
 use http::Method;
 use thiserror::Error;
 
+use super::manner::Manner;
 use super::pattern::{HostPattern, Pattern, Segment, comparable_host};
 use super::tree::Tree;
+use crate::locked::Convention;
 
 /// A route before it is checked.
 #[derive(Clone, Debug)]
@@ -28,6 +30,7 @@ pub struct Route<T> {
     path: String,
     methods: Vec<String>,
     hosts: Vec<String>,
+    convention: Convention,
     target: T,
 }
 
@@ -38,8 +41,15 @@ impl<T> Route<T> {
             path: path.to_owned(),
             methods: methods.to_vec(),
             hosts: hosts.to_vec(),
+            convention: Convention::Wisp,
             target,
         }
+    }
+
+    /// The same route with these conventions.
+    #[must_use]
+    pub fn with(self, convention: Convention) -> Self {
+        Self { convention, ..self }
     }
 }
 
@@ -86,6 +96,7 @@ pub enum RouteError {
 struct Entry<T> {
     text: String,
     pattern: Pattern,
+    convention: Convention,
     target: T,
 }
 
@@ -174,18 +185,20 @@ impl<T> Router<T> {
         Ok(built)
     }
 
-    /// The same routes to other targets, each made from its route, its parameters' names and its old target.
-    pub(super) fn map<U>(self, mut change: impl FnMut(&str, &Pattern, T) -> U) -> Router<U> {
+    /// The same routes to other targets, each made from how its guest is told about it, and its old target.
+    pub(crate) fn map<U>(self, mut change: impl FnMut(Manner, T) -> U) -> Router<U> {
         let entries = self.entries.into_iter().map(
             |Entry {
                  text,
                  pattern,
+                 convention,
                  target,
              }| {
-                let target = change(&text, &pattern, target);
+                let target = change(Manner::new(convention, &text, &pattern), target);
                 Entry {
                     text,
                     pattern,
+                    convention,
                     target,
                 }
             },
@@ -212,7 +225,17 @@ impl<T> Router<T> {
             hosts,
         } = Checked::new(&route)?;
         let index = self.entries.len();
-        let insert = |tree: &mut Tree| tree.insert(&pattern, &methods, index);
+        let convention = route.convention;
+        // In Spin `/a/` is `/a`.
+        let twin = match convention {
+            Convention::Spin => pattern.with_slash(),
+            Convention::Wisp => None,
+        };
+        let insert = |tree: &mut Tree| {
+            std::iter::once(&pattern)
+                .chain(&twin)
+                .try_for_each(|pattern| tree.insert(pattern, &methods, index))
+        };
         let mut results = Vec::new();
         if hosts.is_empty() {
             results.push(insert(&mut self.any));
@@ -235,6 +258,7 @@ impl<T> Router<T> {
         self.entries.push(Entry {
             text: path,
             pattern,
+            convention,
             target,
         });
         Ok(())

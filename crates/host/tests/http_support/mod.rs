@@ -85,6 +85,14 @@ impl Respond for Service {
     fn body_limit(&self) -> u64 {
         self.limit
     }
+
+    fn head_limit(&self) -> u64 {
+        64 << 10
+    }
+
+    fn response_limit(&self) -> u64 {
+        1 << 30
+    }
 }
 
 pub fn body(bytes: impl Into<Bytes>) -> WasiBody {

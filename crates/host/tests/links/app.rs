@@ -8,9 +8,9 @@ use std::sync::Arc;
 use tempfile::TempDir;
 use tokio::net::TcpStream;
 use wisp_host::{
-    Artifact, EngineKind, Host, HostError, LinkMode, LockedApp, LockedComponent, LockedGrants,
-    LockedInstances, LockedLimits, LockedLink, LockedRoute, LogFormat, LogSettings, Profile,
-    Resources, Settings, Shutdown, Start, Strategy,
+    Artifact, Convention, EngineKind, Host, HostError, LinkMode, LockedApp, LockedComponent,
+    LockedGrants, LockedInstances, LockedLimits, LockedLink, LockedRoute, LogFormat, LogSettings,
+    Profile, Resources, Settings, Shutdown, Start, Strategy,
 };
 
 use super::guests::artifact;
@@ -147,7 +147,9 @@ fn start(folder: &TempDir, parts: &[Part], route: &str) -> Start {
             route: "/...".into(),
             methods: vec![],
             hosts: vec![],
-            component: route.to_owned(),
+            component: Some(route.to_owned()),
+            response: None,
+            convention: Convention::Wisp,
         }],
         cron: vec![],
         state: folder.path().join("state"),

@@ -6,13 +6,13 @@ import importlib
 import sys
 from typing import TYPE_CHECKING
 
-from wisp_guest import _late, _serve, _wasi
+from wisp_guest import _late, _serve
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from types import ModuleType
 
-    from wit_world.imports.types import IncomingRequest, ResponseOutparam
+    from wit_world.imports.wasi_http_types import IncomingRequest, ResponseOutparam
 
 
 def handler_class(module: ModuleType) -> type:
@@ -34,7 +34,21 @@ def handler_class(module: ModuleType) -> type:
     return _asynchronous(handler) if _serve.is_async(handler) else _synchronous(handler)
 
 
+def run_class(module: ModuleType) -> type:
+    """Return the class that exports the module's handler of runs.
+
+    Raises:
+        TypeError: it has none.
+
+    """
+    from wisp_guest import _runs  # noqa: PLC0415 - most components do not run by the clock
+
+    return _runs.handler_class(module)
+
+
 def _synchronous(handler: object) -> type:
+    from wisp_guest import _wasi  # noqa: PLC0415 - a component that answers no requests has not what it imports
+
     class IncomingHandler:
         """The export of the component."""
 
@@ -47,6 +61,7 @@ def _synchronous(handler: object) -> type:
 
 def _asynchronous(handler: object) -> type:
     # Only here: asyncio makes a component three megabytes larger.
+    from wisp_guest import _wasi  # noqa: PLC0415
     from wisp_guest._loop import Loop  # noqa: PLC0415
 
     loop = Loop()

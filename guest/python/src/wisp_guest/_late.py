@@ -8,6 +8,8 @@ import importlib
 import sys
 from typing import TYPE_CHECKING
 
+from wisp_guest import _host
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -24,7 +26,8 @@ def settle(late: Mapping[str, Sequence[str]]) -> None:
 
 
 def freeze() -> None:
-    """Tidy the memory up that the snapshot will hold."""
+    """End the build: tidy the memory up that the snapshot will hold."""
+    _host.ready()
     gc.collect()
     gc.freeze()
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from wit_world.imports.monotonic_clock import subscribe_duration
-from wit_world.imports.poll import Pollable, poll
+from wit_world.imports.wasi_clocks_monotonic_clock import subscribe_duration
+from wit_world.imports.wasi_io_poll import Pollable, poll
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -87,3 +87,12 @@ class Loop(asyncio.BaseEventLoop):
 
     def _write_to_self(self) -> None:
         """Nothing to do: nobody outside this thread can wake the loop."""
+
+
+def running() -> Loop | None:
+    """Return the loop that is running, if one is."""
+    try:
+        loop = asyncio.get_running_loop()
+    except RuntimeError:
+        return None
+    return loop if isinstance(loop, Loop) else None

@@ -6,9 +6,8 @@ import json
 import re
 from typing import TYPE_CHECKING, Final
 
-from wisp.build import bindings, javascript
+from wisp.build import bindings, guests, javascript
 from wisp.build.setup.files import Plan
-from wisp.errors import BuildError
 from wisp.wit import read, typescript
 from wisp.wit.model import Function, Interface
 
@@ -17,7 +16,17 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from wisp.build.worlds import World
-    from wisp.wit.model import Item
+    from wisp.wit.model import Item, Wit
+
+TYPES: Final = guests.FOLDER / "js" / "types" / "wisp-guest.d.ts"
+
+SERVICE: Final = """\
+import { Problem, serve } from "wisp-guest";
+
+serve(() => {
+  throw new Problem(501, "not implemented");
+});
+"""
 
 TSCONFIG: Final = """\
 {
@@ -37,25 +46,41 @@ TSCONFIG: Final = """\
 
 def plan(folder: Path, world: World, language: str) -> Plan:
     """Say what a project in JavaScript or TypeScript needs for its world."""
-    if not world.is_library:
-        raise BuildError(javascript.imports_only(world), file=world.path, hint=javascript.NO_SERVICES)
     wit = read.read(world.path)
     name = world.name.partition("@")[0].rpartition("/")[2]
     typed = language == "typescript"
     file = "app.ts" if typed else "app.js"
+    lines = _library(world, wit, typed=typed) if world.is_library else _service(world, wit)
+    begun = {file: "\n".join(lines) + "\n", **_package(folder, file, name)}
+    if typed:
+        begun["tsconfig.json"] = TSCONFIG
+    if any((folder / entry).is_file() and entry != file for entry in javascript.ENTRIES):
+        del begun[file]
+    types = {f"{name}.d.ts": typescript.write(wit, wit.worlds[name])} if typed else {}
+    if typed and not world.is_library:
+        types[TYPES.name] = TYPES.read_text(encoding="utf-8")
+    return Plan(
+        generated={f"{bindings.FOLDER}/{path}": text for path, text in types.items()},
+        begun=begun,
+        next=(f"fill in the functions in {file}" if world.is_library else f"serve requests in {file}",),
+    )
+
+
+def _library(world: World, wit: Wit, *, typed: bool) -> list[str]:
+    name = world.name.partition("@")[0].rpartition("/")[2]
     lines = [f"// What the world `{world.name}` exports.", *_imports(wit.worlds[name].imports)]
     for item in wit.worlds[name].exports.values():
         if isinstance(item, Interface):
             lines += ["", *_interface(item, typed=typed)]
         elif isinstance(item, Function):
             lines += ["", *_free(f"{wit.package.name.bare}/{name}", name, item, typed=typed)]
-    begun = {file: "\n".join(lines) + "\n", **_package(folder, file, name)}
-    if typed:
-        begun["tsconfig.json"] = TSCONFIG
-    if any((folder / entry).is_file() and entry != file for entry in javascript.ENTRIES):
-        del begun[file]
-    types = {f"{bindings.FOLDER}/{name}.d.ts": typescript.write(wit, wit.worlds[name])} if typed else {}
-    return Plan(generated=types, begun=begun, next=(f"fill in the functions in {file}",))
+    return lines
+
+
+def _service(world: World, wit: Wit) -> list[str]:
+    name = world.name.partition("@")[0].rpartition("/")[2]
+    head = f"// A service that imports what the world `{world.name}` does."
+    return [head, *_imports(wit.worlds[name].imports), *SERVICE.splitlines()]
 
 
 def _package(folder: Path, file: str, world: str) -> dict[str, str]:

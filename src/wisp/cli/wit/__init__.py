@@ -44,6 +44,7 @@ COMMANDS = {
         (
             ("wisp wit add ../shared/wit", "take them from a folder"),
             ("wisp wit add processor.wasm", "take what a component uses of them"),
+            ("wisp wit add wasi:keyvalue", "take one that wisp has, to import what the host offers"),
             ("wisp wit add https://example.com/io.wasm#sha256:…", "fetch them; the digest decides"),
         ),
         dependencies.configure_add,

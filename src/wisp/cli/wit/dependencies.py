@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from wisp.cli import output
 from wisp.cli.parser import UsageError
@@ -19,8 +18,6 @@ if TYPE_CHECKING:
 
     from wisp.wit.dependencies import Dependencies, Event, Source
 
-_PACKAGE: Final = re.compile(r"[a-z][a-z0-9-]*:[a-z][a-z0-9-]*(@[0-9A-Za-z.+-]+)?")
-
 
 def configure_add(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `wisp wit add`."""
@@ -28,7 +25,8 @@ def configure_add(parser: argparse.ArgumentParser) -> None:
         "sources",
         nargs="+",
         metavar="SOURCE",
-        help="a folder or a file with WIT, a component, or https://…#sha256:… with the digest of what lies there",
+        help="a folder or a file with WIT, a component, the name of a package of WASI or wisp such as wasi:keyvalue,"
+        " or https://…#sha256:… with the digest of what lies there",
     )
     _configure(parser)
 
@@ -97,14 +95,14 @@ def _fetch(url: str, digest: str) -> Path:
 def _source(text: str, folder: Path) -> Source:
     from wisp.manifest.digests import parse_digest  # noqa: PLC0415 - `wisp wit show` needs no pydantic
     from wisp.manifest.urls import parse_url  # noqa: PLC0415
+    from wisp.wit import shipped  # noqa: PLC0415
     from wisp.wit.dependencies import Source  # noqa: PLC0415
 
     if text.startswith(("oci://", "ghcr.io/", "docker.io/")):
         message = f"{text}: packages in OCI registries cannot be added yet"
         raise UsageError(message, hint="add a folder, a component, or an address: https://…#sha256:…")
-    if _PACKAGE.fullmatch(text) and not Path(text).exists():
-        message = f"{text} is the name of a package, which says not where it lies"
-        raise UsageError(message, hint="add a folder, a component, or an address: https://…#sha256:…")
+    if shipped.NAME.fullmatch(text) and not Path(text).exists():
+        return Source(_shipped(text))
     if "://" not in text and not Path(text).exists():
         message = f"{text} does not exist"
         raise WitError(
@@ -120,6 +118,21 @@ def _source(text: str, folder: Path) -> Source:
             "write the digest behind the address: https://example.com/io.wasm#sha256:<64 hexadecimal digits>"
         )
         raise UsageError(str(error), hint=hint) from error
+
+
+def _shipped(name: str) -> str:
+    """Return the full name of a package that wisp has."""
+    from wisp.wit import shipped  # noqa: PLC0415 - rarely needed
+
+    if (found := shipped.find(name)) is not None:
+        return found
+    if (other := shipped.find(name.partition("@")[0])) is not None:
+        message = f"wisp has no {name}, but {other}"
+        raise UsageError(message, hint=f"add that, or {name} from a folder, a component, or an address")
+    message = f"{name} is the name of a package, which says not where it lies"
+    listed = ", ".join(sorted({each.partition("@")[0] for each in shipped.packages()}))
+    hint = f"add a folder, a component, or an address: https://…#sha256:…; wisp itself has {listed}"
+    raise UsageError(message, hint=hint)
 
 
 def _say(events: Sequence[Event], *, as_json: bool) -> int:

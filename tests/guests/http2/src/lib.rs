@@ -2,7 +2,11 @@
 //!
 //! The last segment of the path chooses, whatever the route is; numbers come from the query: `/slow?ms=20`.
 
+mod files;
 mod message;
+mod outside;
+mod passing;
+mod sockets;
 
 use std::io::{Read, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -42,11 +46,32 @@ impl wasip2::exports::http::incoming_handler::Guest for Guest {
                 b"as asked",
             ),
             "environment" => environment(out),
-            "files" => files(out),
+            "send" => json(out, outside::send(&outside::asked(&request))),
+            "sends" => {
+                let asked = outside::asked(&request);
+                let asked = asked.as_array().into_iter().flatten();
+                json(out, asked.map(outside::send).collect());
+            }
+            "socket" => json(out, sockets::socket(&outside::asked(&request))),
+            "sockets" => json(out, sockets::sockets(&outside::asked(&request))),
+            "pass" => match passing::pass(query.0) {
+                Ok((status, body)) => text(out, status, "application/json", &body),
+                Err(error) => text(out, 200, "text/plain", error.as_bytes()),
+            },
+            "files" => list_root(out),
+            "steps" => steps(&request, out),
+            "flood" => flood(out, &query),
+            "handles" => handles(out, &query),
+            "toil" => toil(out),
+            "promise" => promise(out, &query),
             "unread" => text(out, 200, "text/plain", b"unread"),
             _ => text(out, 200, "text/plain", b"Hello, world!"),
         }
     }
+}
+
+fn json(out: ResponseOutparam, value: serde_json::Value) {
+    text(out, 200, "application/json", value.to_string().as_bytes());
 }
 
 /// Streams the body back while it arrives, 64 KiB at a time.
@@ -198,6 +223,42 @@ fn huge(out: ResponseOutparam, query: &Query) {
     answer.finish(None);
 }
 
+/// Writes `?lines=1000` of `?bytes=100` to standard output.
+fn flood(out: ResponseOutparam, query: &Query) {
+    let line = "x".repeat(query.number("bytes", 100) as usize - 1);
+    for _ in 0..query.number("lines", 1000) {
+        println!("{line}");
+    }
+    text(out, 200, "text/plain", b"flooded");
+}
+
+/// Holds `?count=1000` resources at once.
+fn handles(out: ResponseOutparam, query: &Query) {
+    let kept: Vec<_> = (0..query.number("count", 1000))
+        .map(|_| Fields::new())
+        .collect();
+    let count = kept.len().to_string();
+    text(out, 200, "text/plain", count.as_bytes());
+}
+
+/// Answers, and computes without end before the body does.
+fn toil(out: ResponseOutparam) -> ! {
+    let answer = start(out, 200, fields(&[("content-type", b"text/plain")]));
+    let mut output = answer.stream();
+    output
+        .write_all(b"the first half")
+        .expect("the client reads");
+    output.flush().expect("the client reads");
+    spin()
+}
+
+/// Promises a body of `?bytes=1000` and sends none of it.
+fn promise(out: ResponseOutparam, query: &Query) {
+    let length = query.number("bytes", 1000).to_string();
+    let headers = fields(&[("content-length", length.as_bytes())]);
+    drop(start(out, 200, headers).stream());
+}
+
 /// The environment as a JSON object.
 fn environment(out: ResponseOutparam) {
     let variables: serde_json::Map<_, _> = std::env::vars()
@@ -211,8 +272,20 @@ fn environment(out: ResponseOutparam) {
     );
 }
 
+/// Does with files what the body says.
+fn steps(request: &IncomingRequest, out: ResponseOutparam) {
+    let body = request.consume().expect("the body is read once");
+    let mut input = body.stream().expect("the stream is taken once");
+    let mut steps = Vec::new();
+    input
+        .read_to_end(&mut steps)
+        .expect("the client sends its body to the end");
+    let results = files::run(&steps).to_string();
+    text(out, 200, "application/json", results.as_bytes());
+}
+
 /// What the root folder holds, or why it cannot be read.
-fn files(out: ResponseOutparam) {
+fn list_root(out: ResponseOutparam) {
     let listing = match std::fs::read_dir("/") {
         Ok(entries) => format!("{} entries", entries.count()),
         Err(error) => format!("refused: {error}"),

@@ -2,6 +2,8 @@
 //!
 //! The last segment of the path chooses, whatever the route is; numbers come from the query: `/slow?ms=20`.
 
+mod outside;
+
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use wasip3::clocks::monotonic_clock;
@@ -31,6 +33,7 @@ impl wasip3::exports::http::handler::Guest for Guest {
                 )));
             }
             "spin" => spin(),
+            "toil" => toil(),
             "slow" => {
                 monotonic_clock::wait_for(number(query, "ms", 100) * 1_000_000).await;
                 text("slept")
@@ -38,9 +41,34 @@ impl wasip3::exports::http::handler::Guest for Guest {
             "counter" => counter(),
             "huge" => huge(number(query, "bytes", 10_000_000)),
             "unread" => text("unread"),
+            "send" => text(&outside::send(&asked(request).await).await.to_string()),
+            "sends" => {
+                let mut answers = Vec::new();
+                for each in asked(request).await.as_array().into_iter().flatten() {
+                    answers.push(outside::send(each).await);
+                }
+                text(&serde_json::Value::from(answers).to_string())
+            }
+            "socket" => text(&outside::socket(&asked(request).await).await.to_string()),
             _ => text("Hello, world!"),
         })
     }
+}
+
+/// The body of a request, as JSON.
+async fn asked(request: Request) -> serde_json::Value {
+    let (stream, _trailers) = body(request);
+    serde_json::from_slice(&stream.collect().await).expect("JSON")
+}
+
+/// Answers, and computes without end before the body does.
+fn toil() -> Response {
+    answer(fields(&[("content-type", "text/plain")]), |mut output| async move {
+        output.write_all(b"the first half".to_vec()).await;
+        // The piece is on its way when its reader asks for the next one.
+        monotonic_clock::wait_for(1_000_000).await;
+        spin()
+    })
 }
 
 fn number(query: &str, name: &str, default: u64) -> u64 {

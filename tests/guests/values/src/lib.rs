@@ -36,12 +36,19 @@ impl echo::Guest for Guest {
         match (input.payload.is_empty(), input.encryption_level) {
             (true, _) => Err(ProcessError::EmptyPayload),
             (_, 10..) => Err(ProcessError::TooSecret(input.encryption_level)),
-            _ => Ok(Packet { payload: input.payload.to_uppercase(), ..input }),
+            _ => Ok(Packet {
+                payload: input.payload.to_uppercase(),
+                ..input
+            }),
         }
     }
 
     fn checked(fail: bool) -> Result<u32, String> {
-        if fail { Err("it was asked to fail".into()) } else { Ok(7) }
+        if fail {
+            Err("it was asked to fail".into())
+        } else {
+            Ok(7)
+        }
     }
 
     fn plain(fail: bool) -> Result<(), ()> {
@@ -58,7 +65,9 @@ impl behave::Guest for Guest {
     }
 
     fn divide(by: u32) -> u32 {
-        std::hint::black_box(1_u32).checked_div(by).unwrap_or_else(|| core::arch::wasm32::unreachable())
+        std::hint::black_box(1_u32)
+            .checked_div(by)
+            .unwrap_or_else(|| core::arch::wasm32::unreachable())
     }
 
     fn spin() {

@@ -10,6 +10,27 @@ use wasip2::sockets::ip_name_lookup::resolve_addresses;
 use wasip2::sockets::network::{ErrorCode, IpAddressFamily, IpSocketAddress, Ipv4SocketAddress};
 use wasip2::sockets::tcp_create_socket::create_tcp_socket;
 
+mod bindings {
+    wit_bindgen::generate!({
+        path: "../../../../wit/capabilities",
+        inline: "
+            package test:attempt;
+
+            world attempt {
+                import wasi:keyvalue/store@0.2.0-draft2;
+                import wasi:config/store@0.2.0-rc.1;
+                import wasi:logging/logging@0.1.0-draft;
+            }
+        ",
+        world: "test:attempt/attempt",
+        generate_all,
+    });
+}
+
+use bindings::wasi::config0_2_0_rc_1::store as config;
+use bindings::wasi::keyvalue::store as keyvalue;
+use bindings::wasi::logging::logging::{Level, log};
+
 /// Tries it, and says what came of it: what was got, or `nothing` and why.
 pub fn attempt(what: &str, place: &str) -> String {
     match what {
@@ -17,11 +38,25 @@ pub fn attempt(what: &str, place: &str) -> String {
             Ok(value) => format!("got {value}"),
             Err(error) => nothing(error),
         },
-        "list" => said(std::fs::read_dir(place).map(|entries| format!("{} entries", entries.count()))),
+        "list" => {
+            said(std::fs::read_dir(place).map(|entries| format!("{} entries", entries.count())))
+        }
         "read" => said(std::fs::read_to_string(place)),
         "write" => said(std::fs::write(place, "written").map(|()| "a file")),
         "connect" => said(connect(place).map(|()| "a connection")),
-        "resolve" => said(resolve_addresses(&instance_network(), place).map(|_| "an address")),
+        "resolve" => said(resolve(place).map(|()| "an address")),
+        "open" => match keyvalue::open(place) {
+            Ok(_) => "got a store".to_owned(),
+            Err(error) => nothing(format!("{error:?}")),
+        },
+        "configured" => match config::get(place) {
+            Ok(value) => value.map_or_else(|| nothing("no value"), |value| format!("got {value}")),
+            Err(error) => nothing(format!("{error:?}")),
+        },
+        "log" => {
+            log(Level::Info, "attempt", place);
+            "got a line".to_owned()
+        }
         "fetch" => fetch(place).map_or_else(nothing, |status| format!("got {status}")),
         _ => format!("there is no way `{what}`"),
     }
@@ -38,12 +73,27 @@ fn nothing(error: impl Display) -> String {
 fn connect(place: &str) -> Result<(), ErrorCode> {
     let address: SocketAddrV4 = place.parse().map_err(|_| ErrorCode::InvalidArgument)?;
     let [a, b, c, d] = address.ip().octets();
-    let remote = IpSocketAddress::Ipv4(Ipv4SocketAddress { port: address.port(), address: (a, b, c, d) });
+    let remote = IpSocketAddress::Ipv4(Ipv4SocketAddress {
+        port: address.port(),
+        address: (a, b, c, d),
+    });
     let socket = create_tcp_socket(IpAddressFamily::Ipv4)?;
     socket.start_connect(&instance_network(), remote)?;
     loop {
         match socket.finish_connect() {
             Err(ErrorCode::WouldBlock) => socket.subscribe().block(),
+            done => return done.map(|_| ()),
+        }
+    }
+}
+
+/// Looks a name up, to the first address; whether that is allowed may only be said then.
+fn resolve(name: &str) -> Result<(), ErrorCode> {
+    let addresses = resolve_addresses(&instance_network(), name)?;
+    loop {
+        match addresses.resolve_next_address() {
+            Err(ErrorCode::WouldBlock) => addresses.subscribe().block(),
+            Ok(None) => return Err(ErrorCode::NameUnresolvable),
             done => return done.map(|_| ()),
         }
     }

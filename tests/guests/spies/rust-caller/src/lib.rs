@@ -6,7 +6,9 @@ mod bindings {
 }
 
 use bindings::test::spying::{spy, vault};
-use wasip2::http::types::{Fields, IncomingRequest, OutgoingBody, OutgoingResponse, ResponseOutparam};
+use wasip2::http::types::{
+    Fields, IncomingRequest, OutgoingBody, OutgoingResponse, ResponseOutparam,
+};
 
 struct Caller;
 
@@ -31,7 +33,9 @@ fn answer(out: ResponseOutparam, text: &str) {
     let body = response.body().expect("it is taken once");
     ResponseOutparam::set(out, Ok(response));
     let stream = body.write().expect("it is taken once");
-    stream.blocking_write_and_flush(text.as_bytes()).expect("somebody reads it");
+    stream
+        .blocking_write_and_flush(text.as_bytes())
+        .expect("somebody reads it");
     drop(stream);
     OutgoingBody::finish(body, None).expect("there is no length to keep to");
 }

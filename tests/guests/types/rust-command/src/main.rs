@@ -17,5 +17,9 @@ fn main() -> ExitCode {
     }
     let given = keeping::run(&[Step::Make(40), Step::Add((0, 2)), Step::Value(0)]);
     println!("{:?}", given.last());
-    if arguments.is_empty() { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+    if arguments.is_empty() {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    }
 }

@@ -14,7 +14,10 @@ bindings::export!(Keeper with_types_in bindings);
 impl Guest for Keeper {
     fn run(steps: Vec<Step>) -> Vec<(u32, u32)> {
         let mut kept = Kept::default();
-        steps.into_iter().map(|step| (kept.take(step), things::live())).collect()
+        steps
+            .into_iter()
+            .map(|step| (kept.take(step), things::live()))
+            .collect()
     }
 }
 

@@ -14,7 +14,26 @@ struct Guest;
 
 bindings::export!(Guest with_types_in bindings);
 
-type Tuple18 = (u8, u16, u32, u64, i8, i16, i32, i64, f32, f64, char, bool, String, Vec<u8>, Colour, Eight, Point, Option<u8>);
+type Tuple18 = (
+    u8,
+    u16,
+    u32,
+    u64,
+    i8,
+    i16,
+    i32,
+    i64,
+    f32,
+    f64,
+    char,
+    bool,
+    String,
+    Vec<u8>,
+    Colour,
+    Eight,
+    Point,
+    Option<u8>,
+);
 
 macro_rules! echoes {
     ($($name:ident: $ty:ty),* $(,)?) => {
@@ -54,8 +73,24 @@ impl echo::Guest for Guest {
     }
 
     fn parameters18(
-        a: u8, b: u16, c: u32, d: u64, e: i8, f: i16, g: i32, h: i64, i: f32, j: f64, k: char, l: bool, m: String,
-        n: Vec<u8>, o: Colour, p: Eight, q: Point, r: Option<u8>,
+        a: u8,
+        b: u16,
+        c: u32,
+        d: u64,
+        e: i8,
+        f: i16,
+        g: i32,
+        h: i64,
+        i: f32,
+        j: f64,
+        k: char,
+        l: bool,
+        m: String,
+        n: Vec<u8>,
+        o: Colour,
+        p: Eight,
+        q: Point,
+        r: Option<u8>,
     ) -> Tuple18 {
         (a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r)
     }
@@ -104,7 +139,9 @@ impl things::GuestCounter for Counter {
     }
 
     fn sum(those: Vec<things::CounterBorrow<'_>>) -> u32 {
-        those.iter().fold(0, |sum, each| sum.wrapping_add(each.get::<Self>().0.get()))
+        those
+            .iter()
+            .fold(0, |sum, each| sum.wrapping_add(each.get::<Self>().0.get()))
     }
 }
 
@@ -115,9 +152,15 @@ impl things::Guest for Guest {
         counter
     }
 
-    fn split(counter: things::Counter) -> Result<(things::Counter, things::Counter), things::Counter> {
+    fn split(
+        counter: things::Counter,
+    ) -> Result<(things::Counter, things::Counter), things::Counter> {
         let value = counter.get::<Counter>().0.get();
-        if value % 2 == 0 { Ok((Counter::owned(value / 2), Counter::owned(value / 2))) } else { Err(counter) }
+        if value % 2 == 0 {
+            Ok((Counter::owned(value / 2), Counter::owned(value / 2)))
+        } else {
+            Err(counter)
+        }
     }
 
     fn live() -> u32 {

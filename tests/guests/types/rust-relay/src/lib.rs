@@ -11,7 +11,26 @@ struct Relay;
 
 bindings::export!(Relay with_types_in bindings);
 
-type Tuple18 = (u8, u16, u32, u64, i8, i16, i32, i64, f32, f64, char, bool, String, Vec<u8>, Colour, Eight, Point, Option<u8>);
+type Tuple18 = (
+    u8,
+    u16,
+    u32,
+    u64,
+    i8,
+    i16,
+    i32,
+    i64,
+    f32,
+    f64,
+    char,
+    bool,
+    String,
+    Vec<u8>,
+    Colour,
+    Eight,
+    Point,
+    Option<u8>,
+);
 
 macro_rules! by_value {
     ($($name:ident: $ty:ty),* $(,)?) => {
@@ -54,7 +73,9 @@ impl Guest for Relay {
         echo::tuple1((&text,))
     }
 
-    fn tuple_nested(value: ((bool, f64), Vec<(char, Nine)>, Option<Point>)) -> ((bool, f64), Vec<(char, Nine)>, Option<Point>) {
+    fn tuple_nested(
+        value: ((bool, f64), Vec<(char, Nine)>, Option<Point>),
+    ) -> ((bool, f64), Vec<(char, Nine)>, Option<Point>) {
         echo::tuple_nested((value.0, &value.1, value.2.as_ref()))
     }
 
@@ -74,8 +95,14 @@ impl Guest for Relay {
         echo::maybe_list(value.as_deref())
     }
 
-    fn maybe_result(value: Option<Result<Option<u8>, String>>) -> Option<Result<Option<u8>, String>> {
-        echo::maybe_result(value.as_ref().map(|result| result.as_ref().map(|ok| *ok).map_err(String::as_str)))
+    fn maybe_result(
+        value: Option<Result<Option<u8>, String>>,
+    ) -> Option<Result<Option<u8>, String>> {
+        echo::maybe_result(
+            value
+                .as_ref()
+                .map(|result| result.as_ref().map(|ok| *ok).map_err(String::as_str)),
+        )
     }
 
     fn maybe_wide(value: Option<Wide>) -> Option<Wide> {
@@ -98,20 +125,40 @@ impl Guest for Relay {
         echo::either_wide(value.as_ref())
     }
 
-    fn either_either(value: Result<Result<u8, String>, Option<Colour>>) -> Result<Result<u8, String>, Option<Colour>> {
+    fn either_either(
+        value: Result<Result<u8, String>, Option<Colour>>,
+    ) -> Result<Result<u8, String>, Option<Colour>> {
         echo::either_either(match &value {
             Ok(inner) => Ok(inner.as_ref().map(|ok| *ok).map_err(String::as_str)),
             Err(colour) => Err(colour.as_ref()),
         })
     }
 
-    fn either_option(value: Result<Option<String>, Option<u8>>) -> Result<Option<String>, Option<u8>> {
+    fn either_option(
+        value: Result<Option<String>, Option<u8>>,
+    ) -> Result<Option<String>, Option<u8>> {
         echo::either_option(value.as_ref().map(Option::as_deref).map_err(|err| *err))
     }
 
     fn parameters18(
-        a: u8, b: u16, c: u32, d: u64, e: i8, f: i16, g: i32, h: i64, i: f32, j: f64, k: char, l: bool, m: String,
-        n: Vec<u8>, o: Colour, p: Eight, q: Point, r: Option<u8>,
+        a: u8,
+        b: u16,
+        c: u32,
+        d: u64,
+        e: i8,
+        f: i16,
+        g: i32,
+        h: i64,
+        i: f32,
+        j: f64,
+        k: char,
+        l: bool,
+        m: String,
+        n: Vec<u8>,
+        o: Colour,
+        p: Eight,
+        q: Point,
+        r: Option<u8>,
     ) -> Tuple18 {
         echo::parameters18(a, b, c, d, e, f, g, h, i, j, k, l, &m, &n, o, p, q, r)
     }

@@ -1,0 +1,13 @@
+"""`wasi:keyvalue/atomics`."""
+
+from wit_world.imports.wasi_keyvalue_store import Bucket
+
+class Cas:
+    """A value that may be replaced."""
+
+    @classmethod
+    def new(cls, bucket: Bucket, key: str) -> Cas: ...
+    def current(self) -> bytes | None: ...
+
+def increment(bucket: Bucket, key: str, delta: int) -> int: ...
+def swap(cas: Cas, value: bytes) -> None: ...
