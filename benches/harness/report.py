@@ -203,18 +203,21 @@ class Report:
                 for one in self.steady
             ],
             "late": [asdict(one) for one in self.late],
-            "calls": [
-                {
-                    "title": one.row.title,
-                    "bar_ns": one.row.bar,
-                    "samples_ns": {
-                        column: [round(value, 1) for value in values]
-                        for column, values in one.figures.items()
-                    },
-                }
+            "calls": self._called(),
+        }
                 for one in (self.calls.rows if self.calls else ())
             ],
         }
+
+    def _called(self) -> list[dict[str, object]]:
+        return [
+            {
+                "title": one.row.title,
+                "bar_ns": one.row.bar,
+                "samples_ns": {
+                    column: [round(value, 1) for value in values]
+                    for column, values in one.figures.items()
+                }
 
     def write(self) -> None:
         """Replace the results in the repository."""
