@@ -205,9 +205,6 @@ class Report:
             "late": [asdict(one) for one in self.late],
             "calls": self._called(),
         }
-                for one in (self.calls.rows if self.calls else ())
-            ],
-        }
 
     def _called(self) -> list[dict[str, object]]:
         return [
@@ -215,9 +212,11 @@ class Report:
                 "title": one.row.title,
                 "bar_ns": one.row.bar,
                 "samples_ns": {
-                    column: [round(value, 1) for value in values]
-                    for column, values in one.figures.items()
-                }
+                    column: [round(value, 1) for value in values] for column, values in one.figures.items()
+                },
+            }
+            for one in (self.calls.rows if self.calls else ())
+        ]
 
     def write(self) -> None:
         """Replace the results in the repository."""
