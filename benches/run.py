@@ -12,7 +12,7 @@ import argparse
 import subprocess
 import sys
 
-from harness import calls, components, load, machine, neighbours, rows, starts
+from harness import calls, components, load, machine, neighbours, peers, report, rows, starts, steady
 from harness.report import Figure, Report, Started
 from harness.servers import MeasurementError
 
@@ -21,21 +21,19 @@ def main() -> int:
     """Measure, and return the exit code: 1 when something could not be measured. A bar that is missed is told, not failed."""
     options = _options()
     try:
-        if options.only == "neighbours":
-            return _neighbours(options)
         wrk = load.require_wrk()
         facts = machine.describe(wrk)
         _say("building the guests and compiling them for both sides")
         built = components.prepare()
-        report = _measure(options, built, facts)
+        result = _measure(options, built, facts)
     except (MeasurementError, FileNotFoundError, subprocess.SubprocessError) as error:
         _say(f"error: {error}")
         return 1
-    print(f"\n{report.markdown()}\n")
+    print(f"\n{result.markdown()}\n")
     if options.writes:
-        report.write()
+        result.write()
         _say("written: docs/benchmarks.md, benches/results/latest.json")
-    return 1 if report.is_void else 0
+    return 1 if result.is_void else 0
 
 
 def _options() -> argparse.Namespace:
@@ -48,7 +46,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--only",
         metavar="NAME",
-        help="measure one group only, or `starts`, `calls` or `neighbours`; nothing is written",
+        help="measure one group only, or `starts`, `calls`, `neighbours`; or what is measured only so: `peers` (wisp beside"
+        " servers of other kinds) and `steady` (latency at a fixed rate); nothing is written",
     )
     options = parser.parse_args()
     options.rounds = options.rounds or (2 if options.quick else 5)
@@ -57,16 +56,9 @@ def _options() -> argparse.Namespace:
     return options
 
 
-def _neighbours(options: argparse.Namespace) -> int:
-    print("\n| while another component | p50 ms | p99 ms | requests |\n|---|---|---|---|")
-    for late in neighbours.measure(options.seconds, _say):
-        print(f"| {late.attack} | {late.p50:.2f} | {late.p99:.2f} | {late.count} |")
-    return 0
-
-
 def _measure(options: argparse.Namespace, built: components.Components, facts: dict[str, str]) -> Report:
     groups = rows.groups(built)
-    names = [*(group.name for group in groups), "starts", "calls"]
+    names = [*(group.name for group in groups), "peers", "steady", "neighbours", "starts", "calls"]
     if options.only and options.only not in names:
         message = f"there is no group {options.only}; there are {', '.join(names)}"
         raise MeasurementError(message)
@@ -74,12 +66,28 @@ def _measure(options: argparse.Namespace, built: components.Components, facts: d
     started = [_started(row, options) for row in starts.rows(ours, peer) if options.only in {None, "starts"}]
     wanted = [group for group in groups if options.only in {None, group.name}]
     measured = [(group, rows.run(group, options.rounds, options.seconds, _say)) for group in wanted]
+    if options.only == "peers":
+        everybody = rows.everybody(built, peers.prepared(peers.ALL, built))
+        measured.append((everybody, rows.run(everybody, options.rounds, options.seconds, _say)))
+    fixed = _steady(options, groups[0], measured) if options.only == "steady" else ()
     called = calls.measure(options.rounds, _say) if options.only in {None, "calls"} else None
+    late = neighbours.measure(options.seconds, _say) if options.only in {None, "neighbours"} else ()
     method = (
         f"wrk with 1 thread and {load.CONNECTIONS} connections on the same machine, {options.rounds} rounds of "
         f"{options.seconds} s after {load.WARM_UP} s of warm-up, servers in turn; medians (least - greatest)"
     )
-    return Report(facts, method, measured, started, called)
+    return Report(facts, method, measured, started, called, fixed, late)
+
+
+def _steady(
+    options: argparse.Namespace, fresh: rows.Group, measured: list[tuple[rows.Group, dict[str, rows.Series]]]
+) -> list[steady.Steady]:
+    """Measure latencies at half of what the peer can do, found in this run."""
+    known = next((series for group, series in measured if group.name == fresh.name), None)
+    series = known or rows.run(fresh, 1, options.seconds, _say)
+    rate = int(steady.SHARE * report.requests(series["wasmtime"]).median)
+    subjects = [fresh.subjects["wasmtime"], fresh.subjects["wisp"]]
+    return steady.measure(subjects, rate, options.rounds, options.seconds, _say)
 
 
 def _started(row: starts.StartRow, options: argparse.Namespace) -> Started:

@@ -10,7 +10,6 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from harness.processes import processor_seconds
 from harness.servers import MeasurementError, check_greeting
 
 if TYPE_CHECKING:
@@ -37,6 +36,12 @@ class Sample:
     server: float
     """The share of all processors that the server took."""
 
+    processor_us: float
+    """Microseconds of processor time that the server took for a request."""
+
+    memory_mib: float
+    """What it had of memory at the end, in MiB: what it shares with others is counted in shares."""
+
 
 def require_wrk() -> str:
     """Return wrk's version; install Debian's when it is absent and we may. Raises FileNotFoundError."""
@@ -53,28 +58,50 @@ def require_wrk() -> str:
 
 def measure(server: Server, seconds: int) -> Sample:
     """Check what the server answers, warm it up, then load it. Any answer but 2xx voids the measurement."""
-    check_greeting(server.port)
-    _wrk(server.port, WARM_UP)
-    ours, theirs, began = _used_by_children(), processor_seconds(server.process.pid), time.monotonic()
-    output = _wrk(server.port, seconds)
+    for port in server.ports:
+        check_greeting(port)
+    _wrk(server.ports, WARM_UP)
+    ours, theirs, began = _used_by_children(), server.processor_seconds, time.monotonic()
+    outputs = _wrk(server.ports, seconds)
     whole = (time.monotonic() - began) * (os.cpu_count() or 1)
+    used = server.processor_seconds - theirs
     return Sample(
-        requests_per_second=_number(output, r"Requests/sec:\s+([\d.]+)"),
-        p50_ms=_time(output, "50%"),
-        p99_ms=_time(output, "99%"),
+        requests_per_second=sum(_number(output, r"Requests/sec:\s+([\d.]+)") for output in outputs),
+        p50_ms=max(_time(output, "50%") for output in outputs),
+        p99_ms=max(_time(output, "99%") for output in outputs),
         load_generator=(_used_by_children() - ours) / whole,
-        server=(processor_seconds(server.process.pid) - theirs) / whole,
+        server=used / whole,
+        processor_us=1e6 * used / sum(_number(output, r"(\d+) requests in") for output in outputs),
+        memory_mib=server.memory / 2**20,
     )
 
 
-def _wrk(port: int, seconds: int) -> str:
-    command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "--latency", f"http://127.0.0.1:{port}/"]
-    result = subprocess.run(command, capture_output=True, text=True, timeout=seconds + GRACE, check=False)
-    failures = re.findall(r"^\s*(Non-2xx.*|Socket errors.*)$", result.stdout, re.MULTILINE)
-    if result.returncode != 0 or failures:
-        message = f"void: {'; '.join(failures) or result.stderr.strip() or result.stdout.strip()}"
+def _wrk(ports: tuple[int, ...], seconds: int) -> list[str]:
+    """Load all ports at once, with an equal share of the connections each."""
+    share = CONNECTIONS // len(ports)
+    commands = [
+        ["wrk", "-t1", f"-c{share}", f"-d{seconds}s", "--latency", f"http://127.0.0.1:{port}/"]
+        for port in ports
+    ]
+    loading = [
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        for command in commands
+    ]
+    return [_finished(one, seconds + GRACE) for one in loading]
+
+
+def _finished(loading: subprocess.Popen[str], limit: float) -> str:
+    try:
+        output, errors = loading.communicate(timeout=limit)
+    except subprocess.TimeoutExpired:
+        loading.kill()
+        loading.communicate()
+        raise
+    failures = re.findall(r"^\s*(Non-2xx.*|Socket errors.*)$", output, re.MULTILINE)
+    if loading.returncode != 0 or failures:
+        message = f"void: {'; '.join(failures) or errors.strip() or output.strip()}"
         raise MeasurementError(message)
-    return result.stdout
+    return output
 
 
 def _used_by_children() -> float:

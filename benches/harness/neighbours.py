@@ -53,8 +53,8 @@ def measure(seconds: float, say: Callable[[str], None]) -> list[Late]:
     rows = []
     with serving(Subject("neighbours", words)) as server:
         for attack, path in ATTACKS.items():
-            with _attacked(server.port, path):
-                times = list(_asked(server.port, seconds))
+            with _attacked(server.ports[0], path):
+                times = list(_asked(server.ports[0], seconds))
             cuts = statistics.quantiles(times, n=100)
             rows.append(Late(attack, cuts[49], cuts[98], len(times)))
             say(f"neighbour of {attack}: p50 {cuts[49]:.2f} ms, p99 {cuts[98]:.2f} ms, {len(times)} requests")

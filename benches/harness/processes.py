@@ -72,3 +72,15 @@ def _children(pid: int) -> Iterator[int]:
         for child in tasks.read_text(encoding="utf-8").split():
             yield int(child)
             yield from _children(int(child))
+
+
+def memory(pid: int) -> int:
+    """Return the bytes of memory of a process and its children, and theirs; of what is shared, each has its share."""
+    total = 0
+    for one in (pid, *_children(pid)):
+        try:
+            rollup = Path(f"/proc/{one}/smaps_rollup").read_text(encoding="utf-8")
+        except OSError:
+            continue
+        total += sum(int(line.split()[1]) for line in rollup.splitlines() if line.startswith("Pss:"))
+    return total * 1024

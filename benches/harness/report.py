@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
     from harness.calls import Calls, Measured
     from harness.load import Sample
+    from harness.neighbours import Late
     from harness.rows import Group, Row, Series
+    from harness.steady import Steady
 
 BEGIN = "<!-- results: written by benches/run.py -->"
 END = "<!-- end of results -->"
@@ -83,6 +85,8 @@ class Report:
     measured: Sequence[tuple[Group, dict[str, Series]]]
     starts: Sequence[Started]
     calls: Calls | None
+    steady: Sequence[Steady] = ()
+    late: Sequence[Late] = ()
 
     def comparisons(self) -> Iterator[Comparison]:
         """Return all rows of the first table."""
@@ -93,11 +97,19 @@ class Report:
     @property
     def is_void(self) -> bool:
         """Whether something could not be measured."""
-        return any(one.void for _, series in self.measured for one in series.values())
+        return any(one.void for group, series in self.measured if group.rows for one in series.values())
 
     def markdown(self) -> str:
         """Return the tables."""
-        parts = (self._throughput(), self._details(), self._starts(), self._calls())
+        parts = (
+            self._throughput(),
+            self._everybody(),
+            self._steady(),
+            self._details(),
+            self._starts(),
+            self._calls(),
+            self._late(),
+        )
         return "\n".join([*self._facts(), *(line for part in parts for line in ("", *part))])
 
     def _facts(self) -> Iterator[str]:
@@ -111,6 +123,25 @@ class Report:
             ratio = "-" if row.ratio is None else f"{row.ratio:.2f}"
             bar = "-" if row.bar is None else f"{row.bar:.1f}"
             yield f"| {row.title} | {row.peer} | {row.ours} | {ratio} | {bar} | {row.met} |"
+
+    def _everybody(self) -> Iterator[str]:
+        """Return the table of all servers, the fastest first; those that did not work come last."""
+        for group, series in self.measured:
+            if group.rows:
+                continue
+            ceiling = _median(series["hyper"]) if "hyper" in series else None
+            yield "| server | requests/s | of native hyper | p50, ms | p99, ms | processor time per request, µs | memory, MiB |"
+            yield "|---|---|---|---|---|---|---|"
+            ordered = sorted(series.values(), key=lambda one: _median(one) or 0.0, reverse=True)
+            yield from (_server(one, ceiling) for one in ordered)
+
+    def _steady(self) -> Iterator[str]:
+        """Return the table of latencies at a fixed rate."""
+        if not self.steady:
+            return
+        yield "| server, at a fixed rate | requests/s | p50, ms | p99, ms | p99.9, ms | most, ms |"
+        yield "|---|---|---|---|---|---|"
+        yield from (_at_rate(one) for one in self.steady)
 
     def _details(self) -> Iterator[str]:
         yield "| server | p50, ms | p99, ms | processors: server | processors: wrk | load before |"
@@ -131,6 +162,14 @@ class Report:
         yield f"| one call | {OURS} | at most | met | {' | '.join(COLUMNS)} |"
         yield f"|---|---|---|---|{'---|' * len(COLUMNS)}"
         yield from (_call(one) for one in self.calls.rows)
+
+    def _late(self) -> Iterator[str]:
+        """Return the table of how late a light component answers beside a hostile one."""
+        if not self.late:
+            return
+        yield "| a light component, while another | p50, ms | p99, ms | requests |"
+        yield "|---|---|---|---|"
+        yield from (f"| {one.attack} | {one.p50:.2f} | {one.p99:.2f} | {one.count:,} |" for one in self.late)
 
     def document(self) -> dict[str, object]:
         """Return the JSON."""
@@ -159,18 +198,25 @@ class Report:
                 }
                 for row in self.starts
             ],
-            "calls": [
-                {
-                    "title": one.row.title,
-                    "bar_ns": one.row.bar,
-                    "samples_ns": {
-                        column: [round(value, 1) for value in values]
-                        for column, values in one.figures.items()
-                    },
-                }
-                for one in (self.calls.rows if self.calls else ())
+            "steady": [
+                {"server": one.subject.name, "rate": one.rate, "void": one.void, "samples": one.samples}
+                for one in self.steady
             ],
+            "late": [asdict(one) for one in self.late],
+            "calls": self._called(),
         }
+
+    def _called(self) -> list[dict[str, object]]:
+        return [
+            {
+                "title": one.row.title,
+                "bar_ns": one.row.bar,
+                "samples_ns": {
+                    column: [round(value, 1) for value in values] for column, values in one.figures.items()
+                },
+            }
+            for one in (self.calls.rows if self.calls else ())
+        ]
 
     def write(self) -> None:
         """Replace the results in the repository."""
@@ -188,23 +234,53 @@ class Report:
         return "\n".join(["```text", *dict.fromkeys(lines), "```"])
 
 
+def _median(series: Series) -> float | None:
+    return requests(series).median if series.samples and not series.void else None
+
+
+def _server(series: Series, ceiling: float | None) -> str:
+    name = series.subject.name
+    if series.void or not series.samples:
+        return f"| {name} | {_told(series)} | - | - | - | - | - |"
+    share = f"{requests(series).median / ceiling:.0%}" if ceiling else "-"
+    samples = series.samples
+    cells = (
+        _told(series),
+        share,
+        f"{median(sample.p50_ms for sample in samples):.2f}",
+        f"{median(sample.p99_ms for sample in samples):.2f}",
+        f"{median(sample.processor_us for sample in samples):.1f}",
+        f"{median(sample.memory_mib for sample in samples):.0f}",
+    )
+    return f"| {name} | {' | '.join(cells)} |"
+
+
+def _at_rate(steady: Steady) -> str:
+    if steady.void or not steady.samples:
+        return f"| {steady.subject.name} | {(steady.void or '-').splitlines()[0]} | - | - | - | - |"
+    names = ("p50_ms", "p99_ms", "p999_ms", "most_ms")
+    cells = (f"{median(sample[name] for sample in steady.samples):.2f}" for name in names)
+    return f"| {steady.subject.name} | {steady.rate:,} | {' | '.join(cells)} |"
+
+
 def compare(row: Row, series: dict[str, Series]) -> Comparison:
     """Put the medians of two servers beside each other."""
     peer, ours = series[row.peer], series[row.ours]
     ratio = None
     if not peer.void and not ours.void:
-        ratio = _requests(ours).median / _requests(peer).median
+        ratio = requests(ours).median / requests(peer).median
     return Comparison(row.title, _told(peer), _told(ours), ratio and round(ratio, 3), row.bar)
 
 
-def _requests(series: Series) -> Figure:
+def requests(series: Series) -> Figure:
+    """Return the requests per second of a server."""
     return Figure(tuple(sample.requests_per_second for sample in series.samples))
 
 
 def _told(series: Series) -> str:
     if series.void:
         return series.void.splitlines()[0].replace("|", "/")
-    return _requests(series).text()
+    return requests(series).text()
 
 
 def _call(measured: Measured) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from harness import machine
 from harness.load import Sample, measure
-from harness.servers import MeasurementError, Subject, serving, wasmtime, wisp
+from harness.servers import MeasurementError, Subject, apart, serving, wasmtime, wisp
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -38,6 +38,9 @@ class Group:
     subjects: Mapping[str, Subject]
     rows: tuple[Row, ...]
 
+    void: Mapping[str, str] = field(default_factory=dict)
+    """By subject: why it cannot be measured at all."""
+
 
 @dataclass(slots=True)
 class Series:
@@ -54,6 +57,22 @@ class Series:
 def groups(components: Components) -> tuple[Group, ...]:
     """Return everything that is compared."""
     return (_fresh(components), _reused(components), _concurrent(components), _python(components))
+
+
+def everybody(components: Components, peers: Mapping[str, Subject | str]) -> Group:
+    """Return wisp beside every peer: no bars, one table. A peer that could not be made ready is void from the beginning."""
+    fresh = wasmtime(components.rust_p2, "fresh")
+    subjects: dict[str, Subject] = {
+        "wisp": wisp(components.rust_p2, "fresh"),
+        "wisp-reused": wisp(components.rust_p2, "reused", reuse=128),
+        "wisp-python": wisp(components.python_merged, "fresh"),
+        "wasmtime": fresh,
+        "wasmtime-apart": apart(fresh),
+    }
+    for name, peer in peers.items():
+        subjects[name] = peer if isinstance(peer, Subject) else Subject(name, ())
+    void = {name: peer for name, peer in peers.items() if isinstance(peer, str)}
+    return Group("peers", subjects, (), void)
 
 
 def _fresh(components: Components) -> Group:
@@ -102,7 +121,7 @@ def _python(components: Components) -> Group:
 
 def run(group: Group, rounds: int, seconds: int, say: Callable[[str], None]) -> dict[str, Series]:
     """Measure all servers of a group in turn, A B A B, each alone on the machine. A void one is not tried again."""
-    series = {key: Series(subject) for key, subject in group.subjects.items()}
+    series = {key: Series(subject, void=group.void.get(key)) for key, subject in group.subjects.items()}
     for number in range(1, rounds + 1):
         for one in series.values():
             if one.void is None:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import http.client
 import socket
 import time
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.components import app, workplace
 from harness.paths import peer_program, program
-from harness.processes import running
+from harness.processes import memory, processor_seconds, running
 
 if TYPE_CHECKING:
     import subprocess
@@ -26,6 +26,12 @@ START_LIMIT = 60.0
 
 ADDRESS = "127.0.0.1:PORT"
 """Stands for the address in a command line."""
+
+PORT = "PORT"
+"""Stands for the port alone."""
+
+CORE = "CORE"
+"""Stands for the number of a processor core."""
 
 WORKERS = 2
 
@@ -43,9 +49,18 @@ class Subject:
     configuration: str = ""
     """What its manifest says beside the command line."""
 
-    def at(self, port: int) -> list[str | Path]:
-        """Return the command line that listens at a port."""
-        return [f"127.0.0.1:{port}" if word == ADDRESS else word for word in self.command]
+    processes: int = 1
+    """How many of it are started, all on the same port."""
+
+    split: bool = False
+    """Whether each process has a port of its own, and the load is split between them."""
+
+    def at(self, port: int, core: int = 0) -> list[str | Path]:
+        """Return the command line that listens at a port, on a core where that matters."""
+        return [
+            word.replace(PORT, str(port)).replace(CORE, str(core)) if isinstance(word, str) else word
+            for word in self.command
+        ]
 
     @property
     def shown(self) -> str:
@@ -58,8 +73,18 @@ class Subject:
 class Server:
     """A server that runs."""
 
-    port: int
-    process: subprocess.Popen[bytes]
+    ports: tuple[int, ...]
+    processes: tuple[subprocess.Popen[bytes], ...]
+
+    @property
+    def processor_seconds(self) -> float:
+        """What it has used of the processors so far, with all its children."""
+        return sum(processor_seconds(process.pid) for process in self.processes)
+
+    @property
+    def memory(self) -> int:
+        """Bytes of memory that it has for itself, and its share of what it shares, with all its children."""
+        return sum(memory(process.pid) for process in self.processes)
 
 
 def wisp(component: Component, variant: str, *, access_log: bool = False, **instances: int) -> Subject:
@@ -80,19 +105,32 @@ def wasmtime(component: Component, variant: str, *options: str) -> Subject:
     return Subject(f"wasmtime {component.name} {variant}", (*serve, *options, component.compiled))
 
 
+def apart(subject: Subject) -> Subject:
+    """Return the same server as one process for each core, on one thread each, with the load split between them."""
+    command = ("taskset", "--cpu-list", CORE, *subject.command)
+    return replace(
+        subject, name=f"{subject.name}, {WORKERS} processes", command=command, processes=WORKERS, split=True
+    )
+
+
 @contextmanager
 def serving(subject: Subject) -> Iterator[Server]:
     """Run a server, from its first good answer to the end of the block."""
-    port = free_port()
+    ports = tuple(free_port() for _ in range(subject.processes if subject.split else 1))
     output = workplace() / "server.log"
-    with running(subject.at(port), output) as process:
+    with ExitStack() as stack:
+        processes = tuple(
+            stack.enter_context(running(subject.at(ports[number % len(ports)], number), output))
+            for number in range(subject.processes)
+        )
         try:
-            await_greeting(process, port)
+            for number, port in enumerate(ports):
+                await_greeting(processes[number], port)
         except MeasurementError as error:
             last = output.read_text(encoding="utf-8", errors="replace")[-2000:]
             message = f"{subject.name}: {error}\n{last}"
             raise MeasurementError(message) from error
-        yield Server(port, process)
+        yield Server(ports, processes)
 
 
 def await_greeting(process: subprocess.Popen[bytes], port: int) -> None:
