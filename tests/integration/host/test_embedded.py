@@ -29,7 +29,9 @@ def test_a_component_answers_from_the_programs_own_process(guest: Path) -> None:
         metrics = host.metrics()
 
     assert body == b"Hello, world!"
-    assert metrics["pools"] == [{"app": "app", "component": "app", "active": 0, "queued": 0, "warm": 0}]
+    outbound = {"connections": 0, "failures": 0, "requests": 0}
+    nothing = {"active": 0, "queued": 0, "warm": 0, "denials": 0, "outbound": outbound}
+    assert metrics["pools"] == [{"app": "app", "component": "app", **nothing}]
 
 
 async def test_a_host_can_be_opened_inside_an_event_loop(guest: Path) -> None:

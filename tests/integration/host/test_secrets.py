@@ -23,7 +23,7 @@ CANARY = "canary-4711"
 
 
 def source(**where: str) -> dict[str, JsonObject]:
-    return {"token": {"environment": None, "file": None, "command": None, **where}}
+    return {"token": {"environment": None, "file": None, "command": None, "default": None, **where}}
 
 
 async def value(folder: Path, variables: dict[str, str] | None = None, **where: str) -> str:

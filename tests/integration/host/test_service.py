@@ -142,7 +142,15 @@ async def test_a_reload_that_fails_keeps_what_is_served_and_says_why() -> None:
 
 async def test_a_reload_to_apps_that_workers_refuse_keeps_what_is_served() -> None:
     host = Running(settings())
-    refused = {**app("2"), "http": [{"route": "/", "methods": [], "hosts": [], "component": "gone"}]}
+    route = {
+        "route": "/",
+        "methods": [],
+        "hosts": [],
+        "component": "gone",
+        "response": None,
+        "convention": "wisp",
+    }
+    refused = {**app("2"), "http": [route]}
     host.prepared.append(Start((refused,), {}))
 
     async with running(host):
