@@ -142,7 +142,7 @@ async def test_a_reload_that_fails_keeps_what_is_served_and_says_why() -> None:
 
 async def test_a_reload_to_apps_that_workers_refuse_keeps_what_is_served() -> None:
     host = Running(settings())
-    route = {
+    route: dict[str, object] = {
         "route": "/",
         "methods": [],
         "hosts": [],
