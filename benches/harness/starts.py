@@ -22,6 +22,7 @@ from wisp.cli.prepare import prepare
 from wisp.cli.prepared import PrepareOptions
 from wisp.host import control
 from wisp.host.address import Address
+from wisp.host.resolve import Place, resolve
 from wisp.host.settings import HostSettings, LogSettings, Start
 
 if TYPE_CHECKING:
@@ -74,11 +75,9 @@ class _Worker:
     """Starts of `wisp-worker` without a supervisor."""
 
     def __init__(self, app: Path) -> None:
-        prepared = asyncio.run(prepare([app], PrepareOptions(), lambda _: None))
-        start = Start(
-            tuple(one.locked for one in prepared),
-            {k: v for one in prepared for k, v in one.artifacts.items()},
-        )
+        (prepared,) = asyncio.run(prepare([app], PrepareOptions(), lambda _: None))
+        place = Place.of(prepared.name, prepared.folder, None)
+        start = Start((resolve(prepared.locked, place, {}),), prepared.artifacts)
         settings = HostSettings(Address("127.0.0.1", 0), workers=1, log=LogSettings("json", access=False))
         self._first_frame = control.encode(start.message(0, settings))
 
