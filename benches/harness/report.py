@@ -110,7 +110,8 @@ class Report:
             self._calls(),
             self._late(),
         )
-        return "\n".join([*self._facts(), *(line for part in parts for line in ("", *part))])
+        tables = filter(None, ("\n".join(part) for part in parts))
+        return "\n\n".join(["\n".join(self._facts()), *tables])
 
     def _facts(self) -> Iterator[str]:
         yield from (f"- {name}: {value}" for name, value in self.machine.items())
