@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 PATIENCE: Final = 30.0
 """Seconds that the command of a secret may take."""
 
+_GRACE: Final = 5.0
+"""Seconds for the end of a command that was killed: what it had started in a session of its own may hold the pipe."""
+
 LONGEST: Final = 1 << 20
 """Bytes of a secret; what is longer is no secret but a mistake, such as a device that never ends."""
 
@@ -145,4 +148,7 @@ async def _end(process: asyncio.subprocess.Process) -> None:
     """End all that a command has started; it may have ended itself, and something that it started not."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
-    await process.wait()
+    # What it has written already must be read: asyncio waits for the end of the pipe, too.
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_GRACE):
+            await process.communicate()
