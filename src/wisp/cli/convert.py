@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wisp.cli import output
-from wisp.cli.parser import UsageError
+from wisp.cli.parser import variables
 from wisp.errors import ManifestError, WispError
 from wisp.manifest import document, files, load, spin
 from wisp.manifest.models import FILE_NAME
@@ -59,7 +59,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Convert one manifest, and tell what whoever does it should know."""
     path: Path = arguments.path / spin.FILE_NAME if arguments.path.is_dir() else arguments.path
     text, notes = convert(
-        path.absolute(), load.SpinOptions(_variables(arguments.variable), arguments.runtime_config)
+        path.absolute(), load.SpinOptions(variables(arguments.variable), arguments.runtime_config)
     )
     if arguments.output == _STDOUT:
         sys.stdout.write(text)
@@ -90,17 +90,6 @@ def convert(path: Path, options: load.SpinOptions) -> tuple[str, Sequence[Note]]
     load.loads(read, path=path, spin_options=options)
     load.loads(text, path=path.with_name(FILE_NAME))
     return text, translation.notes
-
-
-def _variables(pairs: Sequence[str]) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for text in pairs:
-        name, equals, value = text.partition("=")
-        if not (name and equals):
-            message = f"--variable {text}: expected NAME=VALUE"
-            raise UsageError(message)
-        found[name.lower()] = value
-    return found
 
 
 def _write(target: Path, text: str, source: Path, *, force: bool) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple, NoReturn
 from wisp.errors import WispError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 USAGE = 2
 
@@ -120,3 +120,15 @@ def _examples(examples: Sequence[tuple[str, str]]) -> str:
     for line, meaning in examples:
         lines += [f"  {line}", f"      {meaning}"]
     return "\n".join(lines)
+
+
+def variables(pairs: Iterable[str]) -> dict[str, str]:
+    """Read `NAME=VALUE`, as `--variable` has it; names in lower case. Raises UsageError."""
+    found: dict[str, str] = {}
+    for text in pairs:
+        name, equals, value = text.partition("=")
+        if not (name and equals):
+            message = f"--variable {text}: expected NAME=VALUE"
+            raise UsageError(message)
+        found[name.lower()] = value
+    return found

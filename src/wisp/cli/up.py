@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wisp.cli import errors, output
-from wisp.cli.parser import UsageError
+from wisp.cli.parser import UsageError, variables
 from wisp.cli.screen import Screen
 from wisp.host import cpus
 from wisp.host.address import Address
@@ -156,7 +156,6 @@ def run(arguments: argparse.Namespace) -> int:
     settings = _settings(arguments)
     if (arguments.learn or arguments.learn_to) and len(arguments.paths) > 1:
         raise UsageError("--learn learns for one app at a time")
-    _variables(arguments)
     admin = None if arguments.no_admin else Address.parse(arguments.admin)
     command = _Up(arguments, settings)
     return asyncio.run(Service(settings, command.around(), admin=admin, watch=arguments.watch).run())
@@ -167,6 +166,7 @@ class _Up:
 
     def __init__(self, arguments: argparse.Namespace, settings: HostSettings) -> None:
         self._paths: list[Path] = arguments.paths or [Path()]
+        self._variables = variables(arguments.variable)
         self._arguments = arguments
         self._strategy = settings.compiler_strategy
         self._log = Log(settings.log)
@@ -214,7 +214,7 @@ class _Up:
         from wisp.cli import ground  # noqa: PLC0415 - while this loads, the workers start
 
         arguments = self._arguments
-        given = ground.Given(_variables(arguments), arguments.state, arguments.runtime_config)
+        given = ground.Given(self._variables, arguments.state, arguments.runtime_config)
         return await ground.resolved(app, locked, given, missing=self._missing)
 
     def _missing(self, component: str, variable: str, why: str) -> None:
@@ -250,7 +250,7 @@ class _Up:
             strategy=self._strategy,
             release=not self._arguments.dev,
             locked=self._arguments.locked,
-            variables=tuple(_variables(self._arguments).items()),
+            variables=tuple(self._variables.items()),
             runtime_config=self._arguments.runtime_config,
         )
 
@@ -262,15 +262,6 @@ class _Up:
     def _failed(self, error: WispError) -> None:
         for line in errors.describe(error):
             self._progress.say(line)
-
-
-def _variables(arguments: argparse.Namespace) -> dict[str, str]:
-    pairs = [text.partition("=") for text in arguments.variable]
-    wrong = next((name for name, equals, _ in pairs if not (name and equals)), None)
-    if wrong is not None:
-        message = f"--variable {wrong}: expected NAME=VALUE"
-        raise UsageError(message)
-    return {name.lower(): value for name, _, value in pairs}
 
 
 def _settings(arguments: argparse.Namespace) -> HostSettings:
