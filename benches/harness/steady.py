@@ -6,15 +6,14 @@ and a late answer makes the requests behind it late too (`benches/native/src/bin
 
 from __future__ import annotations
 
-import json
 import subprocess
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from statistics import median
 from typing import TYPE_CHECKING, Final
 
 from harness import series
-from harness.load import CONNECTIONS, GRACE
-from harness.peers import native_program
+from harness.load import CONNECTIONS
+from harness.native import Seen, open_loop
 from harness.section import Row, Section, Table, cell, of_rows
 from harness.servers import MeasurementError, Subject, serving, wasmtime, wisp
 
@@ -38,7 +37,7 @@ class Steady:
 
     subject: Subject
     rate: int
-    samples: list[dict[str, float]] = field(default_factory=list)
+    samples: list[Seen] = field(default_factory=list)
     void: str | None = None
 
     def document(self) -> dict[str, Json]:
@@ -47,7 +46,7 @@ class Steady:
             "server": self.subject.name,
             "rate": self.rate,
             "void": self.void,
-            "samples": [dict(sample) for sample in self.samples],
+            "samples": [asdict(sample) for sample in self.samples],
         }
 
 
@@ -68,7 +67,7 @@ def section(peer: Steady, ours: Steady) -> Section:
     title = f"p99 at {peer.rate:,} requests/s, half of what `wasmtime serve` can do: of its p99"
     void = ours.void or peer.void
     pairs = zip(ours.samples, peer.samples, strict=False)
-    values = () if void else tuple(mine["p99_ms"] / theirs["p99_ms"] for mine, theirs in pairs)
+    values = () if void else tuple(mine.p99_ms / theirs.p99_ms for mine, theirs in pairs)
     row = Row(title, values, "x", BAR, void=void)
     lines = of_rows([row], "latency").tables[0]
     table = Table(HEAD, tuple(_told(one) for one in (peer, ours)))
@@ -78,13 +77,12 @@ def section(peer: Steady, ours: Steady) -> Section:
 
 def at_rate(subjects: Sequence[Subject], rate: int, context: Context) -> list[Steady]:
     """Measure servers in turn at a rate in requests per second."""
-    program = native_program("open-loop")
     every = [Steady(subject, rate) for subject in subjects]
     for number in range(1, context.rounds + 1):
         for one in every:
             if one.void is None:
-                _once(one, str(program), context.seconds)
-        figures = ", ".join(f"{one.subject.name} {one.void or one.samples[-1]['p99_ms']}" for one in every)
+                _once(one, context.seconds)
+        figures = ", ".join(f"{one.subject.name} {one.void or one.samples[-1].p99_ms}" for one in every)
         context.say(f"at {rate:,} requests/s, {number}/{context.rounds}, p99 in ms: {figures}")
     return every
 
@@ -93,26 +91,13 @@ def _told(steady: Steady) -> tuple[str, ...]:
     if steady.void or not steady.samples:
         return (steady.subject.name, f"{steady.rate:,}", "-", "-", "-", "-", cell(steady.void or "-"))
     names = ("p50_ms", "p99_ms", "p999_ms", "most_ms")
-    cells = (f"{median(sample[name] for sample in steady.samples):.2f}" for name in names)
+    cells = (f"{median(getattr(sample, name) for sample in steady.samples):.2f}" for name in names)
     return (steady.subject.name, f"{steady.rate:,}", *cells, "0")
 
 
-def _once(steady: Steady, program: str, seconds: int) -> None:
+def _once(steady: Steady, seconds: int) -> None:
     try:
         with serving(steady.subject) as server:
-            words = (server.ports[0], steady.rate, seconds, CONNECTIONS)
-            done = subprocess.run(
-                [program, *map(str, words)],
-                capture_output=True,
-                text=True,
-                timeout=seconds + GRACE,
-                check=True,
-            )
-        sample: dict[str, float] = json.loads(done.stdout)
+            steady.samples.append(open_loop(server.ports[0], steady.rate, seconds, CONNECTIONS))
     except (MeasurementError, OSError, subprocess.SubprocessError) as error:
         steady.void = str(error)
-        return
-    if sample["failures"]:
-        steady.void = f"void: {sample['failures']:.0f} of {sample['requests']:.0f} requests failed"
-        return
-    steady.samples.append(sample)
