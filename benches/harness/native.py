@@ -33,15 +33,18 @@ class Seen:
     """What the clients saw; times in milliseconds."""
 
     requests: int
+    """Of those that count; `asked` counts those of the warm-up too."""
+
+    asked: int
     failures: int
     seconds: float
     p50_ms: float
-    p90_ms: float
     p99_ms: float
     p999_ms: float
     most_ms: float
-    percentiles_ms: list[list[float]]
-    """Pairs: a percentile, and the latency at it."""
+    percentiles: list[float]
+    latencies_ms: list[float]
+    """One for each of the percentiles."""
 
 
 def closed_loop(ports: Sequence[int], seconds: int, connections: int) -> Seen:
@@ -49,9 +52,9 @@ def closed_loop(ports: Sequence[int], seconds: int, connections: int) -> Seen:
     return _seen(("closed-loop", ",".join(map(str, ports)), seconds, connections), seconds)
 
 
-def open_loop(port: int, rate: int, seconds: int, connections: int) -> Seen:
-    """Load a port with so many requests in each second. Raises MeasurementError for any wrong answer."""
-    return _seen(("open-loop", port, rate, seconds, connections), WARM_UP + seconds)
+def open_loop(ports: Sequence[int], rate: int, seconds: int, connections: int) -> Seen:
+    """Send so many requests in each second. Raises MeasurementError for any wrong answer."""
+    return _seen(("open-loop", ",".join(map(str, ports)), rate, seconds, connections), WARM_UP + seconds)
 
 
 def program(name: str) -> Path:

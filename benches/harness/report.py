@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 
 BEGIN = "<!-- results: written by benches/run.py -->"
 END = "<!-- end of results -->"
+
+_LIST = re.compile(r"\[[^\[\]{}\"]*\]")
+"""A list of numbers in JSON, which is read best on one line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +81,8 @@ class Report:
     def save(self, path: Path) -> None:
         """Write the JSON to a file."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(f"{json.dumps(self.document(), indent=1)}\n", encoding="utf-8")
+        text = json.dumps(self.document(), indent=1)
+        path.write_text(f"{_LIST.sub(_on_one_line, text)}\n", encoding="utf-8")
 
     def write(self) -> None:
         """Replace the results in the repository."""
@@ -94,6 +99,10 @@ class Report:
     def _commands(self) -> str:
         lines = dict.fromkeys(command for section in self.sections for command in section.commands)
         return "\n".join(["```text", *lines, "```"])
+
+
+def _on_one_line(found: re.Match[str]) -> str:
+    return " ".join(found[0].split())
 
 
 def joined(tables: Iterable[Table]) -> list[Table]:

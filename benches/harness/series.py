@@ -13,9 +13,10 @@ from harness.section import Figure, Row, Table, cell
 from harness.servers import MeasurementError, Subject, serving
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from harness.part import Context, Json
+    from harness.servers import Server
 
 HEAD = (
     "server",
@@ -59,15 +60,18 @@ class Series:
         return {
             "command": self.subject.shown,
             "void": self.void,
-            "samples": [
-                {name: round(value, 3) for name, value in asdict(sample).items()} for sample in self.samples
-            ],
+            "samples": [_rounded(sample) for sample in self.samples],
             "load_before": self.loads,
         }
 
 
-def take_turns(name: str, subjects: Mapping[str, Subject | str], context: Context) -> dict[str, Series]:
-    """Measure servers A B A B. One that is void is not tried again; one that could not be made ready is void from the beginning."""
+def take_turns(
+    name: str,
+    subjects: Mapping[str, Subject | str],
+    context: Context,
+    how: Callable[[Server, int], Sample] = measure,
+) -> dict[str, Series]:
+    """Measure servers A B A B, in a closed loop unless told otherwise. One that is void is not tried again; one that could not be made ready is void from the beginning."""
     series = {
         key: Series(subject) if isinstance(subject, Subject) else Series(Subject(key, ()), void=subject)
         for key, subject in subjects.items()
@@ -75,7 +79,7 @@ def take_turns(name: str, subjects: Mapping[str, Subject | str], context: Contex
     for number in range(1, context.rounds + 1):
         for one in series.values():
             if one.void is None:
-                _once(one, context.seconds)
+                _once(one, context.seconds, how)
         context.say(f"{name} {number}/{context.rounds}: {_line(series.values())}")
     return series
 
@@ -124,13 +128,19 @@ def _told(one: Series) -> tuple[str, ...]:
     )
 
 
-def _once(series: Series, seconds: int) -> None:
+def _once(series: Series, seconds: int, how: Callable[[Server, int], Sample]) -> None:
     try:
         with serving(series.subject) as server:
             series.loads.append(machine.load())
-            series.samples.append(measure(server, seconds))
+            series.samples.append(how(server, seconds))
     except (MeasurementError, OSError, subprocess.SubprocessError) as error:
         series.void = str(error)
+
+
+def _rounded(sample: Sample) -> dict[str, Json]:
+    return {
+        name: round(value, 3) if isinstance(value, float) else value for name, value in asdict(sample).items()
+    }
 
 
 def _line(series: Iterable[Series]) -> str:

@@ -1,10 +1,12 @@
 //! What clients saw: how long answers took, and how many were none.
 
+use std::time::Duration;
+
 use hdrhistogram::Histogram;
 
 use crate::Failure;
 
-/// Percentiles of which the latency is told, besides those with a name of their own.
+/// Percentiles of which the latency is told.
 const PERCENTILES: [f64; 15] = [
     0.0, 1.0, 5.0, 10.0, 25.0, 50.0, 75.0, 90.0, 95.0, 99.0, 99.5, 99.9, 99.95, 99.99, 100.0,
 ];
@@ -13,6 +15,8 @@ const PERCENTILES: [f64; 15] = [
 pub struct Seen {
     latencies: Histogram<u64>,
     failures: u64,
+    /// With those of the warm-up, whose latencies do not count.
+    asked: u64,
 }
 
 impl Seen {
@@ -24,17 +28,24 @@ impl Seen {
         Ok(Self {
             latencies: Histogram::new(3)?,
             failures: 0,
+            asked: 0,
         })
+    }
+
+    /// Counts one answer of the warm-up. One that is not good is a failure here too.
+    pub fn warm(&mut self, is_good: bool) {
+        self.asked += 1;
+        self.failures += u64::from(!is_good);
     }
 
     /// Counts one answer.
     ///
     /// # Errors
     /// Never: the histogram grows.
-    pub fn record(&mut self, latency: std::time::Duration, is_good: bool) -> Result<(), Failure> {
+    pub fn record(&mut self, latency: Duration, is_good: bool) -> Result<(), Failure> {
         let microseconds = u64::try_from(latency.as_micros()).unwrap_or(u64::MAX);
         self.latencies.record(microseconds.max(1))?;
-        self.failures += u64::from(!is_good);
+        self.warm(is_good);
         Ok(())
     }
 
@@ -45,6 +56,7 @@ impl Seen {
     pub fn add(&mut self, other: &Self) -> Result<(), Failure> {
         self.latencies.add(&other.latencies)?;
         self.failures += other.failures;
+        self.asked += other.asked;
         Ok(())
     }
 
@@ -56,13 +68,10 @@ impl Seen {
             reason = "microseconds of minutes at most"
         )]
         let at = |percentile: f64| self.latencies.value_at_percentile(percentile) as f64 / 1e3;
-        let percentiles: Vec<_> = PERCENTILES
-            .map(|percentile| (percentile, at(percentile)))
-            .into();
         serde_json::json!({
-            "requests": self.latencies.len(), "failures": self.failures, "seconds": seconds,
-            "p50_ms": at(50.0), "p90_ms": at(90.0), "p99_ms": at(99.0), "p999_ms": at(99.9), "most_ms": at(100.0),
-            "percentiles_ms": percentiles,
+            "requests": self.latencies.len(), "asked": self.asked, "failures": self.failures, "seconds": seconds,
+            "p50_ms": at(50.0), "p99_ms": at(99.0), "p999_ms": at(99.9), "most_ms": at(100.0),
+            "percentiles": PERCENTILES, "latencies_ms": PERCENTILES.map(at),
         })
     }
 }

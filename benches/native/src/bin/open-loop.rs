@@ -4,7 +4,8 @@
 //! its clients would see ("coordinated omission", Gil Tene). Here a request that is sent late, because the answers before it were
 //! late, has waited since it was due.
 //!
-//! `open-loop PORT RATE SECONDS CONNECTIONS` prints one JSON object: percentiles in milliseconds, and what went wrong.
+//! `open-loop PORTS RATE SECONDS CONNECTIONS` prints one JSON object: percentiles in milliseconds, and what went wrong. Several ports,
+//! with commas between them, share the connections.
 
 use std::time::Duration;
 
@@ -12,13 +13,18 @@ use bench_native::client::Client;
 use bench_native::{Failure, seen::Seen};
 use tokio::time::{Instant, sleep_until};
 
-const USAGE: &str = "usage: open-loop PORT RATE SECONDS CONNECTIONS";
+const USAGE: &str = "usage: open-loop PORT[,PORT] RATE SECONDS CONNECTIONS";
 /// Before this the server warms up, and nothing is counted.
 const WARM_UP: Duration = Duration::from_secs(1);
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Failure> {
     let mut arguments = std::env::args().skip(1);
+    let ports = arguments.next().ok_or(USAGE)?;
+    let ports = ports
+        .split(',')
+        .map(str::parse)
+        .collect::<Result<Vec<u16>, _>>()?;
     let mut number = || {
         arguments
             .next()
@@ -26,13 +32,13 @@ async fn main() -> Result<(), Failure> {
             .parse::<u32>()
             .map_err(|_| USAGE)
     };
-    let (port, rate, seconds, connections) = (number()?, number()?, number()?, number()?);
-    let port = u16::try_from(port)?;
+    let (rate, seconds, connections) = (number()?, number()?, number()?);
     let begin = Instant::now() + Duration::from_millis(100);
     let end = begin + WARM_UP + Duration::from_secs(seconds.into());
     let each = Duration::from_secs(1) / rate * connections;
     let tasks: Vec<_> = (0..connections)
-        .map(|index| {
+        .zip(ports.iter().copied().cycle())
+        .map(|(index, port)| {
             let first = begin + Duration::from_secs(1) / rate * index;
             tokio::spawn(connection(port, (first, each, end)))
         })
@@ -62,7 +68,9 @@ async fn connection(
             due
         };
         let is_good = client.ask().await?;
-        if due >= warm {
+        if due < warm {
+            seen.warm(is_good);
+        } else {
             seen.record(began.elapsed(), is_good)?;
         }
         due += each;
