@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from harness import plots
 from harness.paths import DOCUMENT, RESULTS
 from harness.section import Row, Section, Table
 
@@ -84,17 +85,28 @@ class Report:
         text = json.dumps(self.document(), indent=1)
         path.write_text(f"{_LIST.sub(_on_one_line, text)}\n", encoding="utf-8")
 
-    def write(self) -> None:
-        """Replace the results in the repository."""
-        self.save(RESULTS)
-        before, _, rest = DOCUMENT.read_text(encoding="utf-8").partition(BEGIN)
+    def write(self, document: Path = DOCUMENT, results: Path = RESULTS) -> None:
+        """Replace the results in the repository: what stands between the markers of the document, the plots beside it, and the JSON."""
+        self.save(results)
+        plots.write(self.document()["parts"], document)
+        before, _, rest = document.read_text(encoding="utf-8").partition(BEGIN)
         after = rest.partition(END)[2]
-        text = f"{before}{BEGIN}\n\n{self.markdown()}\n\n{self._commands()}\n\n{END}{after}"
-        DOCUMENT.write_text(text, encoding="utf-8")
+        parts = (BEGIN, self.markdown(), self._plots(document), self._commands(), END)
+        document.write_text(before + "\n\n".join(parts) + after, encoding="utf-8")
 
     def _facts(self) -> Iterator[str]:
         yield from (f"- {name}: {value}" for name, value in self.machine.items())
         yield f"- method: {self.method}"
+
+    def _plots(self, document: Path) -> str:
+        """Return the plots as Markdown shows them, or a sentence about each that there was no data for."""
+        drawn = plots.draw(self.document()["parts"])
+        return "\n\n".join(
+            f"![{title}]({plots.folder(document).name}/{name}.svg)"
+            if name in drawn
+            else f"{title}: not drawn, because it was not measured in this run."
+            for name, title in plots.TITLES.items()
+        )
 
     def _commands(self) -> str:
         lines = dict.fromkeys(command for section in self.sections for command in section.commands)
