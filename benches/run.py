@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ from harness.part import Context, Part
 from harness.parts import ALL, QUICK
 from harness.report import Report
 from harness.servers import MeasurementError
+from harness.tools import reason
 
 if TYPE_CHECKING:
     from harness.section import Section
@@ -34,6 +36,7 @@ def main() -> int:
     try:
         facts = machine.describe(peers.versions())
         _say("building the guests and compiling them for both sides")
+        native.program("closed-loop")
         context = Context(components.prepare(), options.rounds, options.seconds, _say)
     except FAILURES as error:
         _say(f"error: {error}")
@@ -42,7 +45,10 @@ def main() -> int:
         f"closed loop, 1 thread and {load.CONNECTIONS} connections on the same machine, {options.rounds} rounds of "
         f"{options.seconds} s after {native.WARM_UP} s of warm-up, servers in turn; medians (least - greatest)"
     )
-    result = Report(facts, method, {part.name: _measured(part, context) for part in wanted})
+    began = time.monotonic()
+    found = {part.name: _measured(part, context) for part in wanted}
+    facts["took"] = _minutes(time.monotonic() - began)
+    result = Report(facts, method, found)
     print(f"\n{result.markdown()}\n\n{result.bars()}\n")
     if options.json:
         result.save(options.json)
@@ -50,7 +56,7 @@ def main() -> int:
         result.write()
         _say("written: docs/benchmarks.md, benches/results/latest.json")
     # On a busy machine a server may be too late, and what noise can explain fails no change: the quick pass is run on each.
-    return 1 if result.is_void and not options.quick else 0
+    return 1 if result.void or (result.is_void and not options.quick) else 0
 
 
 def _options() -> argparse.Namespace:
@@ -79,11 +85,18 @@ def _options() -> argparse.Namespace:
 
 def _measured(part: Part, context: Context) -> Section | str:
     """Measure one part, or say why it could not be: the others are measured all the same."""
+    began = time.monotonic()
     try:
         return part.measure(context)
     except FAILURES as error:
         _say(f"{part.name} could not be measured: {error}")
-        return str(error)
+        return reason(error)
+    finally:
+        _say(f"{part.name}: took {_minutes(time.monotonic() - began)}")
+
+
+def _minutes(seconds: float) -> str:
+    return f"{seconds // 60:.0f} min {seconds % 60:.0f} s"
 
 
 def _say(line: str) -> None:

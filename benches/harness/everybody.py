@@ -26,7 +26,7 @@ HEAD = (
     "p50, ms",
     "p99, ms",
     "processor time per request, µs",
-    "memory, MiB",
+    "memory (PSS), MiB",
     "load generator's share",
     "errors",
 )

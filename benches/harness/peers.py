@@ -18,7 +18,7 @@ from harness import native
 from harness.components import workplace
 from harness.paths import BENCHES
 from harness.servers import ADDRESS, PORT, WORKERS, MeasurementError, Subject
-from harness.tools import run
+from harness.tools import reason, run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,7 +49,7 @@ def prepared(peers: tuple[Peer, ...], components: Components) -> dict[str, Subje
         try:
             made[peer.name] = peer.prepare(components)
         except (OSError, subprocess.SubprocessError, MeasurementError) as error:
-            made[peer.name] = f"void: {error}"
+            made[peer.name] = f"void: {reason(error)}"
     return made
 
 

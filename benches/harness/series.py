@@ -11,6 +11,7 @@ from harness import machine
 from harness.load import Sample, measure
 from harness.section import Figure, Row, Table, cell
 from harness.servers import MeasurementError, Subject, serving
+from harness.tools import reason
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -24,7 +25,7 @@ HEAD = (
     "p50, ms",
     "p99, ms",
     "processor time per request, µs",
-    "memory, MiB",
+    "memory (PSS), MiB",
     "load generator's share",
     "errors",
     "load before",
@@ -71,13 +72,13 @@ def take_turns(
     context: Context,
     how: Callable[[Server, int], Sample] = measure,
 ) -> dict[str, Series]:
-    """Measure servers A B A B, in a closed loop unless told otherwise. One that is void is not tried again; one that could not be made ready is void from the beginning."""
+    """Measure servers A B B A A B, in a closed loop unless told otherwise. One that is void is not tried again; one that could not be made ready is void from the beginning."""
     series = {
         key: Series(subject) if isinstance(subject, Subject) else Series(Subject(key, ()), void=subject)
         for key, subject in subjects.items()
     }
     for number in range(1, context.rounds + 1):
-        for one in series.values():
+        for one in series.values() if number % 2 else reversed(series.values()):
             if one.void is None:
                 _once(one, context.seconds, how)
         context.say(f"{name} {number}/{context.rounds}: {_line(series.values())}")
@@ -134,7 +135,7 @@ def _once(series: Series, seconds: int, how: Callable[[Server, int], Sample]) ->
             series.loads.append(machine.load())
             series.samples.append(how(server, seconds))
     except (MeasurementError, OSError, subprocess.SubprocessError) as error:
-        series.void = str(error)
+        series.void = reason(error)
 
 
 def _rounded(sample: Sample) -> dict[str, Json]:

@@ -34,7 +34,7 @@ HEAD: Final = (
     "p99.9, ms",
     "most, ms",
     "processor time per request, µs",
-    "memory, MiB",
+    "memory (PSS), MiB",
     "load generator's share",
     "errors",
 )
