@@ -101,6 +101,9 @@ fn engine_error(error: &wasmtime::Error) -> HostError {
 }
 
 fn make(config: &Config) -> wasmtime::Result<Engine> {
+    // With `RUST_BACKTRACE` set, each of Wasmtime's errors would hold the host's own stack: 45 MiB of symbols are read for the first,
+    // and a guest that asks for the text of a failed read would be shown it.
+    wasmtime::error::disable_backtrace();
     let engine = Engine::new(config)?;
     crate::handlers::installed();
     Ok(engine)
