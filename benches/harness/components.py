@@ -17,7 +17,6 @@ from harness.paths import GUESTS, peer_program, program
 from wisp.registry.cache import Cache
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 BUILD_LIMIT = 1200.0
@@ -49,8 +48,8 @@ class Components:
 
 def prepare() -> Components:
     """Build the guests through `wisp build`, unless they are known, and compile them for the peer."""
-    built = _build()
-    quick = _build("python-p2", "--dev")
+    built = _build(GUESTS)
+    quick = _build(GUESTS, "python-p2", "--dev")
     folder = workplace()
     return Components(
         rust_p2=compiled(folder, "rust-p2", built["rust-p2"]),
@@ -69,28 +68,36 @@ def workplace() -> Path:
 
 def app(component: Component, variant: str, **instances: int) -> Path:
     """Return an app that serves the component at every path."""
-    folder = component.wasm.parent / f"{component.name}-{variant}"
+    pairs = ", ".join(f"{name} = {value}" for name, value in instances.items())
+    settings = (f"instances = {{ {pairs} }}",) if pairs else ()
+    return app_of(component.name, variant, component.wasm, *settings)
+
+
+def app_of(name: str, variant: str, wasm: Path, *settings: str) -> Path:
+    """Return an app that serves a component at every path; the settings are lines of the component's table."""
+    folder = workplace() / f"{name}-{variant}"
     folder.mkdir(exist_ok=True)
-    _replace(folder / component.wasm.name, component.wasm)
-    manifest = "\n".join(_manifest(component, instances))
+    source = folder / f"{name}.wasm"
+    _replace(source, wasm)
+    tables = (
+        f'[app]\nname = "{name}"\nversion = "0.1.0"\n',
+        '[[http]]\nroute = "/..."\ncomponent = "hello"\n',
+        "\n".join(("[component.hello]", f'source = "{source.name}"', *settings, "")),
+    )
+    manifest = "\n".join(tables)
     path = folder / "wisp.toml"
     if not path.is_file() or path.read_text(encoding="utf-8") != manifest:
         path.write_text(manifest, encoding="utf-8")
     return folder
 
 
-def _manifest(component: Component, instances: dict[str, int]) -> Iterator[str]:
-    yield f'[app]\nname = "{component.name}"\nversion = "0.1.0"\n'
-    yield '[[http]]\nroute = "/..."\ncomponent = "hello"\n'
-    yield f'[component.hello]\nsource = "{component.wasm.name}"'
-    if instances:
-        pairs = ", ".join(f"{name} = {value}" for name, value in instances.items())
-        yield f"instances = {{ {pairs} }}"
-    yield ""
+def guests(name: str) -> dict[str, Path]:
+    """Build the components of `benches/guests/NAME`, unless they are known."""
+    return _build(GUESTS / name)
 
 
-def _build(*arguments: str) -> dict[str, Path]:
-    command = [str(program("wisp")), "build", str(GUESTS), *arguments, "--json"]
+def _build(folder: Path, *arguments: str) -> dict[str, Path]:
+    command = [str(program("wisp")), "build", str(folder), *arguments, "--json"]
     output = subprocess.run(command, check=True, stdout=subprocess.PIPE, timeout=BUILD_LIMIT).stdout
     return {
         name: Cache.open().component(built["digest"])

@@ -4,7 +4,21 @@ from __future__ import annotations
 
 from typing import Final
 
-from harness import calls, everybody, groups, neighbours, processors, quick, starts, steady, wrk
+from harness import (
+    bodies,
+    calls,
+    connections,
+    density,
+    everybody,
+    groups,
+    held,
+    neighbours,
+    processors,
+    quick,
+    starts,
+    steady,
+    wrk,
+)
 from harness.part import Part
 
 ALL: Final = (
@@ -16,6 +30,11 @@ ALL: Final = (
     Part("starts", starts.measure),
     Part("calls", calls.measure),
     Part("neighbours", neighbours.measure),
+    Part("cold", density.measure_cold),
+    Part("density", density.measure),
+    Part("held", held.measure),
+    Part("bodies", bodies.measure),
+    Part("connections", connections.measure),
 )
 
 QUICK: Final = (Part("quick", quick.measure),)

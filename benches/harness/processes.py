@@ -76,11 +76,20 @@ def _children(pid: int) -> Iterator[int]:
 
 def memory(pid: int) -> int:
     """Return the bytes of memory of a process and its children, and theirs; of what is shared, each has its share."""
+    return _rolled_up(pid, "Pss:")
+
+
+def anonymous(pid: int) -> int:
+    """Return how many of these bytes are of no file, so that they cannot be dropped and read again."""
+    return _rolled_up(pid, "Pss_Anon:")
+
+
+def _rolled_up(pid: int, field: str) -> int:
     total = 0
     for one in (pid, *_children(pid)):
         try:
             rollup = Path(f"/proc/{one}/smaps_rollup").read_text(encoding="utf-8")
         except OSError:
             continue
-        total += sum(int(line.split()[1]) for line in rollup.splitlines() if line.startswith("Pss:"))
+        total += sum(int(line.split()[1]) for line in rollup.splitlines() if line.startswith(field))
     return total * 1024
