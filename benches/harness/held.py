@@ -30,6 +30,9 @@ ROOM: Final = 3_000
 """Each worker has its share of the limit, and the kernel does not deal connections out evenly."""
 
 SETTINGS: Final = (f'limits = {{ concurrency = {ROOM}, timeout = "5m" }}',)
+ANSWERED: Final = 10
+"""One instance of so many goes on at the end."""
+
 LIMIT: Final = 120.0
 """Seconds in which all instances must be there."""
 
@@ -92,7 +95,7 @@ def _held(server: Server, admin: int) -> Held:
         _await(admin)
         settle(server, LIMIT)
         held = Held(before, server.memory)
-        for connection in waiting:
+        for connection in waiting[::ANSWERED]:
             connection.send(b"x")
             if connection.answer() != b"1":
                 raise MeasurementError("an instance that had waited gave another answer")

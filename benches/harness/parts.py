@@ -10,6 +10,7 @@ from harness import (
     connections,
     density,
     everybody,
+    fairness,
     groups,
     held,
     neighbours,
@@ -35,6 +36,7 @@ ALL: Final = (
     Part("held", held.measure),
     Part("bodies", bodies.measure),
     Part("connections", connections.measure),
+    Part("fairness", fairness.measure),
 )
 
 QUICK: Final = (Part("quick", quick.measure),)

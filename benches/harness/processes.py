@@ -58,7 +58,7 @@ def stop(process: subprocess.Popen[Any]) -> None:
 def processor_seconds(pid: int) -> float:
     """Return what a process and its children, and theirs, have used so far."""
     total = 0.0
-    for one in (pid, *_children(pid)):
+    for one in (pid, *children(pid)):
         try:
             fields = Path(f"/proc/{one}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
         except OSError:
@@ -67,11 +67,12 @@ def processor_seconds(pid: int) -> float:
     return total
 
 
-def _children(pid: int) -> Iterator[int]:
+def children(pid: int) -> Iterator[int]:
+    """Give the children of a process, and theirs."""
     for tasks in Path(f"/proc/{pid}/task").glob("*/children"):
         for child in tasks.read_text(encoding="utf-8").split():
             yield int(child)
-            yield from _children(int(child))
+            yield from children(int(child))
 
 
 def memory(pid: int) -> int:
@@ -86,7 +87,7 @@ def anonymous(pid: int) -> int:
 
 def _rolled_up(pid: int, field: str) -> int:
     total = 0
-    for one in (pid, *_children(pid)):
+    for one in (pid, *children(pid)):
         try:
             rollup = Path(f"/proc/{one}/smaps_rollup").read_text(encoding="utf-8")
         except OSError:
