@@ -247,7 +247,7 @@ def test_one_request_begins_so_many_to_the_outside_and_no_more(
     serve: Serve, site: Website, guest: Name, reuse: int
 ) -> None:
     grants, limits = {"http": [network(site)]}, {"outbound": 2}
-    settings = {"grants": grants, "limits": limits, "instances": {"reuse": reuse}}
+    settings: dict[str, Any] = {"grants": grants, "limits": limits, "instances": {"reuse": reuse}}
     host = serve("--workers", "1", guest=guest, beside=True, **settings)
     asked = [{"authority": f"127.0.0.1:{site.port}", "path": "/"}] * 3
 
