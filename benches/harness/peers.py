@@ -132,20 +132,24 @@ def _gunicorn(_: Components) -> Subject:
 
 
 def _node() -> Path:
-    """Install what npm has, and return the folder."""
+    """Install what npm has, unless it is there, and return the folder."""
     folder = workplace() / "node"
-    folder.mkdir(exist_ok=True)
-    for name in ("package.json", "package-lock.json"):
-        (folder / name).write_bytes((PEERS / "node" / name).read_bytes())
-    run("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", folder=folder)
+    wanted = (PEERS / "node" / "package-lock.json").read_bytes()
+    marker = folder / "installed"
+    if not marker.is_file() or marker.read_bytes() != wanted:
+        folder.mkdir(exist_ok=True)
+        for name in ("package.json", "package-lock.json"):
+            (folder / name).write_bytes((PEERS / "node" / name).read_bytes())
+        run("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", folder=folder)
+        marker.write_bytes(wanted)
     return folder
 
 
 def _python() -> Path:
-    """Install what PyPI has into an environment of its own, and return the folder of its programs."""
+    """Install what PyPI has into an environment of its own, unless it is there, and return the folder of its programs."""
     folder = workplace() / "python"
-    marker = folder / "installed"
     wanted = "\n".join(PACKAGES)
+    marker = folder / "installed"
     if not marker.is_file() or marker.read_text() != wanted:
         venv.create(folder, with_pip=True, clear=True)
         run(folder / "bin" / "pip", "install", "--quiet", *PACKAGES, folder=folder)
