@@ -60,25 +60,11 @@ def measure(context: Context) -> Section:
     made = crowd.binaries(hello)
     found: list[Deployed] = []
     for count in COUNTS:
-        app = _prepared(crowd.crowd(hello, made, count))
+        app = prepared(crowd.crowd(hello, made, count))
         for _ in range(min(context.rounds, STARTS) if count in {0, MOST} else 1):
-            found.append(_deployed(app, asked=count == MOST))
+            found.append(deployed(app, asked=count == MOST))
             context.say(_line(found[-1]))
     return section(found, subject(app.folder).shown)
-
-
-def measure_cold(context: Context) -> Section:
-    """Measure the first request to components that nobody has used, no two of one binary; and requests to one that is used."""
-    hello = context.components.rust_p2.wasm
-    context.say(f"making and compiling {crowd.BINARIES:,} components that differ")
-    app = _prepared(crowd.crowd(hello, crowd.binaries(hello), crowd.BINARIES))
-    late = []
-    for _ in range(min(context.rounds, STARTS)):
-        late.append(p99(_deployed(app, asked=True).first))
-        context.say(f"first request to each of {app.count:,} binaries: p99 {late[-1]:.2f} ms")
-    title = f"first request to a Rust component, {app.count:,} binaries once each, p99"
-    row = Row(title, tuple(late), "ms", 3)
-    return of_rows([row], "cold", [subject(app.folder).shown])
 
 
 def section(found: list[Deployed], command: str) -> Section:
@@ -126,13 +112,14 @@ def percentiles(times: tuple[float, ...]) -> dict[str, float]:
     return {name: round(value, 3) for name, value in told.items()}
 
 
-def _prepared(app: Crowd) -> Crowd:
+def prepared(app: Crowd) -> Crowd:
     """Fill the caches, so that a start takes what every start but the first does."""
     asyncio.run(prepare([app.folder], PrepareOptions(), lambda _: None))
     return app
 
 
-def _deployed(app: Crowd, *, asked: bool) -> Deployed:
+def deployed(app: Crowd, *, asked: bool) -> Deployed:
+    """Start an app, and measure it; then ask each of its components, if that is wanted."""
     began = time.perf_counter()
     with serving(subject(app.folder)) as server:
         ready = time.perf_counter() - began

@@ -7,6 +7,7 @@ from typing import Final
 from harness import (
     bodies,
     calls,
+    cold,
     connections,
     density,
     everybody,
@@ -31,7 +32,7 @@ ALL: Final = (
     Part("starts", starts.measure),
     Part("calls", calls.measure),
     Part("neighbours", neighbours.measure),
-    Part("cold", density.measure_cold),
+    Part("cold", cold.measure),
     Part("density", density.measure),
     Part("held", held.measure),
     Part("bodies", bodies.measure),
