@@ -44,9 +44,15 @@ class Handler(BaseHTTPRequestHandler):
         """Say nothing."""
 
 
+class Server(ThreadingHTTPServer):
+    """Lets all connections of a flood wait at once."""
+
+    request_queue_size = 2 * CONNECTIONS
+
+
 @pytest.fixture
 def port() -> Iterator[int]:
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+    with Server(("127.0.0.1", 0), Handler) as server:
         server.daemon_threads = True
         serving = threading.Thread(target=server.serve_forever)
         serving.start()
