@@ -10,7 +10,9 @@ use wisp_wasi::{
     Stream,
 };
 
-use crate::capability::{Grantee, OutboundBounds, OutboundHttp, Sockets, SystemResolver};
+use crate::capability::{
+    Grantee, OutboundBounds, OutboundHttp, Sockets, SystemResolver, local_stores,
+};
 use crate::locked::{LockedApp, LockedComponent};
 use crate::pool::InvokeError;
 use crate::settings::Settings;
@@ -109,8 +111,8 @@ impl Blueprint {
     ) -> Result<Self, String> {
         let log = excesses.log().clone();
         let most_connections = settings.share(component.limits.connections);
-        let (app, state): (Arc<str>, _) = (app.name.as_str().into(), app.state.clone());
-        let name: Arc<str> = name.into();
+        let state = &app.state;
+        let (app, name): (Arc<str>, Arc<str>) = (app.name.as_str().into(), name.into());
         let (grants, limits) = (&component.grants, component.limits);
         let refusals = Refusals::new(app.clone(), name.clone(), log.clone());
         let connections = Arc::new(Semaphore::new(
@@ -135,12 +137,11 @@ impl Blueprint {
             component: name.clone(),
             grants: grants.clone(),
             limits,
-            state,
+            stores: local_stores(&name, state, limits),
             refusals,
             sockets,
             excesses: excesses.clone(),
             log: log.clone(),
-            databases: Mutex::default(),
         });
         let folders =
             folders(component, &grantee, settings.workers).map_err(|error| format!("{error:#}"))?;
