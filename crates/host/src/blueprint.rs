@@ -112,6 +112,7 @@ impl Blueprint {
         let log = excesses.log().clone();
         let most_connections = settings.share(component.limits.connections);
         let state = &app.state;
+        let neighbours = app.components.keys().cloned();
         let (app, name): (Arc<str>, Arc<str>) = (app.name.as_str().into(), name.into());
         let (grants, limits) = (&component.grants, component.limits);
         let refusals = Refusals::new(app.clone(), name.clone(), log.clone());
@@ -131,7 +132,8 @@ impl Blueprint {
             download: limits.download,
             connections: connections.clone(),
         };
-        let egress = OutboundHttp::new(&grants.http, bounds, refusals.clone(), resolver)?;
+        let egress =
+            OutboundHttp::new(&grants.http, bounds, refusals.clone(), resolver)?.beside(neighbours);
         let grantee = Arc::new(Grantee {
             app: app.clone(),
             component: name.clone(),

@@ -373,6 +373,10 @@ impl Callee for Pool {
         })
     }
 
+    fn serves_http(&self) -> bool {
+        self.http.is_some()
+    }
+
     fn fetch(self: Arc<Self>, request: http::Request<WasiBody>) -> Option<PeerResponse> {
         self.http.as_ref()?;
         let body = self.grantee.limits.body;

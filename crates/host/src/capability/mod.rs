@@ -20,7 +20,7 @@ mod stores;
 use std::sync::Arc;
 
 use wasmtime::component::Linker;
-use wisp_wasi::{Denial, Denials, Limit, Meter, State};
+use wisp_wasi::{Denial, Denials, Limit, Meter, State, Table};
 
 use crate::locked::{LockedGrants, LockedLimits};
 use crate::telemetry::{Excesses, Log, Refusals};
@@ -108,6 +108,7 @@ impl Grantee {
             import,
             target,
             grant,
+            table: Table::Grants,
         });
     }
 }
