@@ -111,4 +111,14 @@ impl Grantee {
             table: Table::Grants,
         });
     }
+
+    /// Remembers that something was asked for that is not there, which is no denial, and what would put it there.
+    pub(crate) fn miss(&self, import: &str, target: &str, grant: &str) {
+        self.refusals.miss(Denial {
+            import,
+            target,
+            grant,
+            table: Table::Grants,
+        });
+    }
 }

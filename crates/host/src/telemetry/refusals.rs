@@ -28,6 +28,7 @@ struct Lacking {
 #[derive(Debug, Default)]
 struct Kept {
     refused: Kinds,
+    missed: Kinds,
     /// How often something was refused.
     count: u64,
 }
@@ -81,6 +82,11 @@ impl Refusals {
         self.told(&self.lock().refused)
     }
 
+    /// The same of what was not there.
+    pub(crate) fn missed(&self) -> Vec<Value> {
+        self.told(&self.lock().missed)
+    }
+
     fn told(&self, kinds: &Kinds) -> Vec<Value> {
         let told = kinds.iter().map(|((import, target), lacking)| {
             json!({
@@ -89,6 +95,11 @@ impl Refusals {
             })
         });
         told.collect()
+    }
+
+    /// Remembers what a guest asked for and did not find: no denial, and no line of the log, because it may do without.
+    pub(crate) fn miss(&self, denial: Denial<'_>) {
+        add(&mut self.lock().missed, denial);
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Kept> {
@@ -193,6 +204,24 @@ mod tests {
             add `\"http://orders.internal\" = \"orders\"` to [component.api.link] to allow it\n";
         assert!(text.ends_with(said), "{text}");
         assert_eq!(refusals.list()[0]["table"], "link");
+    }
+
+    #[test]
+    fn what_was_not_there_is_remembered_and_neither_a_denial_nor_a_line() {
+        let wanted = Denial {
+            import: "wasi:config/store",
+            target: "greeting",
+            ..STORE
+        };
+
+        let (text, refusals) = logged(LogFormat::Text, &[]);
+        refusals.miss(wanted);
+        refusals.miss(wanted);
+
+        assert_eq!((text.as_str(), refusals.count()), ("", 0));
+        assert!(refusals.list().is_empty());
+        assert_eq!(refusals.missed()[0]["target"], "greeting");
+        assert_eq!(refusals.missed()[0]["count"], 2);
     }
 
     #[test]
