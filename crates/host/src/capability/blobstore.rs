@@ -94,16 +94,20 @@ pub(crate) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> 
 
 /// What a guest is told of an error; the rest is for the log, and what has no room is counted.
 fn told(grantee: &Grantee, error: BlobError) -> String {
-    match &error {
-        BlobError::Full(_) => grantee.exceed(Limit::Store),
-        BlobError::TooLarge(_) => grantee.exceed(Limit::File),
+    match error {
         BlobError::Failed(message) => {
             grantee.fault(&format!("the blobs: {message}"));
-            return "the store cannot be used; the log of the host says why".into();
+            "the store cannot be used; the log of the host says why".into()
         }
-        _ => {}
+        told => {
+            match told {
+                BlobError::Full(_) => grantee.exceed(Limit::Store),
+                BlobError::TooLarge(_) => grantee.exceed(Limit::File),
+                _ => {}
+            }
+            told.to_string()
+        }
     }
-    error.to_string()
 }
 
 fn denied(container: &str) -> String {

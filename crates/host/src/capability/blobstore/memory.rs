@@ -90,7 +90,7 @@ impl Blobs for MemoryBlobs {
     }
 
     async fn clear(&self, container: Arc<str>) -> Result<(), BlobError> {
-        find(&mut self.lock(), &container).map(|found| found.clear())
+        find(&mut self.lock(), &container).map(Container::clear)
     }
 
     async fn remove(&self, container: Arc<str>) -> Result<(), BlobError> {

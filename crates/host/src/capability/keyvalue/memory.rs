@@ -21,12 +21,12 @@ impl Held {
 }
 
 #[derive(Debug, Default)]
-struct Shelf {
+struct Content {
     entries: BTreeMap<String, Held>,
     version: Version,
 }
 
-impl Shelf {
+impl Content {
     fn find(&self, key: &str, now: Instant) -> Option<&Held> {
         self.entries.get(key).filter(|held| held.is_there(now))
     }
@@ -56,29 +56,29 @@ impl Shelf {
 /// A store as one component uses it. Clones share what it holds.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct MemoryStore {
-    shelf: Arc<Mutex<Shelf>>,
+    content: Arc<Mutex<Content>>,
     quota: u64,
 }
 
 impl MemoryStore {
     /// The same one, for a component that may write until it has so many bytes.
     pub(crate) fn with(&self, quota: u64) -> Self {
-        let shelf = self.shelf.clone();
-        Self { shelf, quota }
+        let content = self.content.clone();
+        Self { content, quota }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Shelf> {
-        self.shelf.lock().unwrap()
+    fn lock(&self) -> MutexGuard<'_, Content> {
+        self.content.lock().unwrap()
     }
 
     /// Does something as a whole, or takes it back when there is no room for it.
-    fn write<T>(&self, job: impl FnOnce(&mut Shelf, Instant) -> T) -> Result<T, StoreError> {
-        let (mut shelf, now) = (self.lock(), Instant::now());
-        shelf.entries.retain(|_, held| held.is_there(now));
-        let before = shelf.entries.clone();
-        let done = job(&mut shelf, now);
-        if shelf.size() > self.quota {
-            shelf.entries = before;
+    fn write<T>(&self, job: impl FnOnce(&mut Content, Instant) -> T) -> Result<T, StoreError> {
+        let (mut content, now) = (self.lock(), Instant::now());
+        content.entries.retain(|_, held| held.is_there(now));
+        let before = content.entries.clone();
+        let done = job(&mut content, now);
+        if content.size() > self.quota {
+            content.entries = before;
             return Err(StoreError::Full(self.quota));
         }
         Ok(done)
@@ -92,7 +92,7 @@ fn refused(message: impl Into<String>) -> StoreError {
 #[wasmtime_wasi::async_trait]
 impl KeyValue for MemoryStore {
     async fn get(&self, keys: Vec<String>) -> Result<Vec<Option<Entry>>, StoreError> {
-        let (shelf, now) = (self.lock(), Instant::now());
+        let (content, now) = (self.lock(), Instant::now());
         let entry = |held: &Held| Entry {
             value: held.value.clone(),
             version: held.version,
@@ -100,7 +100,7 @@ impl KeyValue for MemoryStore {
         };
         let entries: Vec<_> = keys
             .iter()
-            .map(|key| shelf.find(key, now).map(entry))
+            .map(|key| content.find(key, now).map(entry))
             .collect();
         let bytes: usize = entries.iter().flatten().map(|one| one.value.len()).sum();
         if bytes > MOST_READ {
@@ -121,22 +121,22 @@ impl KeyValue for MemoryStore {
         values: Vec<(String, Vec<u8>)>,
         lifetime: Option<Duration>,
     ) -> Result<(), StoreError> {
-        self.write(|shelf, now| {
+        self.write(|content, now| {
             for (key, value) in values {
-                shelf.put(key, value, lifetime.map(|lifetime| now + lifetime));
+                content.put(key, value, lifetime.map(|lifetime| now + lifetime));
             }
         })
     }
 
     async fn delete(&self, keys: Vec<String>) -> Result<(), StoreError> {
-        let mut shelf = self.lock();
-        shelf.entries.retain(|key, _| !keys.contains(key));
+        let mut content = self.lock();
+        content.entries.retain(|key, _| !keys.contains(key));
         Ok(())
     }
 
     async fn increment(&self, key: String, delta: i64) -> Result<i64, StoreError> {
-        self.write(|shelf, now| {
-            let found = shelf.find(&key, now).cloned();
+        self.write(|content, now| {
+            let found = content.find(&key, now).cloned();
             let expires = found.as_ref().and_then(|held| held.expires);
             let number = found.map_or(Some(0), |held| {
                 String::from_utf8(held.value).ok()?.parse::<i64>().ok()
@@ -144,7 +144,7 @@ impl KeyValue for MemoryStore {
             let no_number = || refused("the value is not a decimal number of 64 bits");
             let sum = number.ok_or_else(no_number)?.checked_add(delta);
             let sum = sum.ok_or_else(|| refused("the sum has more than 64 bits"))?;
-            shelf.put(key, sum.to_string().into_bytes(), expires);
+            content.put(key, sum.to_string().into_bytes(), expires);
             Ok(sum)
         })?
     }
@@ -156,17 +156,17 @@ impl KeyValue for MemoryStore {
         value: Vec<u8>,
         lifetime: Option<Duration>,
     ) -> Result<Swapped, StoreError> {
-        self.write(|shelf, now| {
-            let found = shelf.find(&key, now).map(|held| held.version);
+        self.write(|content, now| {
+            let found = content.find(&key, now).map(|held| held.version);
             if found != expected {
                 return Err(found);
             }
-            Ok(shelf.put(key, value, lifetime.map(|lifetime| now + lifetime)))
+            Ok(content.put(key, value, lifetime.map(|lifetime| now + lifetime)))
         })
     }
 
     async fn list(&self, listing: Listing) -> Result<Page, StoreError> {
-        let (shelf, now) = (self.lock(), Instant::now());
+        let (content, now) = (self.lock(), Instant::now());
         let Listing {
             prefix,
             after,
@@ -175,7 +175,10 @@ impl KeyValue for MemoryStore {
         let fits = |key: &String| {
             key.starts_with(&prefix) && after.as_ref().is_none_or(|after| key > after)
         };
-        let there = shelf.entries.iter().filter(|(_, held)| held.is_there(now));
+        let there = content
+            .entries
+            .iter()
+            .filter(|(_, held)| held.is_there(now));
         let mut keys: Vec<_> = there.map(|(key, _)| key.clone()).filter(fits).collect();
         let more = keys.len() > limit;
         keys.truncate(limit);

@@ -77,7 +77,7 @@ async fn when_there_is_no_room_the_oldest_go(site: impl Site) {
 
     for number in 0..60 {
         messages
-            .publish(message("orders", &[number; 50_000]))
+            .publish(message("orders", &vec![number; 50_000]))
             .await
             .unwrap();
     }
@@ -101,7 +101,7 @@ async fn a_message_that_can_never_fit_is_refused_and_nothing_goes_for_it(site: i
     let messages = site.stores(room).messages();
     messages.publish(message("orders", b"first")).await.unwrap();
 
-    let large = messages.publish(message("orders", &[0; 300_000])).await;
+    let large = messages.publish(message("orders", &vec![0; 300_000])).await;
 
     assert_eq!(large, Err(StoreError::Full(200_000)));
     assert_eq!(

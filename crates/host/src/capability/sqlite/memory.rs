@@ -71,13 +71,12 @@ impl MemorySession {
         if transaction.is_some_and(|number| number != seat.transaction || seat.turn.is_none()) {
             return Err(Failure::Other("the transaction has ended".into()));
         }
-        let turn = match seat.turn.take() {
-            Some(turn) => turn,
-            None => {
-                let turn = self.database.clone().lock_owned();
-                let turn = tokio::time::timeout(PATIENCE, turn).await;
-                turn.map_err(|_| Failure::Busy)?
-            }
+        let turn = if let Some(turn) = seat.turn.take() {
+            turn
+        } else {
+            let turn = self.database.clone().lock_owned();
+            let turn = tokio::time::timeout(PATIENCE, turn).await;
+            turn.map_err(|_| Failure::Busy)?
         };
         let (until, _waiting) = Until::new(PATIENCE);
         let done = statement::timed(&turn.connection, until, |connection| {
