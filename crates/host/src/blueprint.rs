@@ -1,5 +1,7 @@
 //! Makes the store of each instance of one component, and says whose lines its guest writes.
 
+use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::Semaphore;
@@ -13,10 +15,20 @@ use wisp_wasi::{
 use crate::capability::{
     Grantee, OutboundBounds, OutboundHttp, Sockets, SystemResolver, local_stores,
 };
-use crate::locked::{LockedApp, LockedComponent};
+use crate::locked::LockedComponent;
 use crate::pool::InvokeError;
 use crate::settings::Settings;
 use crate::telemetry::{Excesses, Log, Refusals, RequestId, Whose};
+
+/// The app that a component belongs to.
+#[derive(Debug)]
+pub(crate) struct Home {
+    pub(crate) app: Arc<str>,
+    /// The folder of its stores.
+    pub(crate) state: PathBuf,
+    /// The names of its components.
+    pub(crate) components: Arc<BTreeSet<String>>,
+}
 
 /// What all instances of one component have in common.
 #[derive(Debug)]
@@ -103,7 +115,7 @@ fn folders(
 impl Blueprint {
     /// `peers` are the components that this one reaches; `None` when it is linked to none. The error says which grant cannot be used.
     pub(crate) fn new(
-        (app, name): (&LockedApp, &str),
+        (home, name): (&Home, &str),
         component: &LockedComponent,
         excesses: Arc<Excesses>,
         peers: Option<Arc<dyn Peers>>,
@@ -111,9 +123,7 @@ impl Blueprint {
     ) -> Result<Self, String> {
         let log = excesses.log().clone();
         let most_connections = settings.share(component.limits.connections);
-        let state = &app.state;
-        let neighbours = app.components.keys().cloned();
-        let (app, name): (Arc<str>, Arc<str>) = (app.name.as_str().into(), name.into());
+        let (app, name): (_, Arc<str>) = (home.app.clone(), name.into());
         let (grants, limits) = (&component.grants, component.limits);
         let refusals = Refusals::new(app.clone(), name.clone(), log.clone());
         let connections = Arc::new(Semaphore::new(
@@ -132,14 +142,14 @@ impl Blueprint {
             download: limits.download,
             connections: connections.clone(),
         };
-        let egress =
-            OutboundHttp::new(&grants.http, bounds, refusals.clone(), resolver)?.beside(neighbours);
+        let egress = OutboundHttp::new(&grants.http, bounds, refusals.clone(), resolver)?
+            .beside(&home.components);
         let grantee = Arc::new(Grantee {
             app: app.clone(),
             component: name.clone(),
             grants: grants.clone(),
             limits,
-            stores: local_stores(&name, state, limits),
+            stores: local_stores(&name, &home.state, limits),
             refusals,
             sockets,
             excesses: excesses.clone(),

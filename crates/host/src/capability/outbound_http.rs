@@ -85,7 +85,7 @@ struct Shared {
     resolver: Arc<dyn Resolver>,
     counts: Counts,
     /// The components of the app, by name: a link reaches them, and no grant does.
-    neighbours: OnceLock<BTreeSet<String>>,
+    neighbours: OnceLock<Arc<BTreeSet<String>>>,
 }
 
 /// A destination that is granted.
@@ -126,8 +126,8 @@ impl OutboundHttp {
 
     /// Names the components of the app, so that a request to one that is not linked is told which link is lacking. Once.
     #[must_use]
-    pub fn beside(self, neighbours: impl Iterator<Item = String>) -> Self {
-        let _ = self.shared.neighbours.set(neighbours.collect());
+    pub fn beside(self, neighbours: &Arc<BTreeSet<String>>) -> Self {
+        let _ = self.shared.neighbours.set(neighbours.clone());
         self
     }
 
