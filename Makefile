@@ -4,7 +4,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
-.PHONY: help demo test check build dist audit bench coverage fmt clean
+.PHONY: help demo test check build dist audit bench guard coverage fmt clean
 
 CACHE := $(or $(WISP_CACHE_DIR),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/wisp)
 
@@ -81,6 +81,12 @@ bench: build ## Measure, side by side with Wasmtime
 	install "$(CARGO_TARGET_DIR)/release/wisp-worker" "$(CACHE)/work/wisp-worker"
 	$(call say,Measuring)
 	@$(RUST_WASI); WISP_WORKER="$(CACHE)/work/wisp-worker" $(PYTHON) benches/run.py
+
+guard: build ## Count system calls and allocations of requests: they must be those of benches/guard.toml
+	$(call say,A worker that counts its allocations)
+	cargo build --release --locked -p wisp-worker --bench counted
+	$(call say,Counting what requests take)
+	@$(RUST_WASI); $(PYTHON) benches/guard.py $(if $(REASON),--reason "$(REASON)")
 
 coverage: build ## Measure which lines and branches of the Python the tests reach
 	@$(RUST_WASI); $(PYTHON) -m coverage run -m pytest
