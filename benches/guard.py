@@ -68,14 +68,15 @@ def _count(options: argparse.Namespace) -> expected.Counts:
         raise NumbersError(message)
     worker = options.worker or binary.find()
     counted = None if options.no_allocations else options.counted or build_counted()
-    frame = first_frame(APP)
+    frame, written = first_frame(APP), expected.read(options.numbers)
     counts: expected.Counts = {}
     for sequence in chosen:
-        calls = sequences.system_calls(worker, frame, sequence)
+        known = written.get(sequence.name, {})
+        calls = sequences.system_calls(worker, frame, sequence, known.get(SYSTEM_CALLS))
         counts[sequence.name] = {SYSTEM_CALLS: dict(calls)}
         if counted:
-            blocks = sequences.allocations(counted, frame, sequence)
-            counts[sequence.name][ALLOCATIONS] = {ALLOCATIONS: blocks}
+            blocks = sequences.allocations(counted, frame, sequence, known.get(ALLOCATIONS))
+            counts[sequence.name][ALLOCATIONS] = dict(blocks)
     return counts
 
 

@@ -78,7 +78,11 @@ fn echo() -> Vec<u8> {
         )
     });
     let (allocator, exports) = (allocator(65536), exports.concat());
-    let core = format!(r#"(module (memory (export "memory") 50) {allocator} {exports})"#);
+    // Pages that were never written would all be the same one, and nothing real is read as fast.
+    let data = "wisp".repeat(MEBIBYTE / 4);
+    let core = format!(
+        r#"(module (memory (export "memory") 50) (data (i32.const 2097152) "{data}") {allocator} {exports})"#
+    );
     component(WIT, &core)
 }
 
