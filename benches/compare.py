@@ -16,7 +16,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from comparing import building, checkout, criterion, table
+from comparing import building, checkout, criterion, table, tools
 from comparing.checkout import RevisionError
 
 from wisp.registry.cache import Cache
@@ -95,8 +95,10 @@ def _count(side: Side) -> dict[str, Any] | None:
     _say(f"compare: counting what requests take, {side.name}")
     allocations = ["--counted", str(side.counted)] if side.counted else ["--no-allocations"]
     command = [sys.executable, str(GUARD), "--json", "--worker", str(side.worker), *allocations]
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
-    counted: dict[str, Any] | None = json.loads(done.stdout) if done.returncode == 0 else None
+    try:
+        counted: dict[str, Any] = json.loads(tools.run(command))
+    except subprocess.CalledProcessError:
+        return None
     return counted
 
 

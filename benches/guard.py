@@ -34,6 +34,9 @@ APP = BENCHES / "guests" / "guard"
 def main(arguments: Sequence[str] | None = None) -> int:
     """Count, compare, and return the exit code."""
     options = _options(arguments)
+    if sys.platform != "linux":
+        _say("guard: nothing is counted: only Linux tells the system calls of a thread")
+        return 0
     try:
         counted = _count(options)
         if options.json:

@@ -39,8 +39,8 @@ _HEADS = (
     b"\0\0\x13\x01\x05\0\0\0\1\x82\x84\x86A\x8c\xf1\xe3\xc2\xe5\xf2:k\xa0\xab\x90\xf4\xff",
 )
 _PATIENCE = 30.0
-_GROWTH = 64 << 20
-"""Bytes by which the workers together may grow: caches and allocators take some."""
+_GROWTH = 4 << 20
+"""Bytes by which the workers together may grow after the first tenth: less than five for each request of a million, which nothing that is kept can have."""
 
 
 async def _send(port: int, content: bytes, *, ends: bool = True) -> str:

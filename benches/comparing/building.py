@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
 import tomllib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from comparing import tools
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -53,9 +54,8 @@ def _benches(crate: Path) -> set[str]:
 def _cargo(root: Path, *arguments: str) -> dict[str, Path]:
     """Build, and return the programs that came of it."""
     command = ["cargo", "build", "--release", "--locked", "--message-format", "json-render-diagnostics"]
-    done = subprocess.run([*command, *arguments], cwd=root, check=True, stdout=subprocess.PIPE, text=True)
     programs = {}
-    for line in done.stdout.splitlines():
+    for line in tools.run([*command, *arguments], folder=root).splitlines():
         message = json.loads(line)
         if message.get("executable"):
             programs[message["target"]["name"]] = root / message["executable"]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 from typing import TYPE_CHECKING
+
+from comparing import tools
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,8 +25,7 @@ def run(program: Path, home: Path, name: str, only: str | None) -> None:
         *BRIEF,
         *([only] if only else []),
     ]
-    environment = {**os.environ, "CRITERION_HOME": str(home)}
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env=environment)
+    tools.run(command, environment={**os.environ, "CRITERION_HOME": str(home)})
 
 
 def medians(home: Path, name: str) -> dict[str, float]:

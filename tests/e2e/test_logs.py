@@ -10,6 +10,8 @@ from tests.e2e.host import PROGRAM
 from tests.e2e.wire import Connection, ask, get
 
 if TYPE_CHECKING:
+    import pytest
+
     from tests.e2e.conftest import Serve
     from tests.e2e.host import Host
 
@@ -33,6 +35,21 @@ def test_lines_of_a_guest_carry_the_request_and_the_stream(serve: Serve) -> None
         ("stdout", "a last line without its end"),
         ("stdout", "a line on standard output"),
     ]
+
+
+def test_a_guest_never_sees_the_stack_of_the_host(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RUST_BACKTRACE", "1")
+    monkeypatch.setenv("RUST_LIB_BACKTRACE", "1")
+    host = serve()
+
+    with Connection(host.address) as connection:
+        connection.begin("POST", "/echo", "Content-Length: 50")
+        connection.send(b"123")
+    host.line(kind="access", path="/echo")
+
+    told = [line["message"] for line in host.lines if line["kind"] == "guest"]
+    assert any("error reading a body" in message for message in told)
+    assert not any("backtrace:" in message or "wasmtime" in message for message in told)
 
 
 def test_a_request_leaves_one_line_with_all_there_is_to_say(serve: Serve) -> None:

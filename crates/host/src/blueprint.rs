@@ -1,5 +1,6 @@
 //! Makes the store of each instance of one component, and says whose lines its guest writes.
 
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::Semaphore;
@@ -11,10 +12,18 @@ use wisp_wasi::{
 };
 
 use crate::capability::{Grantee, OutboundBounds, OutboundHttp, Sockets, SystemResolver};
-use crate::locked::{LockedApp, LockedComponent};
+use crate::locked::LockedComponent;
 use crate::pool::InvokeError;
 use crate::settings::Settings;
 use crate::telemetry::{Excesses, Log, Refusals, RequestId, Whose};
+
+/// The app that a component belongs to.
+#[derive(Debug)]
+pub(crate) struct Home {
+    pub(crate) app: Arc<str>,
+    /// The folder of its stores.
+    pub(crate) state: PathBuf,
+}
 
 /// What all instances of one component have in common.
 #[derive(Debug)]
@@ -101,7 +110,7 @@ fn folders(
 impl Blueprint {
     /// `peers` are the components that this one reaches; `None` when it is linked to none. The error says which grant cannot be used.
     pub(crate) fn new(
-        (app, name): (&LockedApp, &str),
+        (home, name): (&Home, &str),
         component: &LockedComponent,
         excesses: Arc<Excesses>,
         peers: Option<Arc<dyn Peers>>,
@@ -109,7 +118,7 @@ impl Blueprint {
     ) -> Result<Self, String> {
         let log = excesses.log().clone();
         let most_connections = settings.share(component.limits.connections);
-        let (app, state): (Arc<str>, _) = (app.name.as_str().into(), app.state.clone());
+        let (app, state) = (home.app.clone(), home.state.clone());
         let name: Arc<str> = name.into();
         let (grants, limits) = (&component.grants, component.limits);
         let refusals = Refusals::new(app.clone(), name.clone(), log.clone());

@@ -101,6 +101,9 @@ fn engine_error(error: &wasmtime::Error) -> HostError {
 }
 
 fn make(config: &Config) -> wasmtime::Result<Engine> {
+    // With `RUST_BACKTRACE` set, each of Wasmtime's errors would hold the host's own stack: 45 MiB of symbols are read for the first,
+    // and a guest that asks for the text of a failed read would be shown it.
+    wasmtime::error::disable_backtrace();
     let engine = Engine::new(config)?;
     crate::handlers::installed();
     Ok(engine)
@@ -260,19 +263,30 @@ impl RunningEngine {
     /// The caller names the length that it recorded when the artifact was written; owner and mode are checked on the
     /// open descriptor, and that same descriptor is what is mapped.
     pub(crate) fn load(&self, digest: &str, artifact: &Artifact) -> Result<Component, HostError> {
-        let wrong = |message: String| HostError::Artifact {
-            digest: digest.to_owned(),
-            message,
-        };
-        let file = File::open(&artifact.path).map_err(|error| wrong(error.to_string()))?;
-        check_owned(&file, artifact.size).map_err(|error| wrong(error.to_string()))?;
+        let file = check(digest, artifact)?;
         let path = descriptor_path(&file, artifact);
         #[expect(unsafe_code, reason = "the one way to load compiled code; see SAFETY")]
         // SAFETY: the file was written by our own compile process under a name that is never reused with other content;
         // it belongs to this user, nobody else may write it, and its length is the one recorded when it was written.
         let component = unsafe { Component::deserialize_file(&self.engine, path) };
-        component.map_err(|error| wrong(format!("{error:#}")))
+        component.map_err(|error| unusable(digest, format!("{error:#}")))
     }
+}
+
+fn unusable(digest: &str, message: String) -> HostError {
+    HostError::Artifact {
+        digest: digest.to_owned(),
+        message,
+    }
+}
+
+/// Opens an artifact, if it is ours and as long as it has to be.
+pub(crate) fn check(digest: &str, artifact: &Artifact) -> Result<File, HostError> {
+    let checked = File::open(&artifact.path).and_then(|file| {
+        check_owned(&file, artifact.size)?;
+        Ok(file)
+    });
+    checked.map_err(|error| unusable(digest, error.to_string()))
 }
 
 /// The open descriptor by name, so that the file that was checked is the file that is mapped.

@@ -15,6 +15,7 @@ mod handlers;
 mod host;
 mod inspect;
 mod link;
+mod loader;
 mod locked;
 #[cfg(target_os = "linux")]
 mod memory;

@@ -49,8 +49,8 @@ pub(crate) trait Callee: Send + Sync + std::fmt::Debug {
     /// Its name in the manifest.
     fn name(&self) -> &str;
 
-    /// Its code; looked at when the host loads. `None` when it was not made to be called.
-    fn code(&self) -> Option<&Component>;
+    /// Its code; looked at when a link to it is made. `None` when it is not loaded, or was not made to be called.
+    fn code(&self) -> Option<Component>;
 
     /// Called for each bridged call, many times at once. Dropping the future drops the instance that it runs in.
     fn call(self: Arc<Self>, function: Arc<Exported>, arguments: Vec<Value>) -> Called;

@@ -4,7 +4,7 @@
 //! one itself: so nobody holds on to anybody here. The components of an app are put in a [`Neighbourhood`] when all of them
 //! are there, and are found in it when a request is sent.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, OnceLock, Weak};
 
 use http::header::{HeaderMap, HeaderName};
@@ -35,7 +35,8 @@ pub(crate) struct Neighbourhood(OnceLock<Settled>);
 #[derive(Debug)]
 struct Settled {
     components: HashMap<String, Weak<dyn Callee>>,
-    routes: Router<(Manner, Destination)>,
+    /// `None` when no component may reach its own app.
+    routes: Option<Router<(Manner, Destination)>>,
 }
 
 /// Where a route of the app leads.
@@ -47,28 +48,29 @@ pub(crate) enum Destination {
 
 impl Neighbourhood {
     /// Called once, when all components of the app are there.
-    pub(crate) fn settle(
+    pub(crate) fn settle<'a>(
         &self,
-        components: &BTreeMap<&str, Arc<dyn Callee>>,
-        routes: Router<Destination>,
+        components: impl IntoIterator<Item = (&'a str, Arc<dyn Callee>)>,
+        routes: Option<Router<Destination>>,
     ) {
         let components = components
-            .iter()
-            .map(|(name, callee)| ((*name).to_owned(), Arc::downgrade(callee)));
+            .into_iter()
+            .map(|(name, callee)| (name.to_owned(), Arc::downgrade(&callee)));
         // A second call would find it settled, and there is none.
         let _ = self.0.set(Settled {
             components: components.collect(),
-            routes: routes.map(|manner, destination| (manner, destination)),
+            routes: routes.map(|routes| routes.map(|manner, destination| (manner, destination))),
         });
     }
 
-    fn component(&self, name: &str) -> Option<Arc<dyn Callee>> {
+    /// One of them.
+    pub(crate) fn component(&self, name: &str) -> Option<Arc<dyn Callee>> {
         self.0.get()?.components.get(name)?.upgrade()
     }
 
     /// Answers a request of one of the app's components as the routes say; `None` before the app is there.
     fn own(&self, mut request: Request<WasiBody>) -> Option<PeerResponse> {
-        let routes = &self.0.get()?.routes;
+        let routes = self.0.get()?.routes.as_ref()?;
         let uri = request.uri().clone();
         let found = match routes.find(request.method(), "", uri.path()) {
             Found::Route(found) => found,

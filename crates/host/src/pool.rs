@@ -15,36 +15,36 @@ mod called;
 mod concurrent;
 mod measured;
 mod ongoing;
+mod ready;
+mod residents;
 mod slots;
 mod stock;
 mod sync;
 mod ticket;
 mod warm;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use http_body_util::{BodyExt, Limited};
 use thiserror::Error;
 use tokio::time::{Instant, timeout_at};
 use wasmtime::Engine;
-use wasmtime::component::{Component, InstancePre};
-use wasmtime_wasi_http::handler::ProxyPre;
-use wasmtime_wasi_http::{Error as HttpError, WasiBody, p2, p3};
-use wisp_wasi::{Limit, Meter, PeerResponse, State};
+use wasmtime::component::Component;
+use wasmtime_wasi_http::{Error as HttpError, WasiBody};
+use wisp_wasi::{Limit, Meter, PeerResponse};
 
-use crate::blueprint::{Blueprint, OutboundStatus};
-use crate::capability::Grantee;
+use crate::error::HostError;
 use crate::link::{Begun, Called, Callee, Exported, Returned};
 use crate::locked::{LockedComponent, LockedInstances, LockedLimits, Profile};
-use crate::telemetry::{Log, Refusals, RequestId};
+use crate::telemetry::{Log, RequestId};
 use crate::value::Value;
 
-use admission::{Admission, Permit};
-use called::CalledInstances;
-use concurrent::ConcurrentInstances;
+use admission::Permit;
+use ready::Instances;
+pub(crate) use ready::{Code, Ready};
+pub(crate) use residents::Residents;
 pub(crate) use slots::Slots;
-use sync::SyncInstances;
 
 /// Why a component gave no response.
 #[derive(Debug, Error)]
@@ -77,6 +77,9 @@ pub enum InvokeError {
     /// No instance could be made.
     #[error("instantiation: {0}")]
     Instantiate(String),
+    /// The component cannot be loaded.
+    #[error("{0}")]
+    Load(String),
 }
 
 /// Where instances live: an engine of one profile and what it can still hold.
@@ -96,25 +99,27 @@ pub(crate) struct Share {
     pub(crate) queue: u32,
 }
 
-#[derive(Debug)]
-enum Instances {
-    Sync(Arc<SyncInstances>),
-    Concurrent(ConcurrentInstances),
+/// Loads the components of one app; implemented by the loader, which is above pools.
+pub(crate) trait Source: Send + Sync + std::fmt::Debug {
+    /// The app's name.
+    fn app(&self) -> &str;
+
+    /// Where failures are written.
+    fn log(&self) -> &Log;
+
+    /// Loads a component and links it.
+    fn ready(&self, pool: &Arc<Pool>) -> Result<Ready, HostError>;
 }
 
-/// The instances of one component in this worker.
+/// The instances of one component in this worker, as soon as there is something for them to do.
 #[derive(Debug)]
 pub struct Pool {
-    app: Arc<str>,
-    component: Arc<str>,
-    log: Log,
-    grantee: Arc<Grantee>,
-    blueprint: Arc<Blueprint>,
-    admission: Admission,
-    /// `None` for a library.
-    http: Option<Instances>,
-    /// `None` when no component is linked to this one, and no trigger calls it.
-    called: Option<Arc<CalledInstances>>,
+    name: Arc<str>,
+    told: LockedComponent,
+    /// Whether other components call this one, or a trigger that is not HTTP.
+    called: bool,
+    source: Arc<dyn Source>,
+    ready: Mutex<Option<Arc<Ready>>>,
 }
 
 /// How many requests are in progress and wait, and how many instances are warm.
@@ -147,52 +152,67 @@ impl From<LockedInstances> for Reuse {
 }
 
 impl Pool {
-    /// `called` says whether other components call this one, or a trigger that is not HTTP.
+    /// A component that is not loaded yet. `called` says whether other components call it, or a trigger that is not HTTP.
     pub(crate) fn new(
-        blueprint: Blueprint,
-        component: &LockedComponent,
-        share: Share,
-        pre: InstancePre<State>,
-        place: &Place,
+        name: Arc<str>,
+        told: LockedComponent,
         called: bool,
-    ) -> wasmtime::Result<Arc<Self>> {
-        let blueprint = Arc::new(blueprint);
-        let reuse = Reuse::from(component.instances);
-        let http = match Instances::new(&blueprint, reuse, pre.clone(), place) {
-            Err(_) if called => None,
-            http => Some(http?),
-        };
-        let called = called.then(|| {
-            let blueprint = blueprint.clone();
-            let (engine, slots) = (place.engine.clone(), place.slots.clone());
-            CalledInstances::new(engine, pre, blueprint, reuse, slots)
-        });
-        let patience = Duration::from_millis(component.limits.queue_timeout_ms);
-        Ok(Arc::new(Self {
-            app: blueprint.app.clone(),
-            component: blueprint.component.clone(),
-            log: blueprint.log.clone(),
-            grantee: blueprint.grantee.clone(),
-            blueprint,
-            admission: Admission::new(share.concurrency, share.queue, patience),
-            http,
+        source: Arc<dyn Source>,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            name,
+            told,
             called,
-        }))
+            source,
+            ready: Mutex::default(),
+        })
+    }
+
+    fn slot(&self) -> std::sync::MutexGuard<'_, Option<Arc<Ready>>> {
+        self.ready.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Loads it, unless it is loaded.
+    pub(crate) fn load(self: &Arc<Self>) -> Result<Arc<Ready>, HostError> {
+        let mut slot = self.slot();
+        let ready = match &*slot {
+            Some(ready) => ready,
+            None => slot.insert(Arc::new(self.source.ready(self)?)),
+        };
+        ready.ask();
+        Ok(ready.clone())
+    }
+
+    fn answering(self: &Arc<Self>) -> Result<Arc<Ready>, InvokeError> {
+        self.load()
+            .map_err(|error| InvokeError::Load(error.to_string()))
+    }
+
+    /// What is there if it is loaded.
+    pub(crate) fn loaded(&self) -> Option<Arc<Ready>> {
+        self.slot().clone()
+    }
+
+    /// Gives back what was loaded, unless somebody uses it; says whether it did.
+    fn rest(&self) -> bool {
+        let mut slot = self.slot();
+        let unused = slot
+            .as_ref()
+            .is_some_and(|ready| Arc::strong_count(ready) == 1 && ready.may_rest());
+        if unused {
+            *slot = None;
+        }
+        unused
     }
 
     /// Waits for a permit; gives it with the deadline of what it is for.
-    async fn admit(&self) -> Result<(Permit, Instant), InvokeError> {
-        let deadline = Instant::now() + Duration::from_millis(self.grantee.limits.timeout_ms);
-        match self.admission.admit(deadline).await {
+    async fn admit(&self, ready: &Ready) -> Result<(Permit, Instant), InvokeError> {
+        let deadline = Instant::now() + Duration::from_millis(self.told.limits.timeout_ms);
+        match ready.admission.admit(deadline).await {
             Ok(permit) => Ok((permit, deadline)),
             Err(_) if Instant::now() >= deadline => Err(InvokeError::Timeout),
             Err(_) => Err(InvokeError::Overloaded),
         }
-    }
-
-    /// Whether it can answer requests.
-    pub(crate) fn serves_http(&self) -> bool {
-        self.http.is_some()
     }
 
     /// Serves one request.
@@ -200,30 +220,32 @@ impl Pool {
     /// Dropping the future, or the body of the response before its end, drops the instance. A body that cannot be
     /// completed (trap, deadline) ends with an error, never early and silently.
     pub async fn handle(
-        &self,
+        self: &Arc<Self>,
         request: http::Request<WasiBody>,
         id: RequestId,
     ) -> Result<http::Response<WasiBody>, InvokeError> {
-        let Some(http) = &self.http else {
-            return Err(InvokeError::Library);
-        };
-        let (permit, deadline) = self.admit().await?;
+        let ready = self.answering().map_err(|error| self.failed(id, error))?;
+        let http = ready.http.as_ref().ok_or(InvokeError::Library)?;
+        let (permit, deadline) = self.admit(&ready).await?;
         let result = match http {
             Instances::Sync(instances) => instances.handle(request, id, permit, deadline).await,
             Instances::Concurrent(instances) => {
                 instances.handle(request, id, permit, deadline).await
             }
         };
-        if let Err(error) = &result {
-            self.log
-                .failure(&self.app, &self.component, id, &error.to_string());
-        }
-        result
+        result.map_err(|error| self.failed(id, error))
+    }
+
+    /// The same error, written to the log.
+    fn failed(&self, id: RequestId, error: InvokeError) -> InvokeError {
+        let log = self.source.log();
+        log.failure(self.app(), &self.name, id, &error.to_string());
+        error
     }
 
     /// Calls a function for a trigger; the guest's lines belong to this id.
     pub(crate) async fn run(
-        &self,
+        self: &Arc<Self>,
         function: &Exported,
         arguments: Vec<Value>,
         id: RequestId,
@@ -232,13 +254,14 @@ impl Pool {
     }
 
     async fn invoke(
-        &self,
+        self: &Arc<Self>,
         function: &Exported,
         arguments: Vec<Value>,
         id: Option<RequestId>,
     ) -> Result<Option<Value>, InvokeError> {
-        let called = self.called.as_ref().ok_or(InvokeError::Library)?;
-        let (_permit, deadline) = self.admit().await?;
+        let ready = self.answering()?;
+        let called = ready.called.as_ref().ok_or(InvokeError::Library)?;
+        let (_permit, deadline) = self.admit(&ready).await?;
         let call = called.measured(function, arguments, id);
         let result = timeout_at(deadline, call).await;
         result.unwrap_or(Err(InvokeError::Timeout))
@@ -246,7 +269,7 @@ impl Pool {
 
     /// The same response, with a body that ends with an error past the component's limit.
     fn bounded(self: Arc<Self>, response: http::Response<WasiBody>) -> http::Response<WasiBody> {
-        let bytes = self.grantee.limits.response;
+        let bytes = self.told.limits.response;
         let limit = usize::try_from(bytes).unwrap_or(usize::MAX);
         response.map(|sent| {
             Limited::new(sent, limit)
@@ -254,7 +277,9 @@ impl Pool {
                     if let Ok(error) = error.downcast::<HttpError>() {
                         return *error;
                     }
-                    self.grantee.excesses.exceeded(Limit::Response);
+                    if let Some(ready) = self.loaded() {
+                        ready.blueprint.grantee.excesses.exceeded(Limit::Response);
+                    }
                     HttpError::HttpResponseBodySize(Some(bytes))
                 })
                 .boxed_unsync()
@@ -263,80 +288,32 @@ impl Pool {
 
     /// The limits of the component, for the whole host.
     pub fn limits(&self) -> &LockedLimits {
-        &self.grantee.limits
+        &self.told.limits
     }
 
     /// The app's name.
     pub fn app(&self) -> &str {
-        &self.app
+        self.source.app()
     }
 
     /// The component's name in the manifest.
     pub fn component(&self) -> &str {
-        &self.component
+        &self.name
     }
 
-    /// What it was refused.
-    pub(crate) fn refusals(&self) -> &Refusals {
-        &self.grantee.refusals
+    /// What the worker was told of it.
+    pub(crate) fn told(&self) -> &LockedComponent {
+        &self.told
     }
 
-    /// What goes on between it and the outside.
-    pub(crate) fn outbound(&self) -> OutboundStatus {
-        self.blueprint.outbound()
+    /// Whether other components call it, or a trigger that is not HTTP.
+    pub(crate) fn is_called(&self) -> bool {
+        self.called
     }
 
-    /// What goes on now.
-    pub fn status(&self) -> PoolStatus {
-        let serving = match &self.http {
-            Some(Instances::Sync(instances)) => instances.warm(),
-            Some(Instances::Concurrent(instances)) => instances.warm(),
-            None => 0,
-        };
-        let called = self.called.as_deref().map_or(0, CalledInstances::warm);
-        PoolStatus {
-            active: self.admission.active(),
-            queued: self.admission.queued(),
-            warm: serving + called,
-        }
-    }
-
-    /// Drops instances that were unused for longer than the component allows.
-    pub(crate) fn retire_idle(&self) {
-        self.grantee.excesses.settle();
-        if let Some(Instances::Sync(instances)) = &self.http {
-            instances.retire_idle();
-        }
-        if let Some(called) = &self.called {
-            called.retire_idle();
-        }
-    }
-}
-
-impl Instances {
-    fn new(
-        blueprint: &Arc<Blueprint>,
-        reuse: Reuse,
-        pre: InstancePre<State>,
-        place: &Place,
-    ) -> wasmtime::Result<Self> {
-        let (engine, slots) = (place.engine.clone(), place.slots.clone());
-        let blueprint = blueprint.clone();
-        Ok(match place.profile {
-            Profile::Sync => {
-                let pre = p2::bindings::ProxyPre::new(pre)?;
-                Self::Sync(SyncInstances::new(engine, pre, blueprint, reuse, slots))
-            }
-            Profile::Async => {
-                let pre = match p3::bindings::ServicePre::new(pre.clone()) {
-                    Ok(pre) => ProxyPre::P3(pre),
-                    Err(_) => ProxyPre::P2(p2::bindings::ProxyPre::new(pre)?),
-                };
-                Self::Concurrent(ConcurrentInstances::new(
-                    engine, pre, blueprint, reuse, slots,
-                ))
-            }
-        })
+    /// Whether it can answer requests, as far as is known before it is loaded.
+    pub(crate) fn serves_http(&self) -> bool {
+        self.loaded().is_none_or(|ready| ready.http.is_some())
     }
 }
 
@@ -352,11 +329,12 @@ fn peer_error(error: &InvokeError) -> HttpError {
 
 impl Callee for Pool {
     fn name(&self) -> &str {
-        &self.component
+        &self.name
     }
 
-    fn code(&self) -> Option<&Component> {
-        self.called.as_ref().map(|called| called.code())
+    fn code(&self) -> Option<Component> {
+        let ready = self.loaded()?;
+        ready.called.as_ref().map(|called| called.code().clone())
     }
 
     fn call(self: Arc<Self>, function: Arc<Exported>, arguments: Vec<Value>) -> Called {
@@ -365,17 +343,18 @@ impl Callee for Pool {
 
     fn begin(self: Arc<Self>, begun: Begun) -> Returned {
         Box::pin(async move {
-            let Some(called) = &self.called else {
-                return Err(InvokeError::Library.into());
-            };
-            let (permit, deadline) = self.admit().await?;
+            let ready = self.answering()?;
+            let called = ready.called.as_ref().ok_or(InvokeError::Library)?;
+            let (permit, deadline) = self.admit(&ready).await?;
             Ok(called.begin(begun, permit, deadline).await?)
         })
     }
 
     fn fetch(self: Arc<Self>, request: http::Request<WasiBody>) -> Option<PeerResponse> {
-        self.http.as_ref()?;
-        let body = self.grantee.limits.body;
+        if !self.serves_http() {
+            return None;
+        }
+        let body = self.told.limits.body;
         let limit = usize::try_from(body).unwrap_or(usize::MAX);
         let request = request.map(|sent| {
             Limited::new(sent, limit)

@@ -37,7 +37,7 @@ impl PyHost {
     fn new(py: Python<'_>, start: &str, listen: &str) -> PyResult<Self> {
         let start: Start =
             serde_json::from_str(start).map_err(|error| raise(&HostError::from(error)))?;
-        py.detach(|| Self::start(&start, listen))
+        py.detach(|| Self::start(start, listen))
             .map_err(|error| raise(&error))
     }
 
@@ -63,7 +63,7 @@ impl PyHost {
 }
 
 impl PyHost {
-    fn start(start: &Start, listen: &str) -> Result<Self, HostError> {
+    fn start(start: Start, listen: &str) -> Result<Self, HostError> {
         let listener = TcpListener::bind(listen)?;
         let address = listener.local_addr()?;
         let runtime = tokio::runtime::Builder::new_multi_thread()

@@ -103,7 +103,7 @@ async fn serve(inherited: Inherited, began: Instant) -> Result<ExitCode, Failure
         }
         Err(error) => return refuse(&mut reports, &error.to_string()).await,
     };
-    let host = match Host::load(&start) {
+    let host = match Host::load(start) {
         Ok(host) => host,
         Err(error) => {
             reports.send(&Report::from(&error)).await?;
@@ -184,7 +184,7 @@ async fn obey(orders: &mut Orders, reports: &mut Reports, host: &Host, shutdown:
             Ok(Some(Order::Drain { timeout_ms })) => {
                 shutdown.drain(Duration::from_millis(timeout_ms));
             }
-            Ok(Some(Order::Metrics)) => {
+            Ok(Some(Order::Metrics {})) => {
                 // A supervisor that does not read any more is gone, which the next read says.
                 let _ = reports.send(&Report::Metrics(host.metrics())).await;
             }

@@ -25,6 +25,9 @@ KEPT = ("RUST_BACKTRACE", "RUST_LIB_BACKTRACE", "SSL_CERT_DIR", "SSL_CERT_FILE",
 """Variables that a worker gets of ours: how a crash is told, whom TLS trusts, where SQLite puts large temporary files. Not those
 that may be secrets: a worker is told over its channel what each component was granted."""
 
+ALLOCATOR = {"MIMALLOC_ALLOW_THP": "0"}
+"""With huge pages a worker takes memory by 2 MiB: 7 MiB more when it has nothing to do, a third more with thousands of components."""
+
 INSTALL = f"install it with: pip install wisp-worker=={wisp.__version__}"
 
 
@@ -53,7 +56,7 @@ def _places(environment: Mapping[str, str]) -> Iterator[Path]:
 
 def environment(ours: Mapping[str, str] = os.environ) -> dict[str, str]:
     """Return all variables of a worker's process."""
-    return {name: ours[name] for name in KEPT if name in ours}
+    return {**ALLOCATOR, **{name: ours[name] for name in KEPT if name in ours}}
 
 
 async def version(binary: Path) -> str:

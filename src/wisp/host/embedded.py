@@ -201,6 +201,4 @@ def _start(component: str | Path, log: LogSettings) -> Mapping[str, object]:
     locked = lock_app(manifest, dict.fromkeys(manifest.component, digest)).to_data()
     settings = HostSettings(Address("127.0.0.1", 0), workers=1, log=log)
     app = resolve(locked, Place.of(manifest.app.name, manifest.folder, None), secrets={})
-    message = dict(Start((app,), {digest: found.document()}).message(0, settings))
-    del message["type"]
-    return message
+    return Start((app,), {digest: found.document()}).document(0, settings)

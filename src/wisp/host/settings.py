@@ -81,8 +81,11 @@ class Start:
 
     def message(self, worker: int, settings: HostSettings) -> JsonObject:
         """Return the control message that starts worker number `worker`."""
+        return {"start": self.document(worker, settings)}
+
+    def document(self, worker: int, settings: HostSettings) -> JsonObject:
+        """Return what the core needs to load these apps, as worker number `worker`."""
         return {
-            "type": "start",
             "settings": {
                 "worker": worker,
                 "workers": settings.workers,

@@ -87,7 +87,7 @@ class Worker:
         """Ask for the counters; None when the worker does not answer in time."""
         if self._asked is None or self._asked.done():
             self._asked = asyncio.get_running_loop().create_future()
-            await self._channel.send({"type": "metrics"})
+            await self._channel.send({"metrics": {}})
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(METRICS_TIMEOUT):
                 return await asyncio.shield(self._asked)
@@ -105,7 +105,7 @@ class Worker:
         ended: asyncio.Future[Ran] = loop.create_future()
         self._runs[name] = ended
         try:
-            await self._channel.send({"type": "run", **order})
+            await self._channel.send({"run": order})
             both: set[asyncio.Future[Any]] = {ended, self._ending}
             await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -120,8 +120,8 @@ class Worker:
         """Let the worker answer what it has accepted, and wait for its end; past the limit it is killed."""
         self._draining = True
         # It tells its counters at its end, too, but may be killed before.
-        await self._channel.send({"type": "metrics"})
-        await self._channel.send({"type": "drain", "timeout_ms": round(limit * 1000)})
+        await self._channel.send({"metrics": {}})
+        await self._channel.send({"drain": {"timeout_ms": round(limit * 1000)}})
         await self.finish(limit + DRAIN_GRACE)
 
     async def deaf(self) -> None:

@@ -39,21 +39,21 @@ async def spawned(folder: Path, script: str) -> AsyncIterator[Worker]:
 
 async def test_a_program_that_ends_before_it_is_ready_has_failed(tmp_path: Path) -> None:
     async with spawned(tmp_path, "raise SystemExit(7)") as worker:
-        outcome = await worker.start({"type": "start"}, 10)
+        outcome = await worker.start({"start": {}}, 10)
 
     assert outcome == Failed(workers.DIED, "it ended with exit code 7 before it was ready")
 
 
 async def test_a_program_that_is_killed_before_it_is_ready_has_failed_by_the_signal(tmp_path: Path) -> None:
     async with spawned(tmp_path, "import os; os.abort()") as worker:
-        outcome = await worker.start({"type": "start"}, 10)
+        outcome = await worker.start({"start": {}}, 10)
 
     assert outcome == Failed(workers.DIED, "it was killed by SIGABRT before it was ready")
 
 
 async def test_a_program_that_does_not_answer_has_failed_when_its_time_is_over(tmp_path: Path) -> None:
     async with spawned(tmp_path, WAIT) as worker:
-        outcome = await worker.start({"type": "start"}, 0.1)
+        outcome = await worker.start({"start": {}}, 0.1)
 
     assert outcome == Failed(workers.DIED, "it was not ready within 0.1 s")
 
@@ -62,7 +62,7 @@ async def test_a_program_that_answers_something_else_has_failed_and_is_ended(tmp
     script = f"{CONTROL}; control.sendall(b'HTTP/1.1 200 OK\\r\\n\\r\\n'); {WAIT}"
 
     async with spawned(tmp_path, script) as worker:
-        outcome = await worker.start({"type": "start"}, 10)
+        outcome = await worker.start({"start": {}}, 10)
         how = await worker.ended()
 
     assert isinstance(outcome, Failed)
@@ -80,7 +80,7 @@ say(b'{{"type":"failed","kind":"listener","message":"cannot accept"}}')
 raise SystemExit(3)"""
 
     async with spawned(tmp_path, script) as worker:
-        await worker.start({"type": "start"}, 10)
+        await worker.start({"start": {}}, 10)
         how = await worker.ended()
 
     assert how == "ended with exit code 3: cannot accept"

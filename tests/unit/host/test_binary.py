@@ -76,4 +76,8 @@ async def test_a_file_that_does_not_run_is_refused(tmp_path: Path) -> None:
 def test_a_worker_gets_only_those_variables_that_it_needs() -> None:
     ours = {"PATH": "/bin", "API_TOKEN": "secret", "SSL_CERT_FILE": "/ca.pem", "RUST_BACKTRACE": "1"}
 
-    assert binary.environment(ours) == {"SSL_CERT_FILE": "/ca.pem", "RUST_BACKTRACE": "1"}
+    assert binary.environment(ours) == {
+        "MIMALLOC_ALLOW_THP": "0",
+        "SSL_CERT_FILE": "/ca.pem",
+        "RUST_BACKTRACE": "1",
+    }

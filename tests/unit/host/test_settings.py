@@ -14,8 +14,8 @@ def test_the_start_message_holds_what_a_worker_needs_and_nothing_else() -> None:
 
     message = Start((APP,), {"sha256:0": ARTIFACT}, watch=(Path("secret"),)).message(1, settings)
 
-    assert message == {
-        "type": "start",
+    assert message.keys() == {"start"}
+    assert message["start"] == {
         "settings": {
             "worker": 1,
             "workers": 2,
@@ -56,7 +56,7 @@ def test_an_artifact_that_was_compiled_anew_replaces_the_old_one() -> None:
 def test_log_settings_are_the_same_for_workers_and_supervisor() -> None:
     settings = HostSettings(Address("::", 0), workers=1, log=LogSettings("json", access=False, color=True))
 
-    told = Start((), {}).message(0, settings)["settings"]
+    told = Start((), {}).document(0, settings)["settings"]
 
     assert isinstance(told, dict)
     assert told["log"] == {"format": "json", "access": False, "color": True}

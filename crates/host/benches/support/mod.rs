@@ -141,7 +141,7 @@ impl Worker {
             .unwrap();
         let host = {
             let _inside = runtime.enter();
-            Host::load(&start(&folder, parts)).unwrap()
+            Host::load(start(&folder, parts)).unwrap()
         };
         let worker = Self {
             runtime,

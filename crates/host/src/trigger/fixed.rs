@@ -60,7 +60,7 @@ pub(crate) enum Target {
     /// A component.
     Component(Arc<Pool>),
     /// The manifest.
-    Fixed(Fixed),
+    Fixed(Box<Fixed>),
 }
 
 impl Respond for Target {

@@ -31,7 +31,7 @@ pub(crate) enum Manner {
     /// With our headers.
     Wisp(Words),
     /// With Spin's.
-    Spin(SpinWords),
+    Spin(Box<SpinWords>),
 }
 
 /// The headers of one of our routes.
@@ -70,14 +70,14 @@ impl Manner {
                     parameters,
                 })
             }
-            Convention::Spin => Self::Spin(SpinWords {
+            Convention::Spin => Self::Spin(Box::new(SpinWords {
                 matched: text_value(route.strip_suffix('/').unwrap_or(route)),
                 raw: text_value(route),
                 component: text_value(route.strip_suffix(EVERYTHING).unwrap_or(route)),
                 parameters: named(pattern, |name| {
                     format!("spin-path-match-{}", name.replace('_', "-"))
                 }),
-            }),
+            })),
         }
     }
 }

@@ -50,6 +50,8 @@ impl Pattern {
             }
             segments.push(segment);
         }
+        // Hosts have thousands of routes.
+        segments.shrink_to_fit();
         Ok(Self { segments, rest })
     }
 

@@ -50,7 +50,8 @@ impl From<&InvokeError> for Failure {
             | InvokeError::NoResponse
             | InvokeError::Guest(_)
             | InvokeError::Library
-            | InvokeError::Instantiate(_) => Self::Broken,
+            | InvokeError::Instantiate(_)
+            | InvokeError::Load(_) => Self::Broken,
         }
     }
 }

@@ -3,7 +3,7 @@
 use http::{Request, Response};
 use wasmtime_wasi_http::WasiBody;
 
-use crate::pool::{InvokeError, Pool};
+use crate::pool::InvokeError;
 use crate::telemetry::RequestId;
 
 /// Answers requests in the name of one component.
@@ -32,34 +32,4 @@ pub trait Respond: Send + Sync + 'static {
 
     /// Bytes that the body of a response may have.
     fn response_limit(&self) -> u64;
-}
-
-impl Respond for Pool {
-    fn respond(
-        &self,
-        request: Request<WasiBody>,
-        id: RequestId,
-    ) -> impl Future<Output = Result<Response<WasiBody>, InvokeError>> + Send {
-        self.handle(request, id)
-    }
-
-    fn app(&self) -> &str {
-        self.app()
-    }
-
-    fn component(&self) -> &str {
-        self.component()
-    }
-
-    fn body_limit(&self) -> u64 {
-        self.limits().body
-    }
-
-    fn head_limit(&self) -> u64 {
-        self.limits().headers
-    }
-
-    fn response_limit(&self) -> u64 {
-        self.limits().response
-    }
 }

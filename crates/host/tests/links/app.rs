@@ -1,6 +1,6 @@
 //! An app of compiled guests, served.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
@@ -27,6 +27,7 @@ pub(crate) struct Part {
     queue: u32,
     body: u64,
     links: Vec<(&'static str, &'static str)>,
+    routed: bool,
 }
 
 impl Part {
@@ -41,6 +42,15 @@ impl Part {
             queue: 8,
             body: 1 << 20,
             links: Vec::new(),
+            routed: false,
+        }
+    }
+
+    /// With a route of its own, which is its name.
+    pub(crate) fn routed(self) -> Self {
+        Self {
+            routed: true,
+            ..self
         }
     }
 
@@ -118,6 +128,22 @@ impl Part {
     }
 }
 
+/// All paths lead to `route`, and those of the parts that ask for it to them.
+fn routes(parts: &[Part], route: &str) -> Vec<LockedRoute> {
+    let own = parts.iter().filter(|part| part.routed);
+    let own = own.map(|part| (format!("/{}", part.name), part.name));
+    let all = std::iter::once(("/...".to_owned(), route)).chain(own);
+    let locked = all.map(|(route, component)| LockedRoute {
+        route,
+        methods: vec![],
+        hosts: vec![],
+        component: Some(component.to_owned()),
+        response: None,
+        convention: Convention::Wisp,
+    });
+    locked.collect()
+}
+
 fn start(folder: &TempDir, parts: &[Part], route: &str) -> Start {
     let resources = Resources {
         core_instances: 4,
@@ -143,14 +169,7 @@ fn start(folder: &TempDir, parts: &[Part], route: &str) -> Start {
         schema: 1,
         name: "app".into(),
         version: "0.1.0".into(),
-        http: vec![LockedRoute {
-            route: "/...".into(),
-            methods: vec![],
-            hosts: vec![],
-            component: Some(route.to_owned()),
-            response: None,
-            convention: Convention::Wisp,
-        }],
+        http: routes(parts, route),
         cron: vec![],
         state: folder.path().join("state"),
         components: parts
@@ -178,7 +197,7 @@ fn start(folder: &TempDir, parts: &[Part], route: &str) -> Start {
 /// Why an app with these parts does not load.
 pub(crate) fn refusal(parts: &[Part]) -> String {
     let folder = tempfile::tempdir().unwrap();
-    match Host::load(&start(&folder, parts, parts[0].name)) {
+    match Host::load(start(&folder, parts, parts[0].name)) {
         Ok(_) => panic!("it loads"),
         Err(error) => error.to_string(),
     }
@@ -195,8 +214,12 @@ pub(crate) struct App {
 
 impl App {
     pub(crate) fn serve(parts: &[Part]) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let host = Arc::new(Host::load(&start(&folder, parts, parts[0].name)).unwrap());
+        Self::serve_in(tempfile::tempdir().unwrap(), parts)
+    }
+
+    /// The same with the artifacts in a folder of the test's own.
+    pub(crate) fn serve_in(folder: TempDir, parts: &[Part]) -> Self {
+        let host = Arc::new(Host::load(start(&folder, parts, parts[0].name)).unwrap());
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let shutdown = Shutdown::new();
@@ -219,9 +242,23 @@ impl App {
 
     /// The status of the answer to one request.
     pub(crate) async fn status(&self) -> u16 {
+        self.status_at("/").await
+    }
+
+    /// The same for a path.
+    pub(crate) async fn status_at(&self, path: &str) -> u16 {
         let mut client = self.connect().await;
-        client.send("GET / HTTP/1.1\r\nhost: a\r\n\r\n").await;
+        let request = format!("GET {path} HTTP/1.1\r\nhost: a\r\n\r\n");
+        client.send(&request).await;
         client.reply().await.status
+    }
+
+    /// The components that are loaded.
+    pub(crate) fn loaded(&self) -> BTreeSet<String> {
+        let metrics = self.host.metrics();
+        let pools = metrics["pools"].as_array().unwrap();
+        let names = pools.iter().map(|pool| pool["component"].as_str().unwrap());
+        names.map(str::to_owned).collect()
     }
 
     /// Waits until no call of this component is in progress.

@@ -16,6 +16,7 @@ mod guests3;
 #[path = "../http_support/mod.rs"]
 mod http_support;
 mod internal;
+mod many;
 mod streams;
 
 use wisp_host::Profile;

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -10,14 +11,15 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 pytestmark = pytest.mark.skipif(not (ROOT / ".git").exists(), reason="not a checkout of the repository")
 
-# In the place of cargo: says that it was started, and works until it is stopped.
+# In the place of cargo: starts a compiler, says which one, and works until it is stopped. It would not stop the compiler.
 ENDLESS = """#!/bin/sh
-echo started >"$STARTED"
-exec sleep 1000
+sleep 1000 &
+echo $! >"$STARTED"
+wait
 """
 
 
@@ -57,12 +59,15 @@ def test_a_comparison_that_is_stopped_leaves_nothing_behind(ending: signal.Signa
     with subprocess.Popen(
         _command("HEAD", folder), env=environment, stderr=subprocess.PIPE, text=True, process_group=0
     ) as process:
-        assert started.read_text() == "started\n"  # waits until cargo runs
+        compiler = os.pidfd_open(int(started.read_text()))  # waits until cargo has started it
         assert str(folder) in _worktrees()
-        os.killpg(process.pid, ending)
+        process.send_signal(ending)
         _, said = process.communicate(timeout=30)
 
     assert process.returncode == 130
     assert "stopped, and cleaned up" in said
     assert list(folder.iterdir()) == []
     assert str(folder) not in _worktrees()
+    ended, _, _ = select.select([compiler], [], [], 30)
+    os.close(compiler)
+    assert ended

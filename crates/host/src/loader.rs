@@ -1,0 +1,422 @@
+//! Loads the components of a host: the code of each, linked, with the instances that serve it.
+//!
+//! Where there are few, all are loaded when the host starts, so that what is wrong with one is said then. Of many, most are
+//! asked for rarely: their artifacts are looked at, and the first request loads one, which takes about a millisecond. When
+//! many are loaded, those that nobody asks for are given back (see `pool::residents`). Components that call each other by
+//! interface are loaded at the start in any case, because links are checked then.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+
+use wasmtime::component::{InstancePre, Linker};
+use wisp_wasi::{OWN_HOST, Peers, State};
+
+use crate::blueprint::{Blueprint, Home};
+use crate::capability;
+use crate::demand::{Demand, Image};
+use crate::engine::{self, RunningEngine};
+use crate::error::HostError;
+use crate::link::{self, Callee};
+use crate::locked::{
+    Artifact, EngineKind, LinkMode, LockedApp, LockedComponent, LockedCron, LockedRoute, Profile,
+    SCHEMA,
+};
+use crate::peers::{self, Destination, Neighbourhood, Reach};
+use crate::pool::{Code, Place, Pool, Ready, Residents, Share, Slots, Source};
+use crate::settings::Settings;
+use crate::telemetry::{Excesses, Log, Metrics};
+use crate::trigger::fixed::Fixed;
+use crate::trigger::router::{Route, Router};
+
+/// Different binaries that are all loaded when the host starts; each is some hundred kilobytes, or megabytes in Python.
+const FEW: usize = 64;
+
+/// The pools of one app by name, with what leads to them.
+pub(crate) struct App {
+    pub(crate) name: Arc<str>,
+    pub(crate) pools: BTreeMap<Arc<str>, Arc<Pool>>,
+    pub(crate) http: Vec<LockedRoute>,
+    pub(crate) cron: Vec<LockedCron>,
+}
+
+/// Makes the pools of all apps of a host.
+#[derive(Clone, Debug)]
+pub(crate) struct Loader(Arc<Workshop>);
+
+/// What all components of a host are made with.
+struct Workshop {
+    settings: Settings,
+    artifacts: BTreeMap<String, Artifact>,
+    log: Log,
+    metrics: Metrics,
+    grounds: BTreeMap<(EngineKind, Image), Ground>,
+    /// Components with the same digest share their code, for as long as one of them is loaded.
+    codes: Mutex<HashMap<String, Weak<Code>>>,
+    residents: Residents,
+}
+
+impl std::fmt::Debug for Workshop {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Workshop").finish_non_exhaustive()
+    }
+}
+
+/// A component with its imports answered, and what it reaches by name.
+type Joined = (InstancePre<State>, Option<Arc<dyn Peers>>);
+
+/// An engine with its linker.
+struct Ground {
+    running: RunningEngine,
+    linker: Linker<State>,
+    place: Place,
+}
+
+/// Makes the components of one app ready.
+#[derive(Debug)]
+struct Origin {
+    workshop: Arc<Workshop>,
+    home: Home,
+    neighbourhood: Arc<Neighbourhood>,
+}
+
+impl Loader {
+    pub(crate) fn new(
+        settings: Settings,
+        artifacts: BTreeMap<String, Artifact>,
+        apps: &[LockedApp],
+        (log, metrics): (Log, Metrics),
+    ) -> Result<Self, HostError> {
+        let grounds = demands(&settings, &artifacts, apps)?
+            .into_iter()
+            .map(|(kind, demand)| {
+                let ground = Ground::new(kind.0, &demand, &settings)?;
+                ground.running.warn_if_short(&log);
+                Ok((kind, ground))
+            })
+            .collect::<Result<_, HostError>>()?;
+        Ok(Self(Arc::new(Workshop {
+            settings,
+            artifacts,
+            log,
+            metrics,
+            grounds,
+            codes: Mutex::default(),
+            residents: Residents::default(),
+        })))
+    }
+
+    /// The pools of one app.
+    pub(crate) fn app(&self, app: LockedApp) -> Result<App, HostError> {
+        let order = callees_first(&app)?;
+        let called = called(&app);
+        let routed = reaches_itself(&app).then(|| own_routes(&app)).transpose()?;
+        let linked = linked(&app);
+        let LockedApp {
+            name,
+            http,
+            cron,
+            state,
+            components,
+            ..
+        } = app;
+        let app: Arc<str> = name.into();
+        let neighbourhood = Arc::<Neighbourhood>::default();
+        let home = Home {
+            app: app.clone(),
+            state,
+        };
+        let source: Arc<dyn Source> = Arc::new(Origin {
+            workshop: self.0.clone(),
+            home,
+            neighbourhood: neighbourhood.clone(),
+        });
+        let made = components.into_iter().map(|(name, told)| {
+            let (name, called): (Arc<str>, _) = (name.as_str().into(), called.contains(&name));
+            (name.clone(), Pool::new(name, told, called, source.clone()))
+        });
+        let pools: BTreeMap<Arc<str>, Arc<Pool>> = made.collect();
+        let reached = pools
+            .iter()
+            .filter(|(name, _)| routed.is_some() || linked.contains(&***name));
+        let reached = reached.map(|(name, pool)| (&**name, pool.clone() as Arc<dyn Callee>));
+        let reached: Vec<_> = reached.collect();
+        neighbourhood.settle(reached, routed);
+        self.begin(&pools, &order)?;
+        Ok(App {
+            name: app,
+            pools,
+            http,
+            cron,
+        })
+    }
+
+    /// Loads what has to be there from the start, and looks at the artifacts of the others.
+    fn begin(
+        &self,
+        pools: &BTreeMap<Arc<str>, Arc<Pool>>,
+        order: &[String],
+    ) -> Result<(), HostError> {
+        for pool in order.iter().filter_map(|name| pools.get(name.as_str())) {
+            pool.load()?;
+        }
+        let few = self.0.artifacts.len() <= FEW;
+        let mut seen = BTreeSet::new();
+        for pool in pools.values() {
+            if few || pool.is_called() {
+                pool.load()?;
+                continue;
+            }
+            let digest = &*pool.told().digest;
+            if seen.insert(digest) {
+                engine::check(digest, self.0.find(digest)?.0)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The components that are loaded.
+    pub(crate) fn residents(&self) -> &Residents {
+        &self.0.residents
+    }
+}
+
+/// What the components ask of each engine.
+fn demands(
+    settings: &Settings,
+    artifacts: &BTreeMap<String, Artifact>,
+    apps: &[LockedApp],
+) -> Result<BTreeMap<(EngineKind, Image), Demand>, HostError> {
+    let mut demands = BTreeMap::<_, Demand>::new();
+    for app in apps {
+        if app.schema != SCHEMA {
+            return Err(HostError::Routes(format!(
+                "the locked app has schema {} instead of {SCHEMA}",
+                app.schema
+            )));
+        }
+        for component in app.components.values() {
+            let artifact = find(artifacts, &component.digest)?;
+            let instances = settings.share(component.limits.concurrency);
+            let image = Image::of(artifact);
+            let demand = demands
+                .entry((EngineKind::of(artifact), image))
+                .or_insert_with(|| Demand::of(image));
+            demand.add(instances, &artifact.resources, component.limits.memory);
+        }
+    }
+    Ok(demands)
+}
+
+fn find<'a>(
+    artifacts: &'a BTreeMap<String, Artifact>,
+    digest: &str,
+) -> Result<&'a Artifact, HostError> {
+    artifacts.get(digest).ok_or_else(|| HostError::Artifact {
+        digest: digest.to_owned(),
+        message: "the control plane named none".into(),
+    })
+}
+
+/// Those of an app that call others by interface, and those that they call, each after all that it calls.
+fn callees_first(app: &LockedApp) -> Result<Vec<String>, HostError> {
+    let missing =
+        |name: &str| HostError::Links(format!("there is no component `{name}` to be linked to"));
+    let mut links: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for (name, component) in &app.components {
+        for (interface, link) in &component.links {
+            if !app.components.contains_key(&link.component) {
+                return Err(missing(&link.component));
+            }
+            if peers::peer(interface).is_none() {
+                links.entry(name).or_default().push(&link.component);
+            }
+        }
+    }
+    let order = link::in_order(&links).map_err(HostError::Links)?;
+    Ok(order.into_iter().map(str::to_owned).collect())
+}
+
+/// The names of the components that others are linked to.
+fn linked(app: &LockedApp) -> BTreeSet<String> {
+    let links = app.components.values().flat_map(|one| one.links.values());
+    links.map(|link| link.component.clone()).collect()
+}
+
+/// The names of the components that others call by interface, or the clock.
+fn called(app: &LockedApp) -> BTreeSet<String> {
+    let links = app.components.values().flat_map(|one| &one.links);
+    let linked = links.filter(|(interface, _)| peers::peer(interface).is_none());
+    let linked = linked.map(|(_, link)| link.component.clone());
+    let timed = app.cron.iter().map(|cron| cron.component.clone());
+    linked.chain(timed).collect()
+}
+
+/// Whether a component may send requests to the routes of its own app.
+fn reaches_itself(app: &LockedApp) -> bool {
+    app.components.values().any(has_own_routes)
+}
+
+fn has_own_routes(component: &LockedComponent) -> bool {
+    let mut granted = component.grants.http.iter();
+    granted.any(|target| target.host == OWN_HOST)
+}
+
+fn own_routes(app: &LockedApp) -> Result<Router<Destination>, HostError> {
+    let routes = app
+        .http
+        .iter()
+        .map(|route| Ok(to(route, destination(&app.name, route)?)));
+    Router::new(routes.collect::<Result<_, HostError>>()?).map_err(wrong_routes)
+}
+
+pub(crate) fn wrong_routes(error: impl std::fmt::Display) -> HostError {
+    HostError::Routes(error.to_string())
+}
+
+/// Where a route leads; exactly one of the two can be meant.
+pub(crate) fn destination(app: &str, route: &LockedRoute) -> Result<Destination, HostError> {
+    match (&route.component, &route.response) {
+        (Some(component), None) => Ok(Destination::Component(component.clone())),
+        (None, Some(response)) => Fixed::new(app, response)
+            .map(Destination::Fixed)
+            .map_err(|problem| HostError::Routes(format!("{}: {problem}", route.route))),
+        _ => Err(HostError::Routes(format!(
+            "{} leads either to a component or to a response",
+            route.route
+        ))),
+    }
+}
+
+pub(crate) fn to<T>(route: &LockedRoute, target: T) -> Route<T> {
+    Route::new(&route.route, &route.methods, &route.hosts, target).with(route.convention)
+}
+
+impl Workshop {
+    /// The artifact of a component, and the engine that runs it.
+    fn find(&self, digest: &str) -> Result<(&Artifact, &Ground), HostError> {
+        let artifact = find(&self.artifacts, digest)?;
+        let kind = (EngineKind::of(artifact), Image::of(artifact));
+        let missing = || HostError::Engine("an engine profile is missing".into());
+        Ok((artifact, self.grounds.get(&kind).ok_or_else(missing)?))
+    }
+
+    fn code(&self, digest: &str) -> Result<Arc<Code>, HostError> {
+        let mut codes = self.codes.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(code) = codes.get(digest).and_then(Weak::upgrade) {
+            return Ok(code);
+        }
+        let (artifact, ground) = self.find(digest)?;
+        let code = Arc::new(Code {
+            component: ground.running.load(digest, artifact)?,
+            plain: OnceLock::new(),
+        });
+        codes.retain(|_, code| code.strong_count() > 0);
+        codes.insert(digest.to_owned(), Arc::downgrade(&code));
+        Ok(code)
+    }
+}
+
+impl Source for Origin {
+    fn app(&self) -> &str {
+        &self.home.app
+    }
+
+    fn log(&self) -> &Log {
+        &self.workshop.log
+    }
+
+    fn ready(&self, pool: &Arc<Pool>) -> Result<Ready, HostError> {
+        let (name, told) = (pool.component(), pool.told());
+        let wrong = |message: String| HostError::Component {
+            component: name.to_owned(),
+            message,
+        };
+        let Workshop {
+            settings, metrics, ..
+        } = &*self.workshop;
+        let code = self.workshop.code(&told.digest)?;
+        let (_, ground) = self.workshop.find(&told.digest)?;
+        let (pre, peers) = ground
+            .link(name, &code, told, &self.neighbourhood)
+            .map_err(|error| wrong(format!("{error:#}")))?;
+        let excesses = Excesses::new(
+            &self.home.app,
+            name,
+            self.workshop.log.clone(),
+            metrics.component(&self.home.app, name),
+            settings.share_of_bytes(told.limits.log),
+        );
+        let blueprint = Blueprint::new((&self.home, name), told, excesses, peers, settings);
+        let blueprint = blueprint.map_err(wrong)?;
+        let share = Share {
+            concurrency: settings.share(told.limits.concurrency),
+            queue: settings.share(told.limits.queue),
+        };
+        let ready = Ready::new(blueprint, pool, share, (pre, code), &ground.place);
+        let ready = ready.map_err(|error| wrong(format!("{error:#}")))?;
+        self.workshop.residents.add(pool);
+        Ok(ready)
+    }
+}
+
+impl Ground {
+    fn new(kind: EngineKind, demand: &Demand, settings: &Settings) -> Result<Self, HostError> {
+        let profile = kind.profile;
+        let running =
+            RunningEngine::new(kind, settings.compiler_strategy, demand, settings.workers)?;
+        let wrong = |error: wasmtime::Error| HostError::Engine(format!("{error:#}"));
+        let concurrent = profile == Profile::Async;
+        let mut linker = wisp_wasi::linker(&running.engine, concurrent).map_err(wrong)?;
+        capability::add_to_linker(&mut linker, concurrent).map_err(wrong)?;
+        let slots = Slots::new(running.slots.clone());
+        let place = Place {
+            profile,
+            engine: running.engine.clone(),
+            slots,
+        };
+        Ok(Self {
+            running,
+            linker,
+            place,
+        })
+    }
+
+    /// Links the imports of a component: to WASI, and to those of its neighbours that its manifest names.
+    fn link(
+        &self,
+        name: &str,
+        code: &Code,
+        told: &LockedComponent,
+        neighbourhood: &Arc<Neighbourhood>,
+    ) -> wasmtime::Result<Joined> {
+        let routes = has_own_routes(told);
+        if told.links.is_empty() && !routes {
+            return Ok((self.plain(code)?, None));
+        }
+        let mut linker = self.linker.clone();
+        let mut reach = Reach::new(neighbourhood, routes);
+        for (interface, link) in &told.links {
+            let LinkMode::Bridged = link.mode;
+            if let Some(name) = peers::peer(interface) {
+                reach.add(name, &link.component);
+                continue;
+            }
+            let Some(callee) = neighbourhood.component(&link.component) else {
+                wasmtime::bail!("`{}` is not there to be linked to", link.component);
+            };
+            link::bridge(&mut linker, (name, &code.component), interface, &callee)?;
+            reach.add(&link.component, &link.component);
+        }
+        let pre = linker.instantiate_pre(&code.component)?;
+        Ok((pre, Some(Arc::new(reach))))
+    }
+
+    /// The code linked to WASI alone, which is the same for all components that have no links.
+    fn plain(&self, code: &Code) -> wasmtime::Result<InstancePre<State>> {
+        if let Some(pre) = code.plain.get() {
+            return Ok(pre.clone());
+        }
+        let pre = self.linker.instantiate_pre(&code.component)?;
+        Ok(code.plain.get_or_init(|| pre).clone())
+    }
+}
