@@ -50,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Show what changed since another revision.")
     parser.add_argument("base", help="the revision that is compared with")
-    parser.add_argument("--rounds", type=int, default=3, help="measurements of each bench (default: 3)")
+    parser.add_argument("--rounds", type=int, default=5, help="measurements of each bench (default: 5)")
     parser.add_argument("--only", metavar="REGEX", help="measure only benches whose name matches")
     parser.add_argument("--folder", type=Path, help="where the revision is checked out (default: the cache)")
     return parser.parse_args(arguments)

@@ -11,6 +11,9 @@ if TYPE_CHECKING:
 
     from counting.expected import Counts
 
+NOTHING = 0.03
+"""What the same program differs by from run to run."""
+
 UNITS = (("s", 1e9), ("ms", 1e6), ("µs", 1e3), ("ns", 1.0))
 
 
@@ -28,9 +31,11 @@ class Times:
 
     @property
     def verdict(self) -> str:
-        """Whether the rounds agree that something has changed: all of one side are beyond all of the other."""
-        if not (self.base and self.now):
+        """Whether the rounds agree that something has changed: all of one side are beyond all of the other, and not by a little."""
+        if self.ratio is None:
             return "only now" if self.now else "only before"
+        if abs(self.ratio - 1) < NOTHING:
+            return ""
         if max(self.now) < min(self.base):
             return "faster"
         return "slower" if min(self.now) > max(self.base) else ""

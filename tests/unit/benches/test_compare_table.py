@@ -17,10 +17,11 @@ if TYPE_CHECKING:
     [
         ([100.0, 102.0], [50.0, 51.0], ("0.500", "faster")),
         ([50.0, 51.0], [100.0, 102.0], ("2.000", "slower")),
-        ([100.0, 104.0], [103.0, 107.0], ("1.029", "")),
+        ([100.0, 108.0], [105.0, 115.0], ("1.058", "")),
+        ([100.0, 100.1], [102.0, 102.1], ("1.020", "")),
     ],
 )
-def test_a_bench_has_changed_when_all_rounds_agree(
+def test_a_bench_has_changed_when_all_rounds_agree_and_it_is_not_a_little(
     base: list[float], now: list[float], told: tuple[str, str]
 ) -> None:
     measured = table.times([{"a": one} for one in base], [{"a": one} for one in now])
