@@ -77,6 +77,12 @@ impl Refusals {
         self.lock().count
     }
 
+    /// Whether nothing was refused, and nothing missed.
+    pub(crate) fn is_empty(&self) -> bool {
+        let kept = self.lock();
+        kept.count == 0 && kept.missed.is_empty()
+    }
+
     /// Each kind of refusal as JSON.
     pub(crate) fn list(&self) -> Vec<Value> {
         self.told(&self.lock().refused)
