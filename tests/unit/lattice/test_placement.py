@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from random import Random
 
 
-def hosts(count: int, **fields: int) -> list[Member]:
-    return [Member(f"host-{number}", **fields) for number in range(count)]
+def hosts(count: int, capacity: int = 100) -> list[Member]:
+    return [Member(f"host-{number}", capacity=capacity) for number in range(count)]
 
 
 def test_replicas_go_to_different_hosts() -> None:
