@@ -47,9 +47,16 @@ class Planner:
         self._timing = timing or Timing()
         self._revision = 0
         self._current: Assignment | None = None
+        self._known: Assignment | None = None
 
-    async def run(self) -> None:
-        """Wait for the lease, plan, and begin anew when it is lost, until the connection breaks. Raises LatticeError."""
+    async def run(self, known: Assignment | None = None) -> None:
+        """Wait for the lease, plan, and begin anew when it is lost, until the connection breaks. Raises LatticeError.
+
+        Args:
+            known: The newest assignment that this host knows: NATS may have been set back to an older one.
+
+        """
+        self._known = known
         while True:
             lease = await self._lease()
             try:
@@ -104,7 +111,7 @@ class Planner:
     async def claim(self) -> Assignment:
         """Write the newest assignment as ours, so that nobody who has read an earlier one can write. Raises Conflict, LatticeError."""
         found = await self._lattice.desired.get(ASSIGNMENT)
-        current = Assignment.read(found.value) if found else await self._first()
+        current = self._newest(Assignment.read(found.value) if found else await self._first())
         mine = current.model_copy(
             update={"number": current.number + 1, "epoch": current.epoch + 1, "planner": self._host}
         )
@@ -120,6 +127,12 @@ class Planner:
             await self._write(following, self._revision)
             self._tell("assigned", f"wrote assignment {following.number}")
         return following
+
+    def _newest(self, found: Assignment) -> Assignment:
+        """Return what to go on from: what hosts carry out already, should NATS know an earlier one only."""
+        known = self._known
+        newer = known is not None and known.lattice == found.lattice and known.number > found.number
+        return known if known is not None and newer else found
 
     async def _first(self) -> Assignment:
         identity = await self._lattice.founded()

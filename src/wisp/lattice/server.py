@@ -9,20 +9,23 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
 import re
 import secrets
+import select
 import shutil
+import signal
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from wisp.errors import LatticeError
+from wisp.host.address import Address
 from wisp.registry import files
 
-if TYPE_CHECKING:
-    from wisp.host.address import Address
-
 PROGRAM: Final = "nats-server"
+CONFIG_FILE: Final = "nats.conf"
+PID_FILE: Final = "nats.pid"
 READY: Final = b"Server is ready"
 LISTENING: Final = re.compile(rb"Listening for client connections on .*:(\d+)")
 START_TIMEOUT: Final = 20.0
@@ -56,9 +59,12 @@ def token(folder: Path) -> str:
 class Server:
     """One running server. Made with `start`."""
 
-    def __init__(self, process: asyncio.subprocess.Process, url: str) -> None:
+    def __init__(self, process: asyncio.subprocess.Process, address: Address, secret: str) -> None:
         self._process = process
-        self.url = url
+        self.address = address
+        """Where it listens."""
+
+        self.url = f"nats://{secret}@{address.reachable}"
         """Where clients connect, with the token in it."""
 
         self._said = asyncio.create_task(_drain(process))
@@ -67,7 +73,8 @@ class Server:
     async def start(cls, folder: Path, address: Address) -> Server:
         """Start a server that keeps its data in this folder, and wait until it answers. Raises LatticeError, ArtifactError."""
         secret, program = await asyncio.to_thread(token, folder), find()
-        config = folder / "nats.conf"
+        await asyncio.to_thread(_end_previous, folder)
+        config = folder / CONFIG_FILE
         await asyncio.to_thread(files.write, config, _config(folder, address, secret).encode())
         process = await asyncio.create_subprocess_exec(
             program,
@@ -84,7 +91,7 @@ class Server:
                 process.kill()
             await process.wait()
             raise
-        return cls(process, f"nats://{secret}@{address.host}:{port}")
+        return cls(process, Address(address.host, port), secret)
 
     @property
     def pid(self) -> int:
@@ -108,10 +115,29 @@ class Server:
         await self._said
 
 
+def _end_previous(folder: Path) -> None:
+    """End the server that a process before us has left behind, because it was killed: two cannot share a folder."""
+    try:
+        pid = int((folder / PID_FILE).read_text(encoding="ascii"))
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    except (OSError, ValueError):
+        return
+    if os.fsencode(folder / CONFIG_FILE) not in words:
+        return
+    with contextlib.suppress(OSError):
+        handle = os.pidfd_open(pid)
+        try:
+            signal.pidfd_send_signal(handle, signal.SIGKILL)
+            select.select([handle], [], [], GRACE)
+        finally:
+            os.close(handle)
+
+
 def _config(folder: Path, address: Address, secret: str) -> str:
     """Write the configuration; JSON strings are strings of NATS's language too."""
     host, port = address.host, address.port or -1
     return (
+        f"pid_file: {json.dumps(str(folder / PID_FILE))}\n"
         f"host: {json.dumps(host)}\nport: {port}\n"
         f"authorization {{ token: {json.dumps(secret)} }}\n"
         f"jetstream {{ store_dir: {json.dumps(str(folder / 'jetstream'))} }}\n"
