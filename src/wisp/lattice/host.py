@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from wisp.errors import HostError, WispError
 from wisp.host.admin import Admin
 from wisp.host.cron import Scheduler, SystemClock
 from wisp.host.signals import Signals
 from wisp.host.supervisor import Supervisor
-from wisp.lattice.joining import Membership
+from wisp.lattice.joining import Membership, ended
 from wisp.lattice.records import Observed, ObservedApp
 from wisp.lattice.serving import Serving
 
@@ -96,8 +96,7 @@ class LatticeHost:
         carrying = asyncio.create_task(self._carry_forever())
         stopping = asyncio.create_task(signals.stop.wait())
         exhausted = asyncio.create_task(self._supervisor.exhaustion())
-        tasks: set[asyncio.Task[None] | asyncio.Task[bool] | asyncio.Task[str]]
-        tasks = {member, carrying, stopping, exhausted}
+        tasks: set[asyncio.Task[Any]] = {member, carrying, stopping, exhausted}
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in (member, carrying):
@@ -108,9 +107,7 @@ class LatticeHost:
                 raise HostError(message, kind="worker")
         finally:
             self._membership.leave()
-            for each in tasks:
-                each.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await ended(tasks)
 
     async def _carry_forever(self) -> None:
         """Carry out each assignment, and what could not be carried out again after a while."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from wisp.errors import LatticeError, WispError
 from wisp.lattice.connection import connect
@@ -18,6 +18,8 @@ from wisp.lattice.records import Assignment, HostRecord, Identity
 from wisp.lattice.state import ASSIGNMENT, IDENTITY, State, Timing
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from wisp.host.log import Level, Log
     from wisp.lattice.objects import Objects
     from wisp.lattice.records import Observed
@@ -26,6 +28,9 @@ if TYPE_CHECKING:
 SHORTEST_PAUSE: Final = 0.1
 LONGEST_PAUSE: Final = 2.0
 """Seconds between attempts to reach NATS."""
+
+
+ASK_AGAIN: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +80,7 @@ class Membership:
     async def run(self) -> None:
         """Be part of the lattice whenever that is possible."""
         pause = SHORTEST_PAUSE
-        while True:
+        while not self._leaving:
             try:
                 async with connect(self._address.nats, name=f"wisp host {self._record.name}") as connection:
                     lattice = await State.make(connection, self._address.lattice)
@@ -189,13 +194,20 @@ class Membership:
         self._away = reason
 
 
-async def _first(*tasks: asyncio.Task[None] | asyncio.Task[bool]) -> None:
+async def _first(*tasks: asyncio.Task[Any]) -> None:
     """Wait for the first task to end, and end the others. Raises what it raised."""
     try:
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         for task in done:
             task.result()
     finally:
-        for task in tasks:
+        await ended(tasks)
+
+
+async def ended(tasks: Collection[asyncio.Task[Any]]) -> None:
+    """End tasks, and wait until they have. They are asked again: the client of NATS may take a cancellation for a time-out."""
+    left = {task for task in tasks if not task.done()}
+    while left:
+        for task in left:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        _, left = await asyncio.wait(left, timeout=ASK_AGAIN)

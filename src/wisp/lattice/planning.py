@@ -58,22 +58,28 @@ def successor(current: Assignment, now: Situation) -> Assignment:
 def _steps(
     current: Assignment, now: Situation, wanted: Mapping[str, App], placement: Placement
 ) -> Iterator[Placed]:
+    short = {missing.app for missing in placement.unplaced}
     for name, app in wanted.items():
-        hosts = placement.hosts[name]
+        hosts, before = placement.hosts[name], current.placed(name)
+        leaving = _leaving(before, hosts, now, short=name in short) if before else ()
         yield Placed(
             app=name,
             revision=app.revision,
             digest=app.digest,
             hosts=hosts,
-            leaving=_leaving(name, current.placed(name), hosts, now),
+            leaving=leaving,
         )
 
 
-def _leaving(app: str, before: Placed | None, hosts: Collection[str], now: Situation) -> tuple[str, ...]:
-    """Return the hosts that go on running an app until those that take over do."""
-    if before is None or all(_runs(app, host, now) for host in hosts):
-        return ()
-    return tuple(host for host in before.everywhere if host not in hosts and host in now.hosts)
+def _leaving(before: Placed, hosts: Collection[str], now: Situation, *, short: bool) -> tuple[str, ...]:
+    """Return the hosts that go on running an app until others do.
+
+    A host that is drained goes on, too, when there are too few others (`short`); one that no longer fits does not.
+    """
+    left = [host for host in before.everywhere if host not in hosts and host in now.hosts]
+    if all(_runs(before.app, host, now) for host in hosts):
+        left = [host for host in left if short and host in now.draining]
+    return tuple(left)
 
 
 def _runs(app: str, host: str, now: Situation) -> bool:

@@ -49,6 +49,24 @@ def test_a_drained_host_goes_on_until_another_one_runs_the_app() -> None:
     assert (moved.apps[0].hosts, moved.apps[0].leaving) == (("b",), ())
 
 
+def test_a_drained_host_goes_on_when_there_is_no_other() -> None:
+    placed = successor(NOTHING, situation(app(), "a", running=("a",)))
+
+    draining = successor(placed, situation(app(), "a", draining=("a",), running=("a",)))
+
+    assert (draining.apps[0].hosts, draining.apps[0].leaving) == ((), ("a",))
+    assert draining.missing[0].reason == "every host that fits is being drained"
+
+
+def test_a_host_that_no_longer_fits_does_not_go_on() -> None:
+    placed = successor(NOTHING, situation(app(), "a", running=("a",)))
+    picky = app(revision=2).model_copy(update={"wishes": Wishes(require={"zone": "eu"})})
+
+    moved = successor(placed, situation(picky, "a", running=("a",)))
+
+    assert moved.apps[0].everywhere == ()
+
+
 def test_a_host_that_is_gone_does_not_go_on() -> None:
     placed = successor(NOTHING, situation(app(), "a", running=("a",)))
 
