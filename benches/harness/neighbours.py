@@ -9,17 +9,20 @@ import statistics
 import subprocess
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.components import workplace
 from harness.paths import program
+from harness.section import Section, Table
 from harness.servers import ADDRESS, MeasurementError, Subject, serving
 from wisp.registry.cache import Cache
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
+
+    from harness.part import Context
 
 GUEST = Path(__file__).parents[2] / "tests" / "guests" / "http2"
 BUILD_LIMIT = 600.0
@@ -37,6 +40,9 @@ ATTACKS = {
 LIMITS = 'cpu = "100ms", memory = "64MiB", response = "100MiB", log = "100KiB", handles = 1000'
 
 
+HEAD = ("a light component, while another", "p50, ms", "p99, ms", "requests")
+
+
 @dataclass(frozen=True, slots=True)
 class Late:
     """How late the neighbour was, in milliseconds."""
@@ -47,18 +53,23 @@ class Late:
     count: int
 
 
-def measure(seconds: float, say: Callable[[str], None]) -> list[Late]:
-    """Measure the neighbour of each attack for so many seconds, in one worker."""
+def measure(context: Context) -> Section:
+    """Measure the neighbour of each attack, in one worker."""
     words = (program("wisp"), "up", _app(), "--workers", "1", "--no-access-log", "--listen", ADDRESS)
-    rows = []
-    with serving(Subject("neighbours", words)) as server:
+    subject = Subject("neighbours", words)
+    found = []
+    with serving(subject) as server:
         for attack, path in ATTACKS.items():
             with _attacked(server.ports[0], path):
-                times = list(_asked(server.ports[0], seconds))
+                times = list(_asked(server.ports[0], context.seconds))
             cuts = statistics.quantiles(times, n=100)
-            rows.append(Late(attack, cuts[49], cuts[98], len(times)))
-            say(f"neighbour of {attack}: p50 {cuts[49]:.2f} ms, p99 {cuts[98]:.2f} ms, {len(times)} requests")
-    return rows
+            late = Late(attack, cuts[49], cuts[98], len(times))
+            found.append(late)
+            context.say(
+                f"neighbour of {attack}: p50 {late.p50:.2f} ms, p99 {late.p99:.2f} ms, {late.count} requests"
+            )
+    lines = tuple((one.attack, f"{one.p50:.2f}", f"{one.p99:.2f}", f"{one.count:,}") for one in found)
+    return Section((Table(HEAD, lines),), [asdict(one) for one in found], commands=(subject.shown,))
 
 
 def _asked(port: int, seconds: float) -> Iterator[float]:

@@ -87,14 +87,16 @@ class Server:
         return sum(memory(process.pid) for process in self.processes)
 
 
-def wisp(component: Component, variant: str, *, access_log: bool = False, **instances: int) -> Subject:
-    """`wisp up` with two workers."""
+def wisp(
+    component: Component, variant: str, *, access_log: bool = False, workers: int = WORKERS, **instances: int
+) -> Subject:
+    """`wisp up` with two workers. What stands behind a comma in the variant is no part of its manifest."""
     log = () if access_log else ("--no-access-log",)
     folder = app(component, variant.partition(",")[0], **instances)
     pairs = ", ".join(f"{name} = {value}" for name, value in instances.items())
     return Subject(
         f"wisp {component.name} {variant}",
-        (program("wisp"), "up", folder, "--listen", ADDRESS, "--workers", str(WORKERS), *log),
+        (program("wisp"), "up", folder, "--listen", ADDRESS, "--workers", str(workers), *log),
         f"instances = {{ {pairs} }}" if instances else "",
     )
 

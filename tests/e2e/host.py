@@ -97,6 +97,16 @@ class Host:
         host, _, port = self.url.rpartition("/")[2].rpartition(":")
         return host.strip("[]"), int(port)
 
+    def listens(self) -> bool:
+        """Wait until it listens; false if it ends instead."""
+
+        def look() -> str | None:
+            if any(line.get("event") == "listening" for line in self.lines):
+                return "listens"
+            return None if self._open else "ended"
+
+        return self.until(look, "its start or its end") == "listens"
+
     def signal(self, number: signal.Signals) -> None:
         self.process.send_signal(number)
 

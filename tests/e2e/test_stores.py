@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.e2e.host import PATIENCE, Host, environment
+from tests.e2e import sharing
+from tests.e2e.host import PATIENCE, Host
 from tests.e2e.wire import Address, Answer, Connection, ask
-from tests.guests.build import component
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,35 +22,8 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.timeout(900)
 
 NOTHING = (500, "nothing")
-APP = """
-[app]
-name = "app"
-
-[[http]]
-route = "/one/..."
-component = "one"
-
-[[http]]
-route = "/two/..."
-component = "two"
-
-[[http]]
-route = "/stranger/..."
-component = "stranger"
-
-[component.one]
-source = "{guest}"
-grants.keyvalue = ["default", "small"]
-limits = {{ store = "256KiB" }}
-
-[component.two]
-source = "{guest}"
-grants.keyvalue = ["default"]
-limits = {{ store = "1GiB", body = "20MiB" }}
-
-[component.stranger]
-source = "{guest}"
-"""
+ONE = {"grants": {"keyvalue": ["default", "small"]}, "limits": {"store": "256KiB"}}
+TWO = {"grants": {"keyvalue": ["default"]}, "limits": {"store": "1GiB", "body": "20MiB"}}
 
 
 @pytest.fixture(scope="module")
@@ -61,8 +34,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Iterator[Ho
 
 
 def app(folder: Path, cache: Path, *words: str) -> Host:
-    (folder / "wisp.toml").write_text(APP.format(guest=component("capabilities")), encoding="utf-8")
-    return Host("--workers", "2", *words, folder=folder, variables=environment(cache))
+    return sharing.app(folder, cache, *words, one=ONE, two=TWO)
 
 
 def said(answer: Answer) -> tuple[int, str]:

@@ -33,6 +33,10 @@ const LEAST_CONCURRENT: usize = 1_000;
 const HOSTCALL_BYTES: usize = 32 << 20;
 /// The same for a program that calls a guest of its own: what it passes is its own memory.
 const EMBEDDED_HOSTCALL_BYTES: usize = 256 << 20;
+/// Writes of a body that wait to be sent before the guest has to, and bytes of each. Few large ones would be held up by each
+/// other, and many small ones, which is how most guests write, would each be a packet of their own.
+const BUFFERED_WRITES: usize = 4;
+const LARGEST_WRITE: usize = 128 << 10;
 /// Bytes of one set of header fields.
 const FIELD_BYTES: usize = 128 << 10;
 /// Elements that all tables of an instance without limits of its own may have together.
@@ -167,6 +171,14 @@ impl Outbound {
 }
 
 impl WasiHttpHooks for Outbound {
+    fn p2_outgoing_body_buffer_chunks(&mut self) -> usize {
+        BUFFERED_WRITES
+    }
+
+    fn p2_outgoing_body_chunk_size(&mut self) -> usize {
+        LARGEST_WRITE
+    }
+
     fn send_request(
         &mut self,
         request: http::Request<WasiBody>,

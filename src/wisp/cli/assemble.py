@@ -171,7 +171,7 @@ async def _build(manifest: Manifest, cache: Cache, options: PrepareOptions, repo
     watched = dict.fromkeys(
         [
             manifest.path,
-            *([options.runtime_config.absolute()] if options.runtime_config else []),
+            *([options.runtime_config.path] if options.runtime_config else []),
             *(path for component in manifest.component.values() for path in _copied(manifest, component)),
             *(path for name, one in made.items() for path in (*sources[name].watched(), *one.inputs)),
         ]

@@ -55,7 +55,7 @@ class Memory:
     def __init__(self, cache: Cache, path: Path, options: PrepareOptions) -> None:
         self._path = path.absolute()
         way = [_SCHEMA, wisp.__version__, str(self._path), options.profile, options.strategy, options.release]
-        way += [options.variables, str(options.runtime_config)]
+        way += [options.variables, str(options.runtime_config and options.runtime_config.path)]
         variables = [os.environ.get(name, "") for name in _VARIABLES]
         # They decide what components of Spin may reach.
         variables += sorted(f"{name}={value}" for name, value in os.environ.items() if name.startswith(_SPIN))

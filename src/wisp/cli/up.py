@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from wisp.errors import WispError
     from wisp.host.service import Listening
     from wisp.host.settings import JsonObject
+    from wisp.manifest.spin.runtime import RuntimeConfig
 
 MOST_WORKERS = 512
 
@@ -168,6 +169,7 @@ class _Up:
         self._paths: list[Path] = arguments.paths or [Path()]
         self._variables = variables(arguments.variable)
         self._arguments = arguments
+        self._runtime_config: RuntimeConfig | None = None
         self._strategy = settings.compiler_strategy
         self._log = Log(settings.log)
         self._screen = Screen(shown=settings.log.format == "text" or sys.stderr.isatty())
@@ -190,6 +192,7 @@ class _Up:
         from wisp.cli.prepare import prepare  # noqa: PLC0415 - while this loads, the workers start
 
         try:
+            self._read_runtime_config()
             apps = await prepare(self._paths, self._options(), self._progress.report)
         finally:
             self._progress.close()
@@ -197,6 +200,14 @@ class _Up:
         for remark in (remark for app in apps for remark in app.remarks):
             self._progress.say(f"note: {remark}")
         return await self._start(apps)
+
+    def _read_runtime_config(self) -> None:
+        """Read it once for each start: all that goes by it goes by the same."""
+        path: Path | None = self._arguments.runtime_config
+        if path is not None:
+            from wisp.manifest.spin import runtime  # noqa: PLC0415 - slow to import, and rarely needed
+
+            self._runtime_config = runtime.load(path)
 
     async def _start(self, apps: tuple[PreparedApp, ...]) -> Start:
         locked = [app.locked for app in apps]
@@ -213,8 +224,7 @@ class _Up:
     async def _resolved(self, app: PreparedApp, locked: JsonObject) -> JsonObject:
         from wisp.cli import ground  # noqa: PLC0415 - while this loads, the workers start
 
-        arguments = self._arguments
-        given = ground.Given(self._variables, arguments.state, arguments.runtime_config)
+        given = ground.Given(self._variables, self._arguments.state, self._runtime_config)
         return await ground.resolved(app, locked, given, missing=self._missing)
 
     def _missing(self, component: str, variable: str, why: str) -> None:
@@ -251,7 +261,7 @@ class _Up:
             release=not self._arguments.dev,
             locked=self._arguments.locked,
             variables=tuple(self._variables.items()),
-            runtime_config=self._arguments.runtime_config,
+            runtime_config=self._runtime_config,
         )
 
     async def _recover(self, digest: str) -> Mapping[str, object]:
