@@ -16,6 +16,7 @@ changes nothing: all of it is kept, nothing is missing, and no host is new.
 from __future__ import annotations
 
 import hashlib
+import heapq
 import math
 from collections import Counter
 from dataclasses import dataclass, field
@@ -135,16 +136,18 @@ class _Board:
         self.members = {member.name: member for member in sorted(members, key=lambda member: member.name)}
         self._last = last
         self._room = {member.name: member.capacity for member in self.members.values()}
-        self._placed: dict[str, list[str]] = {demand.app: [] for demand in self.demands}
+        self._placed: dict[str, dict[str, None]] = {demand.app: {} for demand in self.demands}
+        """By app: its hosts, in the order in which they were placed."""
+
         self._fitting = {demand.app: self._fits(demand) for demand in self.demands}
 
     def keep(self, demand: Demand) -> None:
         """Keep what the last assignment has; of too many, the fullest groups lose those with the worst scores."""
         fitting = {member.name for member in self._fitting[demand.app]}
         kept = [name for name in self._last.hosts.get(demand.app, ()) if name in fitting]
-        wanted = self._wanted(demand)
-        while len(kept) > wanted:
-            kept.remove(self._least(demand, kept))
+        surplus = len(kept) - self._wanted(demand)
+        if surplus > 0:
+            kept = self._best(demand, kept, len(kept) - surplus)
         for name in kept:
             if self._room[name] >= demand.weight:
                 self._put(demand, name)
@@ -156,11 +159,12 @@ class _Board:
 
     def _fill(self, demand: Demand) -> int:
         """Place what is missing, as far as there is room. Returns how many were placed."""
-        count = 0
-        while len(self._placed[demand.app]) < self._wanted(demand) and (free := self._free(demand)):
-            self._put(demand, self._emptiest(demand, free).name)
-            count += 1
-        return count
+        short = self._wanted(demand) - len(self._placed[demand.app])
+        free = [member.name for member in self._free(demand)] if short > 0 else []
+        chosen = self._best(demand, free, short, beside=self._placed[demand.app])
+        for name in chosen:
+            self._put(demand, name)
+        return len(chosen)
 
     def _even_out(self, demand: Demand) -> int:
         """Move replicas from the fullest groups into emptier ones, while a move makes them more even."""
@@ -218,19 +222,20 @@ class _Board:
         return int(demand.replicas)
 
     def _free(self, demand: Demand) -> list[Member]:
-        placed = self._placed[demand.app]
-        return [
-            member
-            for member in self._fitting[demand.app]
-            if member.name not in placed and self._room[member.name] >= demand.weight
-        ]
+        """Return the hosts that could take one replica more."""
+        return [member for member in self._fitting[demand.app] if self._could(demand, member)]
+
+    def _could(self, demand: Demand, member: Member) -> bool:
+        room = self._room[member.name] >= demand.weight and not member.draining
+        fits = demand.require.items() <= member.labels.items()
+        return room and fits and member.name not in self._placed[demand.app]
 
     def _put(self, demand: Demand, name: str) -> None:
-        self._placed[demand.app].append(name)
+        self._placed[demand.app][name] = None
         self._room[name] -= demand.weight
 
     def _move(self, demand: Demand, leaves: str, to: str) -> None:
-        self._placed[demand.app].remove(leaves)
+        del self._placed[demand.app][leaves]
         self._room[leaves] += demand.weight
         self._put(demand, to)
 
@@ -244,7 +249,28 @@ class _Board:
     def _counts(self, demand: Demand, names: Collection[str]) -> Counter[str | None]:
         return Counter(self._group(demand, name) for name in names)
 
-    def _least(self, demand: Demand, names: Sequence[str]) -> str:
+    def _best(
+        self, demand: Demand, names: Iterable[str], count: int, *, beside: Collection[str] = ()
+    ) -> list[str]:
+        """Choose so many hosts: each from the group that has the fewest until then, and of it the one with the best score."""
+        counts = self._counts(demand, beside)
+        groups: dict[str | None, list[tuple[float, str]]] = {}
+        for name in names:
+            groups.setdefault(self._group(demand, name), []).append(self._rank(demand, self.members[name]))
+        for ranks in groups.values():
+            ranks.sort(reverse=True)
+        waiting = [(counts[group], ranks[-1], group) for group, ranks in groups.items()]
+        heapq.heapify(waiting)
+        chosen: list[str] = []
+        while waiting and len(chosen) < count:
+            full, (_, name), group = heapq.heappop(waiting)
+            chosen.append(name)
+            groups[group].pop()
+            if groups[group]:
+                heapq.heappush(waiting, (full + 1, groups[group][-1], group))
+        return chosen
+
+    def _least(self, demand: Demand, names: Collection[str]) -> str:
         """Return the host that an app can do without best: in the fullest group, with the worst score."""
         counts = self._counts(demand, names)
         return max(
@@ -253,7 +279,7 @@ class _Board:
         )
 
     def _emptiest(self, demand: Demand, free: Sequence[Member]) -> Member:
-        """Return the host to place a replica on: in the group that has the fewest, the one with the best score."""
+        """Return the host to move a replica to: in the group that has the fewest, the one with the best score."""
         counts = self._counts(demand, self._placed[demand.app])
         return min(free, key=lambda one: (counts[self._group(demand, one.name)], self._rank(demand, one)))
 
@@ -272,7 +298,7 @@ class _Board:
         gains = []
         for demand in self.demands:
             placed = self._placed[demand.app]
-            if newcomer not in self._free(demand) or demand.replicas == PER_HOST:
+            if demand.replicas == PER_HOST or not self._could(demand, newcomer):
                 continue
             group = self._group(demand, newcomer.name)
             candidates = self._leaving(demand, group, placed)
@@ -282,7 +308,7 @@ class _Board:
                 gains.append((score(demand.app, newcomer.name, newcomer.capacity) / here, demand.app, leaves))
         return gains
 
-    def _leaving(self, demand: Demand, group: str | None, placed: Sequence[str]) -> list[str]:
+    def _leaving(self, demand: Demand, group: str | None, placed: Collection[str]) -> list[str]:
         """Return the hosts from which a replica may move into a group without making the groups less even."""
         counts = self._counts(demand, placed)
         return [

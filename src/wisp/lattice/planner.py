@@ -122,7 +122,8 @@ class Planner:
         """Write the assignment that follows from how things are, if it is another one. Raises Conflict, LatticeError."""
         if self._current is None:
             raise Fenced("a planner that has claimed nothing cannot write")
-        following = successor(self._current, now)
+        # In a lattice of a thousand hosts it takes a second, in which leases must be renewed.
+        following = await asyncio.to_thread(successor, self._current, now)
         if following is not self._current:
             await self._write(following, self._revision)
             self._tell("assigned", f"wrote assignment {following.number}")

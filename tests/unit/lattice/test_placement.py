@@ -169,6 +169,18 @@ def test_the_first_host_of_an_app_stays_the_first() -> None:
     assert place(demands, members, last).hosts["shop"] == before.hosts["shop"][::-1]
 
 
+def test_a_thousand_hosts_are_placed_upon_in_moments() -> None:
+    members = [Member(f"host-{number}", {"zone": f"z{number % 5}"}) for number in range(1000)]
+    demands = [Demand(f"app-{number}", PER_HOST) for number in range(20)]
+    demands += [Demand(f"few-{number}", 3, spread="zone") for number in range(50)]
+
+    made = place(demands, members)
+    after = place(demands, members[1:], made.as_last())
+
+    assert sum(map(len, made.hosts.values())) == 20 * 1000 + 50 * 3
+    assert after.unplaced == ()
+
+
 NAMES = [f"host-{number}" for number in range(8)]
 MEMBERS = st.lists(
     st.builds(
