@@ -196,6 +196,34 @@ def test_the_loss_of_the_data_of_nats_stops_nothing_and_is_said(lattice: Lattice
     assert version(lattice, "a") == "1"
 
 
+def test_what_nats_has_lost_is_written_back_from_hosts(lattice: Lattice, tmp_path: Path) -> None:
+    a, b = lattice.start("a"), lattice.start("b", "--label", "zone=b")
+    lattice.wisp("deploy", app(tmp_path), "--replicas", "2")
+    lattice.wisp("deploy", app(tmp_path, "blog", route="/blog/..."), "--require", "zone=b")
+
+    with Clients(lambda: lattice.get("a")) as clients:
+        lattice.nats.kill()
+        shutil.rmtree(lattice.nats.folder)
+        marks = {host: len(host.lines) for host in (a, b)}
+        lattice.nats.start()
+        first = lattice.wisp("lattice", "restore", "--name", "a")
+        lattice.wisp("lattice", "restore", "--name", "b")
+        for host, mark in marks.items():
+            host.event("joined", since=mark)
+        lattice.wisp("deploy", app(tmp_path, version="2"))
+
+    assert "written back: blog, shop" in first.stderr
+    assert "not all components of blog" in first.stderr
+    assert clients.failures == []
+    assert lattice.until_complete("shop", 2) == ["a", "b"]
+    assert lattice.until_complete("blog", 1) == ["b"]
+    assert version(lattice, "a") == "2"
+    c = lattice.start("c", "--label", "zone=b")
+    c.event("joined")
+    lattice.wisp("scale", "blog", "--replicas", "2")  # the objects are back, too
+    assert "no app was missing" in lattice.wisp("lattice", "restore", "--name", "a").stderr
+
+
 def test_of_two_deploys_at_once_both_are_written_down_and_one_is_in_force(
     lattice: Lattice, tmp_path: Path
 ) -> None:

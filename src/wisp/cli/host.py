@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import argparse
 
     from wisp.lattice.host import Parts
+    from wisp.lattice.remembered import Remembered
 
 MOST_WORKERS = 512
 
@@ -35,7 +36,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def add_hosting(parser: argparse.ArgumentParser) -> None:
     """Add what any command that runs a host takes."""
     group = parser.add_argument_group("this host")
-    group.add_argument("--name", metavar="NAME", help="what it is called (default: the machine's name)")
+    add_which(group)
     group.add_argument(
         "--label",
         action="append",
@@ -57,13 +58,26 @@ def add_hosting(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="a variable of this process that apps may be granted, and secrets may come from; may be repeated",
     )
-    group.add_argument(
+    _add_serving(parser)
+
+
+def add_which(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> None:
+    """Add `--name` and `--data`: which host of this machine."""
+    parser.add_argument("--name", metavar="NAME", help="what it is called (default: the machine's name)")
+    parser.add_argument(
         "--data",
         type=Path,
         metavar="FOLDER",
         help="what it remembers, and the stores of apps (default: a folder of this user's, by lattice and name)",
     )
-    _add_serving(parser)
+
+
+def remembered_by(arguments: argparse.Namespace) -> Remembered:
+    """Return what a host of this machine remembers. Raises UsageError."""
+    from wisp.lattice.remembered import Remembered  # noqa: PLC0415 - the help does not need it
+
+    lattice = reach.lattice_name(arguments)
+    return Remembered((arguments.data or reach.folder(lattice) / "hosts" / _name(arguments)).absolute())
 
 
 def _add_serving(parser: argparse.ArgumentParser) -> None:
@@ -124,15 +138,13 @@ def _parts(arguments: argparse.Namespace, nats: str) -> Parts:
     from wisp.lattice.joining import Address as LatticeAddress  # noqa: PLC0415
     from wisp.lattice.preparing import Preparing  # noqa: PLC0415
     from wisp.lattice.records import HostRecord  # noqa: PLC0415
-    from wisp.lattice.remembered import Remembered  # noqa: PLC0415
     from wisp.registry.cache import Cache  # noqa: PLC0415
 
     lattice, settings, log = reach.lattice_name(arguments), _settings(arguments), host_log(arguments)
-    called = _name(arguments)
-    remembered = Remembered((arguments.data or reach.folder(lattice) / "hosts" / called).absolute())
+    remembered = remembered_by(arguments)
     environment = {name: os.environ[name] for name in arguments.environment if name in os.environ}
     record = HostRecord(
-        name=called,
+        name=_name(arguments),
         token=remembered.token(),
         url="",
         labels=reach.pairs(arguments.label, "--label"),

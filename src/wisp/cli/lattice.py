@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
+import sys
 from typing import TYPE_CHECKING
 
 from wisp.cli import host, reach
@@ -15,6 +17,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from wisp.host.log import Log
+    from wisp.lattice.connection import Connection
+    from wisp.lattice.restoring import Restored
     from wisp.lattice.server import Server
 
 LONGEST_PAUSE = 10.0
@@ -68,6 +72,34 @@ async def _serve(arguments: argparse.Namespace) -> int:
             await keeping
 
 
+def _configure_restore(parser: argparse.ArgumentParser) -> None:
+    host.add_which(parser)
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    reach.add_reach(parser)
+
+
+def _restore(arguments: argparse.Namespace) -> int:
+    async def work(connection: Connection) -> Restored:
+        from wisp.lattice.restoring import restore  # noqa: PLC0415 - the help does not need it
+        from wisp.lattice.state import State  # noqa: PLC0415 - the same
+        from wisp.registry.cache import Cache  # noqa: PLC0415 - the same
+
+        lattice = await State.make(connection, reach.lattice_name(arguments))
+        return await restore(lattice, host.remembered_by(arguments), Cache.open())
+
+    found = reach.with_connection(arguments, work)
+    if arguments.json:
+        print(json.dumps({"apps": found.apps, "incomplete": found.incomplete}, indent=2))
+        return 0
+    print(f"written back: {', '.join(found.apps) or 'no app was missing'}", file=sys.stderr)
+    for app in found.incomplete:
+        print(
+            f"note: this host has not all components of {app}; restore from a host that runs it, or deploy it again",
+            file=sys.stderr,
+        )
+    return 0
+
+
 async def _keep(server: Server, folder: Path, log: Log) -> None:
     """Start NATS again whenever it ends; what runs here goes on meanwhile."""
     from wisp.errors import WispError  # noqa: PLC0415 - rarely needed
@@ -106,5 +138,14 @@ COMMANDS = {
         ),
         _configure_up,
         _up,
+    ),
+    "restore": Subcommand(
+        "Write back what NATS has lost, from what a host of this machine remembers",
+        (
+            ("wisp lattice restore", "from the host with this machine's name"),
+            ("wisp lattice restore --name berlin-1", "from another one"),
+        ),
+        _configure_restore,
+        _restore,
     ),
 }

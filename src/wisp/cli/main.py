@@ -82,7 +82,7 @@ COMMANDS = (
     ),
     Command(
         "lattice",
-        "Start a lattice: NATS and a first host",
+        "Start a lattice (NATS and a first host), or restore what it has lost",
         (
             ("wisp lattice up", "start both on this machine; `wisp deploy` finds them"),
             ("wisp lattice up --http 0.0.0.0:8080 --nats-listen 0.0.0.0:4222", "let other machines in"),

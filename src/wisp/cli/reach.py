@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Awaitable, Callable, Iterable
 
+    from wisp.lattice.connection import Connection
     from wisp.lattice.state import State
 
 DEFAULT_LATTICE = "default"
@@ -101,12 +102,24 @@ def remember(lattice: str, nats: str) -> None:
 def with_lattice(arguments: argparse.Namespace, work: Callable[[State], Awaitable[Outcome]]) -> Outcome:
     """Connect to the lattice, do the work, and return what it gave. Raises WispError."""
 
+    async def opened(connection: Connection) -> Outcome:
+        from wisp.lattice.state import State  # noqa: PLC0415 - the help does not need it
+
+        return await work(await State.open(connection, lattice_name(arguments)))
+
+    return with_connection(arguments, opened)
+
+
+def with_connection(
+    arguments: argparse.Namespace, work: Callable[[Connection], Awaitable[Outcome]]
+) -> Outcome:
+    """Connect to NATS, do the work, and return what it gave. Raises WispError."""
+
     async def connected() -> Outcome:
         from wisp.lattice.connection import connect  # noqa: PLC0415 - the help does not need it
-        from wisp.lattice.state import State  # noqa: PLC0415 - the same
 
         async with connect(url(arguments), name="wisp") as connection:
-            return await work(await State.open(connection, lattice_name(arguments)))
+            return await work(connection)
 
     return asyncio.run(connected())
 

@@ -207,7 +207,8 @@ def _required(app: App | None, name: str, lattice: State) -> App:
 def _require_lattice(lattice: State) -> None:
     if lattice.identity is None:
         message = f"NATS has lost the data of the lattice {lattice.name}, or no host has joined it yet"
-        raise LatticeError(message, hint="start a host: `wisp host`, or `wisp lattice up`")
+        hint = "start a host, or write the data back with `wisp lattice restore` where a host runs"
+        raise LatticeError(message, hint=hint)
 
 
 async def _refuse_clashes(lattice: State, bundle: Bundle) -> None:

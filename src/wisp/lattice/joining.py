@@ -15,7 +15,7 @@ from wisp.lattice.connection import connect
 from wisp.lattice.lease import Lease
 from wisp.lattice.planner import Planner
 from wisp.lattice.records import Assignment, HostRecord, Identity
-from wisp.lattice.state import ASSIGNMENT, IDENTITY, State, Timing
+from wisp.lattice.state import ASSIGNMENT, IDENTITY, State, Timing, apps
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -110,6 +110,7 @@ class Membership:
                 asyncio.create_task(over.wait()),
                 asyncio.create_task(lease.keep()),
                 asyncio.create_task(self._follow(lattice)),
+                asyncio.create_task(self._remember(lattice)),
                 asyncio.create_task(self._report(lattice)),
                 asyncio.create_task(
                     Planner(lattice, self._record.name, self._tell, self._timing).run(self.assignment)
@@ -135,7 +136,7 @@ class Membership:
                 if found == known:
                     return
                 self._lost(
-                    "NATS has lost the data of this lattice; what runs here goes on, and nothing changes until they are back"
+                    "NATS has lost the data of this lattice; what runs here goes on, and `wisp lattice restore` writes them back"
                     if found is None
                     else f"NATS has another lattice {lattice.name} now; what runs here goes on. To join that one, stop this"
                     f" host and remove {self._remembered.folder}"
@@ -159,6 +160,13 @@ class Membership:
             while True:
                 if entry := mirror.entries.get(ASSIGNMENT):
                     self._take(Assignment.read(entry.value))
+                await mirror.changed()
+
+    async def _remember(self, lattice: State) -> None:
+        """Remember what was deployed, for the day on which NATS has lost it."""
+        async with lattice.desired.mirror("app.*") as mirror:
+            while True:
+                await asyncio.to_thread(self._remembered.keep_desired, apps(mirror.entries))
                 await mirror.changed()
 
     def _take(self, found: Assignment) -> None:

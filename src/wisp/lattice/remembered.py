@@ -3,6 +3,7 @@
     token             tells this host from another one with its name
     identity.json     which lattice it belongs to
     assignment.json   the newest that it knew
+    desired.json      what was deployed, as far as it was ever seen: to be written back when NATS has lost it
     locked/<hex>.json locked apps, by digest
     apps/APP/         where an app's commands would run and its relative paths start
     state/APP/        its stores
@@ -21,13 +22,19 @@ from typing import TYPE_CHECKING
 
 from wisp.errors import LatticeError
 from wisp.lattice.objects import digest_of
-from wisp.lattice.records import Assignment, Identity
+from wisp.lattice.records import App, Assignment, Identity, Record
 from wisp.registry import files
 from wisp.registry.cache import hex_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
+
+
+class Desired(Record):
+    """What was deployed."""
+
+    apps: tuple[App, ...]
 
 
 class Remembered:
@@ -78,6 +85,29 @@ class Remembered:
     def keep_assignment(self, assignment: Assignment) -> None:
         """Remember an assignment. Raises ArtifactError."""
         files.write(self.folder / "assignment.json", assignment.to_bytes())
+
+    def desired(self) -> dict[str, App]:
+        """Return what was deployed, by name, as far as this host has ever seen it."""
+        with contextlib.suppress(LatticeError):
+            return (
+                {app.name: app for app in Desired.read(found).apps}
+                if (found := self._read("desired.json"))
+                else {}
+            )
+        return {}
+
+    def keep_desired(self, apps: Mapping[str, App]) -> None:
+        """Remember what was deployed: newer records in place of older ones. What is not there any more is kept. Raises ArtifactError."""
+        known = self.desired()
+        newer = {
+            name: app
+            for name, app in apps.items()
+            if name not in known or known[name].revision < app.revision
+        }
+        if newer:
+            merged = {**known, **newer}
+            content = Desired(apps=tuple(merged[name] for name in sorted(merged))).to_bytes()
+            files.write(self.folder / "desired.json", content)
 
     def locked(self, digest: str) -> bytes | None:
         """Return a locked app, if it is there and is what its digest says."""
