@@ -91,6 +91,24 @@ def test_deploying_again_serves_the_new_version_where_the_old_one_was_and_fails_
     assert clients.failures == []
 
 
+def test_an_app_goes_back_to_earlier_versions_and_keeps_its_replicas(
+    lattice: Lattice, tmp_path: Path
+) -> None:
+    lattice.start("a")
+    for number in ("1", "2", "3"):
+        lattice.wisp("deploy", app(tmp_path, version=number))
+    lattice.wisp("scale", "shop", "--replicas", "per-host")
+
+    lattice.wisp("rollback", "shop")
+    before = version(lattice, "a")
+    lattice.wisp("rollback", "shop", "--to", "1")
+
+    assert (before, version(lattice, "a")) == ("2", "1")
+    [found] = lattice.json("apps")
+    assert (found["revision"], found["wishes"]["replicas"]) == (6, "per-host")
+    assert "remembers no revision 9 of shop" in lattice.wisp("rollback", "shop", "--to", "9", code=1).stderr
+
+
 def test_what_is_missing_is_said_and_comes_when_a_host_that_fits_does(
     lattice: Lattice, tmp_path: Path
 ) -> None:
@@ -361,6 +379,19 @@ def test_an_app_with_files_of_its_author_is_refused_before_anything_is_sent(
     refused = lattice.wisp("deploy", folder, code=1)
 
     assert "files do not travel" in refused.stderr
+
+
+def test_a_host_that_cannot_write_down_what_it_runs_runs_it_and_says_so(
+    lattice: Lattice, tmp_path: Path
+) -> None:
+    in_the_way = tmp_path / "state" / "test" / "hosts" / "a" / "assignment.json"
+    in_the_way.mkdir(parents=True, mode=0o700)
+    host = lattice.start("a")
+
+    lattice.wisp("deploy", app(tmp_path))
+
+    assert lattice.get("a")[0] == 200
+    assert "would not start with what it runs" in host.event("remember-failed")["message"]
 
 
 def test_two_hosts_with_one_name_do_not_take_turns(lattice: Lattice, tmp_path: Path) -> None:

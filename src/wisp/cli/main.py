@@ -135,6 +135,14 @@ COMMANDS = (
         ),
     ),
     Command(
+        "rollback",
+        "Go back to an earlier version of an app of a lattice",
+        (
+            ("wisp rollback shop", "the version before the one that is wanted now"),
+            ("wisp rollback shop --to 3", "that of revision 3; its replicas and labels stay as they are"),
+        ),
+    ),
+    Command(
         "delete",
         "Remove an app from a lattice",
         (("wisp delete shop", "stop it on all hosts"),),

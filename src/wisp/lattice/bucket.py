@@ -115,6 +115,15 @@ class Bucket:
         async with self.mirror(pattern) as mirror:
             return dict(mirror.entries)
 
+    async def history(self, key: str) -> list[bytes]:
+        """Return the values that a key has had, as far back as the bucket keeps them, the oldest first. Raises LatticeError."""
+        with explained():
+            try:
+                entries = await self._keys.history(key)
+            except nats.js.errors.NoKeysError:
+                return []
+        return [entry.value or b"" for entry in entries if entry.operation is None]
+
     @contextlib.asynccontextmanager
     async def mirror(self, *patterns: str, changed: asyncio.Event | None = None) -> AsyncIterator[Mirror]:
         """Follow all values whose keys match. The block begins when the mirror has all there is. Raises LatticeError.

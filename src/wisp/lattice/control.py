@@ -17,10 +17,10 @@ from wisp.lattice import state
 from wisp.lattice.bucket import Conflict
 from wisp.lattice.preparing import read_locked
 from wisp.lattice.records import App, Assignment, Drain, PlannerRecord, Wishes
-from wisp.lattice.state import ASSIGNMENT, PLANNER
+from wisp.lattice.state import ASSIGNMENT, HISTORY, PLANNER
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping
+    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
     from wisp.lattice.bucket import Mirror
     from wisp.lattice.records import HostRecord, Observed, ObservedApp, Placed
@@ -108,6 +108,34 @@ async def scale(lattice: State, name: str, changes: Changes) -> App:
         return known.model_copy(update=update)
 
     return await _revise(lattice, name, wanted)
+
+
+async def rollback(lattice: State, name: str, to: int | None) -> App:
+    """Want an earlier version of an app: that of a revision, or the one before the version that is wanted now. Raises LatticeError."""
+    _require_lattice(lattice)
+    history = [App.read(value) for value in await lattice.desired.history(f"app.{name}")]
+
+    def wanted(before: App | None) -> App:
+        known = _required(before, name, lattice)
+        earlier = _earlier(history, known, to)
+        update = {"revision": known.revision + 1, "digest": earlier.digest, "version": earlier.version}
+        return known.model_copy(update=update)
+
+    return await _revise(lattice, name, wanted)
+
+
+def _earlier(history: Sequence[App], now: App, to: int | None) -> App:
+    found = [app for app in history if not app.deleted and app.since == now.since]
+    if to is None:
+        found = [app for app in found if app.digest != now.digest]
+    else:
+        found = [app for app in found if app.revision == to]
+    if not found:
+        what = "no earlier version" if to is None else f"no revision {to}"
+        message = f"the lattice remembers {what} of {now.name}"
+        hint = f"it has {', '.join(str(app.revision) for app in history)}; of each app the last {HISTORY} changes are kept"
+        raise LatticeError(message, hint=hint)
+    return found[-1]
 
 
 async def delete(lattice: State, name: str) -> App:

@@ -10,7 +10,7 @@ import contextlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from wisp.errors import LatticeError, WispError
+from wisp.errors import ArtifactError, LatticeError, WispError
 from wisp.lattice.connection import connect
 from wisp.lattice.lease import Lease
 from wisp.lattice.planner import Planner
@@ -18,7 +18,7 @@ from wisp.lattice.records import Assignment, HostRecord, Identity
 from wisp.lattice.state import ASSIGNMENT, IDENTITY, State, Timing, apps
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterator
 
     from wisp.host.log import Level, Log
     from wisp.lattice.objects import Objects
@@ -166,16 +166,27 @@ class Membership:
         """Remember what was deployed, for the day on which NATS has lost it."""
         async with lattice.desired.mirror("app.*") as mirror:
             while True:
-                await asyncio.to_thread(self._remembered.keep_desired, apps(mirror.entries))
+                with self._tried():
+                    await asyncio.to_thread(self._remembered.keep_desired, apps(mirror.entries))
                 await mirror.changed()
 
     def _take(self, found: Assignment) -> None:
         known = self.assignment
         if known is not None and known.lattice == found.lattice and known.number >= found.number:
             return
-        self._remembered.keep_assignment(found)
+        with self._tried():
+            self._remembered.keep_assignment(found)
         self.assignment = found
         self.changed.set()
+
+    @contextlib.contextmanager
+    def _tried(self) -> Iterator[None]:
+        """Go on without remembering when that is not possible: a full disk is no reason to run what is not wanted any more."""
+        try:
+            yield
+        except ArtifactError as error:
+            message = f"this host would not start with what it runs: {error.message}"
+            self._log.event("remember-failed", message, level="warn")
 
     async def _report(self, lattice: State) -> None:
         """Say how things are, once at the beginning and then whenever that changes."""

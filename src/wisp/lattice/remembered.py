@@ -78,7 +78,7 @@ class Remembered:
 
     def assignment(self) -> Assignment | None:
         """Return the newest assignment that this host knew, if it can be read."""
-        with contextlib.suppress(LatticeError):
+        with contextlib.suppress(LatticeError, OSError):
             return Assignment.read(found) if (found := self._read("assignment.json")) else None
         return None
 
@@ -88,7 +88,7 @@ class Remembered:
 
     def desired(self) -> dict[str, App]:
         """Return what was deployed, by name, as far as this host has ever seen it."""
-        with contextlib.suppress(LatticeError):
+        with contextlib.suppress(LatticeError, OSError):
             return (
                 {app.name: app for app in Desired.read(found).apps}
                 if (found := self._read("desired.json"))
