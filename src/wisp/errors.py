@@ -10,6 +10,7 @@ The tree::
     ├── WitError               an interface description is wrong, or something does not fit it
     ├── ArtifactError          the cache has not, or must not have, the component or its compiled form
     ├── HostError              the host cannot run or serve: port in use, worker does not start
+    ├── LatticeError           the lattice cannot be reached, or cannot do what was asked of it
     ├── StoreError             a store of an app cannot be read, or what was written out cannot become one
     ├── LinkError              a component's imports are not given, or not as it wants them
     ├── TypeMismatch           a value is not of its WIT type (also a TypeError)
@@ -39,6 +40,7 @@ __all__ = [
     "GuestError",
     "HostError",
     "InstanceClosed",
+    "LatticeError",
     "LinkError",
     "ManifestError",
     "MemoryLimit",
@@ -238,6 +240,10 @@ class HostError(WispError):
         super().__init__(message, hint=hint)
         self.address = address
         self.kind = kind
+
+
+class LatticeError(WispError):
+    """The lattice cannot be reached, or cannot do what was asked of it."""
 
 
 class StoreError(WispError):

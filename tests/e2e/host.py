@@ -37,10 +37,11 @@ class Host:
         *words: str | Path,
         folder: Path,
         variables: Mapping[str, str],
-        listen: str = "127.0.0.1:0",
+        listen: str | None = "127.0.0.1:0",
         through: Sequence[str] = (),
+        command: Sequence[str] = ("up",),
     ) -> None:
-        """Start it; `through` are the words of a program that becomes it."""
+        """Start it; `through` are the words of a program that becomes it. Another `command` than `up` says itself where it listens."""
         self.lines: list[Line] = []
         self.text: list[str] = []
         """Lines on stdout that are not JSON."""
@@ -49,7 +50,7 @@ class Host:
         self._changed = threading.Condition()
         self._open = 2
         self.process = subprocess.Popen(
-            [*through, PROGRAM, "up", *map(str, words), "--listen", listen],
+            [*through, PROGRAM, *command, *map(str, words), *(("--listen", listen) if listen else ())],
             cwd=folder,
             env=dict(variables),
             stdin=subprocess.DEVNULL,

@@ -81,6 +81,81 @@ COMMANDS = (
         ),
     ),
     Command(
+        "lattice",
+        "Start a lattice (NATS and a first host), or restore what it has lost",
+        (
+            ("wisp lattice up", "start both on this machine; `wisp deploy` finds them"),
+            ("wisp lattice up --http 0.0.0.0:8080 --nats-listen 0.0.0.0:4222", "let other machines in"),
+        ),
+    ),
+    Command(
+        "host",
+        "Run a host of a lattice",
+        (
+            ("wisp host --name berlin-1 --label zone=eu", "join the lattice that runs on this machine"),
+            (
+                "wisp host --nats nats://TOKEN@10.0.0.1:4222 --http 0.0.0.0:8080",
+                "join one that runs elsewhere",
+            ),
+        ),
+    ),
+    Command(
+        "deploy",
+        "Build an app and run it in a lattice",
+        (
+            ("wisp deploy", "the app in this folder, on one host"),
+            ("wisp deploy --replicas 3 --spread zone", "on three hosts, in as many zones as there are"),
+            ("wisp deploy shop --replicas per-host --require gpu=yes", "on each host that has this label"),
+        ),
+    ),
+    Command(
+        "apps",
+        "List the apps of a lattice",
+        (("wisp apps", "what was deployed, and what runs"), ("wisp apps --json", "the same for a program")),
+    ),
+    Command(
+        "app",
+        "Show one app of a lattice, on each of its hosts",
+        (("wisp app shop", "what was wanted, what runs where, and what went wrong"),),
+    ),
+    Command(
+        "hosts",
+        "List the hosts of a lattice",
+        (("wisp hosts", "who is there, and what each runs"), ("wisp hosts --json", "the same for a program")),
+    ),
+    Command(
+        "scale",
+        "Change on how many hosts an app runs, and on which",
+        (
+            ("wisp scale shop --replicas 5", "run it on five hosts"),
+            (
+                "wisp scale shop --spread zone --require gpu=yes",
+                "say which hosts, and spread it over their zones",
+            ),
+        ),
+    ),
+    Command(
+        "rollback",
+        "Go back to an earlier version of an app of a lattice",
+        (
+            ("wisp rollback shop", "the version before the one that is wanted now"),
+            ("wisp rollback shop --to 3", "that of revision 3; its replicas and labels stay as they are"),
+        ),
+    ),
+    Command(
+        "delete",
+        "Remove an app from a lattice",
+        (("wisp delete shop", "stop it on all hosts"),),
+    ),
+    Command(
+        "drain",
+        "Have all apps leave a host of a lattice",
+        (
+            ("wisp drain berlin-1", "wait until others run all that it ran"),
+            ("wisp drain berlin-1 --undo", "let apps come back to it"),
+        ),
+    ),
+    Command(
         "compose",
         "Write an app, or several components, as one component",
         (

@@ -132,3 +132,14 @@ def variables(pairs: Iterable[str]) -> dict[str, str]:
             raise UsageError(message)
         found[name.lower()] = value
     return found
+
+
+def seconds(text: str, option: str) -> float:
+    """Read "10s", "500ms" or plain seconds, as an option has them. Raises UsageError."""
+    from wisp.manifest.units import parse_duration  # noqa: PLC0415 - the help does not need it
+
+    try:
+        return parse_duration(int(text) if text.isdecimal() else text).total_seconds()
+    except ValueError as error:
+        message = f"{option} {text}: {error}"
+        raise UsageError(message) from error

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wisp.cli import errors, output
-from wisp.cli.parser import UsageError, variables
+from wisp.cli.parser import UsageError, seconds, variables
 from wisp.cli.screen import Screen
 from wisp.host import cpus
 from wisp.host.address import Address
@@ -290,7 +290,7 @@ def _settings(arguments: argparse.Namespace) -> HostSettings:
             color=output.coloured(sys.stdout),
         ),
         http=_http(arguments, workers),
-        drain_timeout=_seconds(arguments.drain_timeout, "--drain-timeout"),
+        drain_timeout=seconds(arguments.drain_timeout, "--drain-timeout"),
     )
 
 
@@ -330,15 +330,4 @@ def _network(text: str) -> str:
 
 
 def _milliseconds(text: str, option: str) -> int:
-    return round(_seconds(text, option) * 1000)
-
-
-def _seconds(text: str, option: str) -> float:
-    """Read "10s", "500ms" or plain seconds."""
-    from wisp.manifest.units import parse_duration  # noqa: PLC0415 - the help does not need it
-
-    try:
-        return parse_duration(int(text) if text.isdecimal() else text).total_seconds()
-    except ValueError as error:
-        message = f"{option} {text}: {error}"
-        raise UsageError(message) from error
+    return round(seconds(text, option) * 1000)

@@ -43,9 +43,13 @@ def wisp(
 
 @contextmanager
 def serving(
-    command: Sequence[str | Path], *, folder: Path, printed: list[str] | None = None
+    command: Sequence[str | Path],
+    *,
+    folder: Path,
+    printed: list[str] | None = None,
+    ready: str = '"event":"listening"',
 ) -> Iterator[str]:
-    """Run a command that is, or becomes, `wisp up`, while the block runs; gives the URL once it listens.
+    """Run a command that is, or becomes, `wisp up`, while the block runs; gives the URL once it listens, and has said what `ready` is.
 
     How long that takes is up to the compilers, so the test's own time limit decides. What it prints, all of it at the end, is added to
     `printed`.
@@ -55,7 +59,7 @@ def serving(
     )
     said = [] if printed is None else printed
     try:
-        yield _url(process, said)
+        yield _url(process, said, ready)
     finally:
         process.send_signal(signal.SIGTERM)
         said.append(process.stdout.read() if process.stdout else "")
@@ -66,13 +70,16 @@ def serving(
 _SCREEN = re.compile(r"^ +(http://\S+)  ready in ")
 
 
-def _url(process: subprocess.Popen[str], said: list[str]) -> str:
+def _url(process: subprocess.Popen[str], said: list[str], ready: str) -> str:
     """Wait for the line of the log, or of the first screen, that says where it listens."""
     assert process.stdout is not None
+    url = ""
     for line in process.stdout:
         said.append(line)
         if '"event":"listening"' in line:
-            return str(json.loads(line)["url"])
+            url = str(json.loads(line)["url"])
+        if ready in line:
+            return url
         if found := _SCREEN.match(line):
             return found[1]
     pytest.fail(f"it does not serve:\n{''.join(said)}")

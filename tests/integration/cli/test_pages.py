@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import subprocess
 from contextlib import ExitStack, contextmanager
@@ -70,6 +71,10 @@ class Reader:
     @contextmanager
     def serve(self, text: str, place: str) -> Iterator[None]:
         [command] = pages.commands(text)
+        if command.line.startswith("wisp lattice up"):
+            with self._lattice(command.line):
+                yield
+            return
         line = f"exec {self._mean(command.line)} --listen {self._address}"
         if not command.output:
             with serving(["bash", "-c", line], folder=self._folder):
@@ -83,6 +88,19 @@ class Reader:
             max(said.find("\n  wisp "), 0) :
         ]  # a build may have been reported before the first screen
         assert command.is_answered_by(said, in_shape=True), _other(place, command, said)
+
+    @contextmanager
+    def _lattice(self, line: str) -> Iterator[None]:
+        """Run a lattice of its own, whose host is called as on the page."""
+        os.environ["WISP_STATE_DIR"] = str(self._home / ".state")
+        words = f"--name berlin-1 --http {self._address} --nats-listen {free_address()}"
+        try:
+            with serving(
+                ["bash", "-c", f"exec {line} {words}"], folder=self._folder, ready='"event":"joined"'
+            ):
+                yield
+        finally:
+            del os.environ["WISP_STATE_DIR"]
 
     def run(self, text: str, place: str, *, in_shape: bool) -> None:
         for command in pages.commands(text):

@@ -1,0 +1,65 @@
+"""`wisp app`: shows one app of a lattice, on each of its hosts."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from wisp.cli import output, reach
+from wisp.cli.apps import data
+from wisp.errors import LatticeError
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterator
+
+    from wisp.lattice.control import View
+    from wisp.lattice.records import App, Wishes
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `wisp app`."""
+    parser.add_argument("app", metavar="APP", help="the app's name")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    reach.add_reach(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Show it."""
+    from wisp.lattice.control import view  # noqa: PLC0415 - the help does not need it
+
+    seen = reach.with_lattice(arguments, view)
+    app = seen.apps.get(arguments.app)
+    if app is None:
+        message = f"the lattice {reach.lattice_name(arguments)} has no app {arguments.app}"
+        raise LatticeError(message, hint="`wisp apps` lists them")
+    if arguments.json:
+        print(json.dumps(data(seen, app), indent=2))
+    else:
+        print("\n".join(_lines(seen, app)))
+    return 0
+
+
+def _lines(view: View, app: App) -> Iterator[str]:
+    from wisp.lattice.standing import standing  # noqa: PLC0415 - the help does not need it
+
+    found = standing(view, app.name, app.revision)
+    yield f"{app.name} {app.version}, revision {app.revision}, {app.digest[:19]}"
+    yield f"wanted  {_wanted(app.wishes)}"
+    rows = [(one.host, one.state, one.url or "", one.error or "") for one in found.hosts]
+    yield from output.columns(rows)
+    if not found.complete:
+        yield from (f"  {problem}" for problem in found.problems())
+
+
+def _wanted(wishes: Wishes) -> str:
+    parts = [f"{wishes.replicas} replicas" if wishes.replicas != 1 else "1 replica"]
+    if wishes.replicas == "per-host":
+        parts = ["a replica on each host"]
+    if wishes.require:
+        parts.append("with " + ", ".join(f"{name}={value}" for name, value in wishes.require.items()))
+    if wishes.spread:
+        parts.append(f"spread over {wishes.spread}")
+    if wishes.weight != 1:
+        parts.append(f"weight {wishes.weight}")
+    return ", ".join(parts)

@@ -1,0 +1,199 @@
+"""`wisp host`: runs a host of a lattice, until a signal says to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import socket
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import wisp
+from wisp.cli import output, reach
+from wisp.cli.parser import UsageError, seconds
+from wisp.host import cpus
+from wisp.host.address import Address
+from wisp.host.log import Log
+from wisp.host.settings import HostSettings, LogSettings
+
+if TYPE_CHECKING:
+    import argparse
+
+    from wisp.lattice.host import Parts
+    from wisp.lattice.remembered import Remembered
+
+MOST_WORKERS = 512
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `wisp host`."""
+    reach.add_reach(parser)
+    add_hosting(parser)
+
+
+def add_hosting(parser: argparse.ArgumentParser) -> None:
+    """Add what any command that runs a host takes."""
+    group = parser.add_argument_group("this host")
+    add_which(group)
+    group.add_argument(
+        "--label",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="what apps can require or be spread over, such as zone=eu; may be repeated",
+    )
+    group.add_argument(
+        "--capacity",
+        type=int,
+        default=100,
+        metavar="N",
+        help="how much weight of apps it takes (default: %(default)s)",
+    )
+    group.add_argument(
+        "--environment",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a variable of this process that apps may be granted, and secrets may come from; may be repeated",
+    )
+    _add_serving(parser)
+
+
+def add_which(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> None:
+    """Add `--name` and `--data`: which host of this machine."""
+    parser.add_argument("--name", metavar="NAME", help="what it is called (default: the machine's name)")
+    parser.add_argument(
+        "--data",
+        type=Path,
+        metavar="FOLDER",
+        help="what it remembers, and the stores of apps (default: a folder of this user's, by lattice and name)",
+    )
+
+
+def remembered_by(arguments: argparse.Namespace) -> Remembered:
+    """Return what a host of this machine remembers. Raises UsageError."""
+    from wisp.lattice.remembered import Remembered  # noqa: PLC0415 - the help does not need it
+
+    lattice = reach.lattice_name(arguments)
+    return Remembered((arguments.data or reach.folder(lattice) / "hosts" / _name(arguments)).absolute())
+
+
+def _add_serving(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("serving")
+    group.add_argument(
+        "--http",
+        default="127.0.0.1:3000",
+        metavar="HOST:PORT",
+        help="where apps answer (default: %(default)s)",
+    )
+    group.add_argument(
+        "--advertise", metavar="URL", help="where others reach it, if that is not where it listens"
+    )
+    group.add_argument(
+        "--workers",
+        type=int,
+        metavar="N",
+        help="worker processes (default: one for each processor we may use)",
+    )
+    group.add_argument(
+        "--admin",
+        default="127.0.0.1:0",
+        metavar="HOST:PORT",
+        help="where health, readiness and metrics are (default: a free port of 127.0.0.1)",
+    )
+    group.add_argument("--no-admin", action="store_true", help="no health, readiness and metrics")
+    group.add_argument(
+        "--drain-timeout",
+        default="10s",
+        metavar="TIME",
+        help="how long accepted requests may take at the end (default: %(default)s)",
+    )
+    group.add_argument("--no-access-log", action="store_true", help="no line for each request")
+    group.add_argument(
+        "--log-format", choices=("text", "json"), help="how log lines look (default: text on a terminal)"
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the host, and return the exit code."""
+    return asyncio.run(serve(arguments, reach.url(arguments)))
+
+
+async def serve(arguments: argparse.Namespace, nats: str) -> int:
+    """Run the host of a lattice at this NATS. Raises WispError."""
+    from wisp.lattice.host import LatticeHost  # noqa: PLC0415 - the help does not need it
+
+    return await LatticeHost(_parts(arguments, nats)).run()
+
+
+def host_log(arguments: argparse.Namespace) -> Log:
+    """Return where the host's events are written."""
+    return Log(_log_settings(arguments))
+
+
+def _parts(arguments: argparse.Namespace, nats: str) -> Parts:
+    from wisp.lattice.host import Parts  # noqa: PLC0415 - the help does not need it
+    from wisp.lattice.joining import Address as LatticeAddress  # noqa: PLC0415
+    from wisp.lattice.preparing import Preparing  # noqa: PLC0415
+    from wisp.lattice.records import HostRecord  # noqa: PLC0415
+    from wisp.registry.cache import Cache  # noqa: PLC0415
+
+    lattice, settings, log = reach.lattice_name(arguments), _settings(arguments), host_log(arguments)
+    remembered = remembered_by(arguments)
+    environment = {name: os.environ[name] for name in arguments.environment if name in os.environ}
+    record = HostRecord(
+        name=_name(arguments),
+        token=remembered.token(),
+        url="",
+        labels=reach.pairs(arguments.label, "--label"),
+        capacity=_at_least(arguments.capacity, 0, "--capacity"),
+        workers=settings.workers,
+        version=wisp.__version__,
+    )
+    return Parts(
+        settings=settings,
+        record=record,
+        address=LatticeAddress(nats, lattice),
+        remembered=remembered,
+        preparing=Preparing(Cache.open(), remembered, environment, log),
+        log=log,
+        admin=None if arguments.no_admin else Address.parse(arguments.admin),
+        advertise=arguments.advertise,
+    )
+
+
+def _settings(arguments: argparse.Namespace) -> HostSettings:
+    workers = cpus.usable() if arguments.workers is None else arguments.workers
+    if not 1 <= workers <= MOST_WORKERS:
+        message = f"--workers must be 1 to {MOST_WORKERS}, not {workers}"
+        raise UsageError(message)
+    return HostSettings(
+        address=Address.parse(arguments.http),
+        workers=workers,
+        log=_log_settings(arguments),
+        drain_timeout=seconds(arguments.drain_timeout, "--drain-timeout"),
+    )
+
+
+def _log_settings(arguments: argparse.Namespace) -> LogSettings:
+    return LogSettings(
+        format=arguments.log_format or ("text" if sys.stdout.isatty() else "json"),
+        access=not arguments.no_access_log,
+        color=output.coloured(sys.stdout),
+    )
+
+
+def _name(arguments: argparse.Namespace) -> str:
+    if arguments.name is not None:
+        return reach.name(arguments.name, "--name")
+    machine = re.sub(r"[^a-z0-9]+", "-", socket.gethostname().lower()).strip("-")[:63]
+    return machine or "host"
+
+
+def _at_least(number: int, least: int, option: str) -> int:
+    if number < least:
+        message = f"{option} must be at least {least}"
+        raise UsageError(message)
+    return number

@@ -1,0 +1,212 @@
+"""Buckets: keys and values of JetStream, with revisions, time to live, and mirrors that follow them.
+
+A value can be bound to a lease: when it is not written again in time, the server removes it and leaves a marker, which mirrors see.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import nats.errors
+import nats.js.errors
+from nats.js import api
+
+from wisp.errors import LatticeError
+from wisp.lattice.connection import explained
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from nats.js.kv import KeyValue
+
+    from wisp.lattice.connection import Connection
+
+WRONG_REVISION: Final = (10071, 10164)
+"""The server's codes for: the key is not at the revision that was expected."""
+
+PATIENCE: Final = 10.0
+"""Seconds in which the server must have told a mirror all there is."""
+
+MARKER_SECONDS: Final = 60.0
+"""How long the marker of an expired value stays."""
+
+
+class Conflict(LatticeError):  # noqa: N818 - says it all
+    """Somebody else has written this key."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__(f"{key} was written by somebody else")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A value, and the revision at which it was written."""
+
+    value: bytes
+    revision: int
+
+
+class Bucket:
+    """One bucket. Made with `open`."""
+
+    def __init__(self, connection: Connection, name: str, keys: KeyValue) -> None:
+        self._jetstream = connection.jetstream
+        self._name = name
+        self._keys = keys
+
+    @classmethod
+    async def open(cls, connection: Connection, name: str) -> Bucket | None:
+        """Return a bucket, None when there is none of that name. Raises LatticeError."""
+        with explained():
+            try:
+                return cls(connection, name, await connection.jetstream.key_value(name))
+            except nats.js.errors.NotFoundError:
+                return None
+
+    @classmethod
+    async def make(
+        cls, connection: Connection, name: str, *, history: int = 1, on_disk: bool = True
+    ) -> Bucket:
+        """Return a bucket, which exists afterwards. Raises LatticeError."""
+        if found := await cls.open(connection, name):
+            return found
+        config = api.KeyValueConfig(
+            bucket=name,
+            history=history,
+            storage=api.StorageType.FILE if on_disk else api.StorageType.MEMORY,
+            limit_marker_ttl=MARKER_SECONDS,
+        )
+        with explained():
+            return cls(connection, name, await connection.jetstream.create_key_value(config))
+
+    async def get(self, key: str) -> Entry | None:
+        """Return the newest value of a key, None when it has none. Raises LatticeError."""
+        found = await self._last(key)
+        return Entry(found.data or b"", found.seq or 0) if found is not None and _is_value(found) else None
+
+    async def put(self, key: str, value: bytes, *, lease: float | None = None) -> int:
+        """Write a value, whatever was there, and return its revision. Raises LatticeError."""
+        return await self._publish(key, value, {}, lease)
+
+    async def create(self, key: str, value: bytes, *, lease: float | None = None) -> int:
+        """Write the value of a key that has none. Raises Conflict, LatticeError."""
+        last = await self._last(key)
+        if last is not None and _is_value(last):
+            raise Conflict(key)
+        return await self.update(key, value, last.seq if last and last.seq else 0, lease=lease)
+
+    async def update(self, key: str, value: bytes, revision: int, *, lease: float | None = None) -> int:
+        """Write a value in place of the one with this revision. Raises Conflict, LatticeError."""
+        expected = {api.Header.EXPECTED_LAST_SUBJECT_SEQUENCE.value: str(revision)}
+        return await self._publish(key, value, expected, lease)
+
+    async def remove(self, key: str, revision: int | None = None) -> None:
+        """Remove a key, if it is at this revision. Raises Conflict, LatticeError."""
+        headers = {"KV-Operation": "DEL"}
+        if revision is not None:
+            headers[api.Header.EXPECTED_LAST_SUBJECT_SEQUENCE.value] = str(revision)
+        await self._publish(key, b"", headers, None)
+
+    async def entries(self, pattern: str = ">") -> dict[str, Entry]:
+        """Return all values whose keys match. Raises LatticeError."""
+        async with self.mirror(pattern) as mirror:
+            return dict(mirror.entries)
+
+    async def history(self, key: str) -> list[bytes]:
+        """Return the values that a key has had, as far back as the bucket keeps them, the oldest first. Raises LatticeError."""
+        with explained():
+            try:
+                entries = await self._keys.history(key)
+            except nats.js.errors.NoKeysError:
+                return []
+        return [entry.value or b"" for entry in entries if entry.operation is None]
+
+    @contextlib.asynccontextmanager
+    async def mirror(self, *patterns: str, changed: asyncio.Event | None = None) -> AsyncIterator[Mirror]:
+        """Follow all values whose keys match. The block begins when the mirror has all there is. Raises LatticeError.
+
+        Args:
+            patterns: Keys, where `*` stands for one part and `>` for the rest.
+            changed: Set at each change; mirrors that are read together share one.
+
+        """
+        mirror = Mirror(changed or asyncio.Event())
+        watchers: list[KeyValue.KeyWatcher] = []
+        following: list[asyncio.Task[None]] = []
+        try:
+            with explained():
+                for pattern in patterns:
+                    watchers.append(await self._keys.watch(pattern))
+                    following.append(asyncio.create_task(mirror.follow(watchers[-1])))
+            await mirror.complete(len(patterns))
+            yield mirror
+        finally:
+            for task in following:
+                task.cancel()
+            await asyncio.gather(*following, return_exceptions=True)
+            for watcher in watchers:
+                with contextlib.suppress(nats.errors.Error, OSError, TimeoutError):
+                    await watcher.stop()  # type: ignore[no-untyped-call]
+
+    async def _last(self, key: str) -> api.RawStreamMsg | None:
+        with explained():
+            try:
+                return await self._jetstream.get_msg(
+                    f"KV_{self._name}", subject=f"$KV.{self._name}.{key}", direct=False
+                )
+            except nats.js.errors.NotFoundError:
+                return None
+
+    async def _publish(self, key: str, value: bytes, headers: dict[str, str], lease: float | None) -> int:
+        with explained():
+            try:
+                answer = await self._jetstream.publish(
+                    f"$KV.{self._name}.{key}", value, headers=headers or None, msg_ttl=lease
+                )
+            except nats.js.errors.APIError as error:
+                if error.err_code in WRONG_REVISION:
+                    raise Conflict(key) from error
+                raise
+        return answer.seq
+
+
+class Mirror:
+    """What is in a bucket, followed by events."""
+
+    def __init__(self, changed: asyncio.Event) -> None:
+        self.entries: dict[str, Entry] = {}
+        self._changed = changed
+        self._told = asyncio.Semaphore(0)
+
+    async def changed(self) -> None:
+        """Wait until something has changed since the last call."""
+        await self._changed.wait()
+        self._changed.clear()
+
+    async def complete(self, count: int) -> None:
+        """Wait until so many watchers have told all there is. Raises LatticeError."""
+        try:
+            async with asyncio.timeout(PATIENCE):
+                for _ in range(count):
+                    await self._told.acquire()
+        except TimeoutError as error:
+            raise LatticeError("NATS does not answer in time") from error
+
+    async def follow(self, watcher: KeyValue.KeyWatcher) -> None:
+        """Take over what a watcher tells."""
+        async for entry in watcher:
+            if entry is None:
+                self._told.release()
+            elif entry.operation is None:
+                self.entries[entry.key] = Entry(entry.value or b"", entry.revision or 0)
+            else:
+                self.entries.pop(entry.key, None)
+            self._changed.set()
+
+
+def _is_value(message: api.RawStreamMsg) -> bool:
+    headers = message.headers or {}
+    return "KV-Operation" not in headers and "Nats-Marker-Reason" not in headers

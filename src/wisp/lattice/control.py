@@ -1,0 +1,256 @@
+"""What people ask of a lattice: deploy, scale, delete, drain, and how things are.
+
+All of it is a change of desired state, by compare-and-set, and looking at what follows from it; no host is asked anything.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, TypedDict
+
+from wisp.errors import HostError, LatticeError
+from wisp.host.clashes import refuse_clashes
+from wisp.lattice import state
+from wisp.lattice.bucket import Conflict
+from wisp.lattice.preparing import read_locked
+from wisp.lattice.records import App, Assignment, Drain, PlannerRecord, Wishes
+from wisp.lattice.state import ASSIGNMENT, HISTORY, PLANNER
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+
+    from wisp.lattice.bucket import Mirror
+    from wisp.lattice.records import HostRecord, Observed, ObservedApp, Placed
+    from wisp.lattice.state import State
+
+ATTEMPTS: Final = 50
+"""How often a change is tried when others change the same app meanwhile."""
+
+
+class Changes(TypedDict, total=False):
+    """What is to be changed of the wishes for an app; the rest stays."""
+
+    replicas: int | str
+    require: Mapping[str, str]
+    spread: str | None
+    weight: int
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """An app to deploy."""
+
+    name: str
+    version: str
+    locked: bytes = field(repr=False)
+    components: Mapping[str, Callable[[], bytes]]
+    """How to read each component, by digest."""
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A lattice at one moment."""
+
+    apps: Mapping[str, App]
+    hosts: Mapping[str, HostRecord]
+    draining: frozenset[str]
+    observed: Mapping[str, Observed]
+    assignment: Assignment | None
+    planner: str | None
+    """The host that plans."""
+
+    def placed(self, app: str) -> Placed | None:
+        """Return where an app is."""
+        return self.assignment.placed(app) if self.assignment else None
+
+    def said(self, app: str, host: str) -> ObservedApp | None:
+        """Return what a host that is there says of an app."""
+        said = self.observed.get(host) if host in self.hosts else None
+        return next((one for one in said.apps if one.app == app), None) if said else None
+
+
+async def deploy(lattice: State, bundle: Bundle, changes: Changes, report: Callable[[str], None]) -> App:
+    """Put an app and its components into the lattice, and want it from now on. Raises LatticeError."""
+    _require_lattice(lattice)
+    await _refuse_clashes(lattice, bundle)
+    for digest, content in bundle.components.items():
+        if not await lattice.objects.has(digest):
+            report(f"sending {digest[:19]}")
+            if await lattice.objects.put(await asyncio.to_thread(content)) != digest:
+                message = f"the component {digest} is something else in the cache"
+                raise LatticeError(message, hint="build it again")
+    locked = await lattice.objects.put(bundle.locked)
+
+    def wanted(before: App | None) -> App:
+        wishes = before.wishes if before is not None and not before.deleted else Wishes()
+        return App(
+            name=bundle.name,
+            revision=before.revision + 1 if before else 1,
+            digest=locked,
+            version=bundle.version,
+            wishes=_changed(wishes, changes),
+            since=before.since if before and not before.deleted else time.time_ns() // 1_000_000,
+        )
+
+    return await _revise(lattice, bundle.name, wanted)
+
+
+async def scale(lattice: State, name: str, changes: Changes) -> App:
+    """Change where and how often an app is wanted. Raises LatticeError."""
+    _require_lattice(lattice)
+
+    def wanted(before: App | None) -> App:
+        known = _required(before, name, lattice)
+        update = {"revision": known.revision + 1, "wishes": _changed(known.wishes, changes)}
+        return known.model_copy(update=update)
+
+    return await _revise(lattice, name, wanted)
+
+
+async def rollback(lattice: State, name: str, to: int | None) -> App:
+    """Want an earlier version of an app: that of a revision, or the one before the version that is wanted now. Raises LatticeError."""
+    _require_lattice(lattice)
+    history = [App.read(value) for value in await lattice.desired.history(f"app.{name}")]
+
+    def wanted(before: App | None) -> App:
+        known = _required(before, name, lattice)
+        earlier = _earlier(history, known, to)
+        update = {"revision": known.revision + 1, "digest": earlier.digest, "version": earlier.version}
+        return known.model_copy(update=update)
+
+    return await _revise(lattice, name, wanted)
+
+
+def _earlier(history: Sequence[App], now: App, to: int | None) -> App:
+    found = [app for app in history if not app.deleted and app.since == now.since]
+    if to is None:
+        found = [app for app in found if app.digest != now.digest]
+    else:
+        found = [app for app in found if app.revision == to]
+    if not found:
+        what = "no earlier version" if to is None else f"no revision {to}"
+        message = f"the lattice remembers {what} of {now.name}"
+        hint = f"it has {', '.join(str(app.revision) for app in history)}; of each app the last {HISTORY} changes are kept"
+        raise LatticeError(message, hint=hint)
+    return found[-1]
+
+
+async def delete(lattice: State, name: str) -> App:
+    """Want an app no more. Raises LatticeError."""
+    _require_lattice(lattice)
+
+    def wanted(before: App | None) -> App:
+        known = _required(before, name, lattice)
+        return known.model_copy(update={"revision": known.revision + 1, "deleted": True})
+
+    return await _revise(lattice, name, wanted)
+
+
+async def drain(lattice: State, host: str, *, undo: bool = False) -> None:
+    """Have everything leave a host, or come back to it. Raises LatticeError."""
+    _require_lattice(lattice)
+    key = f"drain.{host}"
+    if undo:
+        if await lattice.desired.get(key):
+            await lattice.desired.remove(key)
+        return
+    if await lattice.live.get(f"host.{host}") is None:
+        message = f"the lattice {lattice.name} has no host {host}"
+        raise LatticeError(message, hint="`wisp hosts` lists them")
+    await lattice.desired.put(key, Drain(host=host).to_bytes())
+
+
+async def view(lattice: State) -> View:
+    """Return how a lattice is now. Raises LatticeError."""
+    async with _mirrors(lattice) as (desired, live):
+        return _view(desired, live)
+
+
+async def until(lattice: State, look: Callable[[View], bool], limit: float | None) -> View:
+    """Wait until a lattice looks so, or for so many seconds, and return how it is then. Raises LatticeError."""
+    async with _mirrors(lattice) as (desired, live):
+        try:
+            async with asyncio.timeout(limit):
+                while not look(_view(desired, live)):
+                    await desired.changed()
+        except TimeoutError:
+            pass  # whoever asked looks for himself
+        return _view(desired, live)
+
+
+@asynccontextmanager
+async def _mirrors(lattice: State) -> AsyncIterator[tuple[Mirror, Mirror]]:
+    changed = asyncio.Event()
+    async with (
+        lattice.desired.mirror("app.*", "drain.*", ASSIGNMENT, changed=changed) as desired,
+        lattice.live.mirror("host.*", "observed.*", PLANNER, changed=changed) as live,
+    ):
+        yield desired, live
+
+
+def _view(desired: Mirror, live: Mirror) -> View:
+    assignment, planner = desired.entries.get(ASSIGNMENT), live.entries.get(PLANNER)
+    return View(
+        apps={name: app for name, app in state.apps(desired.entries).items() if not app.deleted},
+        hosts=state.hosts(live.entries),
+        draining=state.draining(desired.entries),
+        observed=state.observed(live.entries),
+        assignment=Assignment.read(assignment.value) if assignment else None,
+        planner=PlannerRecord.read(planner.value).host if planner else None,
+    )
+
+
+async def _revise(lattice: State, name: str, wanted: Callable[[App | None], App]) -> App:
+    """Write an app in place of the one that was read. When somebody else was quicker, theirs is read, and it is tried again."""
+    key = f"app.{name}"
+    for _ in range(ATTEMPTS):
+        found = await lattice.desired.get(key)
+        app = wanted(App.read(found.value) if found else None)
+        try:
+            if found:
+                await lattice.desired.update(key, app.to_bytes(), found.revision)
+            else:
+                await lattice.desired.create(key, app.to_bytes())
+        except Conflict:
+            continue
+        return app
+    message = f"others change the app {name} all the time"
+    raise LatticeError(message, hint="try again")
+
+
+def _changed(wishes: Wishes, changes: Changes) -> Wishes:
+    return Wishes.model_validate({**wishes.model_dump(), **changes})
+
+
+def _required(app: App | None, name: str, lattice: State) -> App:
+    if app is None or app.deleted:
+        message = f"the lattice {lattice.name} has no app {name}"
+        raise LatticeError(message, hint="`wisp apps` lists them")
+    return app
+
+
+def _require_lattice(lattice: State) -> None:
+    if lattice.identity is None:
+        message = f"NATS has lost the data of the lattice {lattice.name}, or no host has joined it yet"
+        hint = "start a host, or write the data back with `wisp lattice restore` where a host runs"
+        raise LatticeError(message, hint=hint)
+
+
+async def _refuse_clashes(lattice: State, bundle: Bundle) -> None:
+    """Refuse an app that claims requests of another one: any host may run both. Raises LatticeError."""
+    others = state.apps(await lattice.desired.entries("app.*"))
+    others.pop(bundle.name, None)
+    mine = read_locked(bundle.locked).to_data()
+    for other in others.values():
+        if other.deleted:
+            continue
+        theirs = read_locked(await lattice.objects.get(other.digest)).to_data()
+        try:
+            refuse_clashes([theirs, mine])
+        except HostError as error:
+            raise LatticeError(
+                error.message, hint="give one of them another route, host or method"
+            ) from error

@@ -1,0 +1,207 @@
+"""A host of a lattice: the supervisor and workers of `wisp up`, with an assignment instead of a manifest.
+
+It carries out the newest assignment that it knows, whether NATS is there or not: at its start the one that it remembers. What it
+carries out is brought about in one place, one assignment after the other; a newer one that comes meanwhile is next.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from wisp.errors import HostError, WispError
+from wisp.host.admin import Admin
+from wisp.host.cron import Scheduler, SystemClock
+from wisp.host.signals import Signals
+from wisp.host.supervisor import Supervisor
+from wisp.lattice.joining import Membership, ended
+from wisp.lattice.records import Observed, ObservedApp
+from wisp.lattice.serving import Serving
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from wisp.host.address import Address as ListenAddress
+    from wisp.host.log import Log
+    from wisp.host.settings import HostSettings
+    from wisp.lattice.joining import Address
+    from wisp.lattice.preparing import Prepared, Preparing
+    from wisp.lattice.records import Assignment, HostRecord, Placed
+    from wisp.lattice.remembered import Remembered
+
+FIRST_RETRY: Final = 1.0
+LAST_RETRY: Final = 30.0
+"""Seconds until what could not be carried out is tried again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a host of a lattice is made of."""
+
+    settings: HostSettings
+    record: HostRecord
+    address: Address
+    remembered: Remembered
+    preparing: Preparing
+    log: Log
+    admin: ListenAddress | None
+    advertise: str | None
+    """Where others reach this host, if that is not where it listens."""
+
+
+class LatticeHost:
+    """One run of a host. Made and awaited once, with `run`."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._log = parts.log
+        self._supervisor = Supervisor(parts.settings, parts.log, parts.preparing.recover)
+        self._scheduler = Scheduler(self._supervisor.run, parts.log, SystemClock())
+        self._serving = Serving(self._supervisor, self._scheduler)
+        self._admin = Admin(self._supervisor, self._scheduler)
+        self._errors: dict[str, tuple[str, str]] = {}
+        """By app: the locked app that could not run, and why."""
+
+        self._membership = self._member()
+
+    async def run(self) -> int:
+        """Serve until a signal says to stop. Raises WispError when serving is not possible, or not any more."""
+        with Signals() as signals, self._parts.remembered.held():
+            try:
+                await self._up()
+                await self._until_stopped(signals)
+            finally:
+                await self._down(signals)
+        return 0
+
+    def _member(self) -> Membership:
+        parts = self._parts
+        scheme = "https" if parts.settings.http.tls else "http"
+        url = parts.advertise or f"{scheme}://{self._supervisor.listeners.address.reachable}"
+        record = parts.record.model_copy(update={"url": url})
+        return Membership(parts.address, record, parts.remembered, parts.log)
+
+    async def _up(self) -> None:
+        await self._supervisor.open()
+        admin = await self._admin.open(self._parts.admin) if self._parts.admin else None
+        await self._serving.begin()
+        await self._carry()
+        url = f"http://{self._supervisor.listeners.address.reachable}"
+        at = f"http://{admin.reachable}" if admin else None
+        self._log.event("listening", f"listening on {url}", url=url, admin=at)
+
+    async def _until_stopped(self, signals: Signals) -> None:
+        member = asyncio.create_task(self._membership.run())
+        carrying = asyncio.create_task(self._carry_forever())
+        stopping = asyncio.create_task(signals.stop.wait())
+        exhausted = asyncio.create_task(self._supervisor.exhaustion())
+        tasks: set[asyncio.Task[Any]] = {member, carrying, stopping, exhausted}
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in (member, carrying):
+                if task.done():
+                    task.result()  # they only end by a fault of ours, which must be seen
+            if exhausted.done() and not stopping.done():
+                message = f"no worker is left: {exhausted.result()}"
+                raise HostError(message, kind="worker")
+        finally:
+            self._membership.leave()
+            await ended(tasks)
+
+    async def _carry_forever(self) -> None:
+        """Carry out each assignment, and what could not be carried out again after a while."""
+        delay = FIRST_RETRY
+        while True:
+            wait = delay if self._errors else None
+            try:
+                async with asyncio.timeout(wait):
+                    await self._membership.changed.wait()
+                delay = FIRST_RETRY
+            except TimeoutError:
+                delay = min(LAST_RETRY, delay * 2)
+            await self._carry()
+
+    async def _carry(self) -> None:
+        """Carry out the newest assignment, as far as that is possible now."""
+        self._membership.changed.clear()
+        assignment = self._membership.assignment
+        if assignment is None:
+            return
+        placed = {one.app: one for one in assignment.on(self._parts.record.name)}
+        known = self._errors
+        self._errors = {
+            app: one for app, one in known.items() if app in placed and placed[app].digest == one[0]
+        }
+        self._observe(assignment, placed, preparing=True)
+        before = {app: served.digest for app, served in self._serving.served.items()}
+        prepared, wrong = await self._prepared(placed)
+        try:
+            wrong.update(await self._serving.serve(prepared))
+        except HostError as error:
+            wrong.update(dict.fromkeys(placed, error.message))
+        self._complain(wrong)
+        self._errors = {app: (placed[app].digest, why) for app, why in wrong.items()}
+        self._observe(assignment, placed, preparing=False)
+        after = {app: served.digest for app, served in self._serving.served.items()}
+        if after != before:
+            self._log.event("carried-out", _sentence(assignment.number, after), assignment=assignment.number)
+
+    async def _prepared(self, placed: Mapping[str, Placed]) -> tuple[dict[str, Prepared], dict[str, str]]:
+        """Prepare all of it. What cannot be prepared goes on as it is, if it runs."""
+        outcomes = await asyncio.gather(*(self._one(one) for one in placed.values()))
+        prepared: dict[str, Prepared] = {}
+        wrong: dict[str, str] = {}
+        for app, outcome in zip(placed, outcomes, strict=True):
+            if not isinstance(outcome, WispError):
+                prepared[app] = outcome
+                continue
+            wrong[app] = outcome.message
+            if app in self._serving.served:
+                prepared[app] = self._serving.served[app]
+        return prepared, wrong
+
+    async def _one(self, placed: Placed) -> Prepared | WispError:
+        served = self._serving.served.get(placed.app)
+        name = self._parts.record.name
+        if served and served.digest == placed.digest and served.jobs == (placed.hosts[:1] == (name,)):
+            return served
+        try:
+            return await self._parts.preparing.prepare(placed, name, self._membership.objects)
+        except WispError as error:
+            return error
+
+    def _complain(self, wrong: Mapping[str, str]) -> None:
+        for app, why in wrong.items():
+            if self._errors.get(app, ("", ""))[1] != why:
+                self._log.event("app-failed", f"app {app} cannot run: {why}", level="error", app=app)
+
+    def _observe(self, assignment: Assignment, placed: Mapping[str, Placed], *, preparing: bool) -> None:
+        said = tuple(self._observed(one, preparing=preparing) for one in placed.values())
+        self._membership.say(Observed(host=self._parts.record.name, assignment=assignment.number, apps=said))
+
+    def _observed(self, placed: Placed, *, preparing: bool) -> ObservedApp:
+        served, error = self._serving.served.get(placed.app), self._errors.get(placed.app)
+        new = served is None or served.digest != placed.digest
+        running = served.digest if served else None
+        return ObservedApp(
+            app=placed.app,
+            revision=placed.revision,
+            state=("failed" if error else "preparing" if preparing else "failed") if new else "running",
+            running=running,
+            error=error[1] if error and new else None,
+        )
+
+    async def _down(self, signals: Signals) -> None:
+        timeout = self._parts.settings.drain_timeout
+        self._log.event("draining", f"draining, for at most {timeout:g} s")
+        self._scheduler.close()
+        await self._supervisor.stop(signals.at_once)
+        await self._scheduler.finished()
+        self._admin.close()
+        self._log.event("stopped", "stopped")
+
+
+def _sentence(number: int, apps: Mapping[str, str]) -> str:
+    names = ", ".join(sorted(apps)) or "nothing"
+    return f"carried out assignment {number}: this host runs {names}"

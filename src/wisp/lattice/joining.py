@@ -1,0 +1,232 @@
+"""A host's part in its lattice, while NATS is there: its lease, the assignment, what it says of itself, and planning.
+
+When the connection breaks, all of it ends and is begun anew with the next one. What the host serves is not touched by that.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from wisp.errors import ArtifactError, LatticeError, WispError
+from wisp.lattice.connection import connect
+from wisp.lattice.lease import Lease
+from wisp.lattice.planner import Planner
+from wisp.lattice.records import Assignment, HostRecord, Identity
+from wisp.lattice.state import ASSIGNMENT, IDENTITY, State, Timing, apps
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+
+    from wisp.host.log import Level, Log
+    from wisp.lattice.objects import Objects
+    from wisp.lattice.records import Observed
+    from wisp.lattice.remembered import Remembered
+
+SHORTEST_PAUSE: Final = 0.1
+LONGEST_PAUSE: Final = 2.0
+"""Seconds between attempts to reach NATS."""
+
+
+ASK_AGAIN: Final = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a lattice is."""
+
+    nats: str = field(repr=False)
+    """May have a token in it."""
+
+    lattice: str
+
+
+class Membership:
+    """A host's part in its lattice. `run` goes on until it is cancelled."""
+
+    def __init__(self, address: Address, record: HostRecord, remembered: Remembered, log: Log) -> None:
+        self._address = address
+        self._record = record
+        self._remembered = remembered
+        self._log = log
+        self._timing = Timing()
+        self._away: str | None = ""
+        """Why NATS is away, as it was logged; None while it is there."""
+
+        self._observed: Observed | None = None
+        self._news = asyncio.Event()
+        self._leaving = False
+        self.objects: Objects | None = None
+        """Where artifacts are fetched from; None while NATS is away."""
+
+        self.assignment: Assignment | None = remembered.assignment()
+        """The newest that is known."""
+
+        self.changed = asyncio.Event()
+        """Set when there is a newer assignment, or NATS is back."""
+
+    def say(self, observed: Observed) -> None:
+        """Say how things are on this host: now, or when NATS is back."""
+        if observed != self._observed:
+            self._observed = observed
+            self._news.set()
+
+    def leave(self) -> None:
+        """Give the lease back when `run` is cancelled, so that others take over at once."""
+        self._leaving = True
+
+    async def run(self) -> None:
+        """Be part of the lattice whenever that is possible."""
+        pause = SHORTEST_PAUSE
+        while not self._leaving:
+            try:
+                async with connect(self._address.nats, name=f"wisp host {self._record.name}") as connection:
+                    lattice = await State.make(connection, self._address.lattice)
+                    await self._stretch(lattice, connection.over)
+            except WispError as error:
+                self._lost(error.message)
+            except Exception as error:  # noqa: BLE001 - a fault of ours in here must not stop what is served
+                self._lost(f"a fault in wisp: {type(error).__name__}: {error}")
+            else:
+                pause = SHORTEST_PAUSE
+            self.objects = None
+            await asyncio.sleep(pause)
+            pause = min(LONGEST_PAUSE, pause * 2)
+
+    async def _stretch(self, lattice: State, over: asyncio.Event) -> None:
+        """Take part until the connection is over, or something fails."""
+        belonging = asyncio.create_task(self._belong(lattice))
+        await _first(belonging, asyncio.create_task(over.wait()))
+        if belonging.cancelled():
+            return
+        lease = await self._lease(lattice)
+        self._joined()
+        self.objects = lattice.objects
+        self.changed.set()
+        try:
+            await _first(
+                asyncio.create_task(over.wait()),
+                asyncio.create_task(lease.keep()),
+                asyncio.create_task(self._follow(lattice)),
+                asyncio.create_task(self._remember(lattice)),
+                asyncio.create_task(self._report(lattice)),
+                asyncio.create_task(
+                    Planner(lattice, self._record.name, self._tell, self._timing).run(self.assignment)
+                ),
+            )
+            self._lost("the connection to NATS has ended")
+        finally:
+            if self._leaving:
+                with contextlib.suppress(LatticeError):
+                    await lattice.live.remove(f"observed.{self._record.name}")
+                await lease.end()
+
+    async def _belong(self, lattice: State) -> None:
+        """See to it that this is the lattice that we belong to; wait for that as long as it is not."""
+        known = self._remembered.identity()
+        if known is None:
+            self._remembered.keep_identity(await lattice.founded())
+            return
+        async with lattice.desired.mirror(IDENTITY) as mirror:
+            while True:
+                entry = mirror.entries.get(IDENTITY)
+                found = Identity.read(entry.value) if entry else None
+                if found == known:
+                    return
+                self._lost(
+                    "NATS has lost the data of this lattice; what runs here goes on, and `wisp lattice restore` writes them back"
+                    if found is None
+                    else f"NATS has another lattice {lattice.name} now; what runs here goes on. To join that one, stop this"
+                    f" host and remove {self._remembered.folder}"
+                )
+                await mirror.changed()
+
+    async def _lease(self, lattice: State) -> Lease:
+        """Take the lease of our name, or take it over from the process that we were before. Raises LatticeError."""
+        key, value = f"host.{self._record.name}", self._record.to_bytes()
+        found = await lattice.live.get(key)
+        if found is None:
+            return await Lease.take(lattice.live, key, value, self._timing)
+        if HostRecord.read(found.value).token != self._record.token:
+            message = f"the lattice {lattice.name} has another host {self._record.name}"
+            raise LatticeError(message, hint="give this one another --name")
+        return await Lease.retake(lattice.live, key, value, self._timing, found.revision)
+
+    async def _follow(self, lattice: State) -> None:
+        """Take over every assignment that is newer than the one we know."""
+        async with lattice.desired.mirror(ASSIGNMENT) as mirror:
+            while True:
+                if entry := mirror.entries.get(ASSIGNMENT):
+                    self._take(Assignment.read(entry.value))
+                await mirror.changed()
+
+    async def _remember(self, lattice: State) -> None:
+        """Remember what was deployed, for the day on which NATS has lost it."""
+        async with lattice.desired.mirror("app.*") as mirror:
+            while True:
+                with self._tried():
+                    await asyncio.to_thread(self._remembered.keep_desired, apps(mirror.entries))
+                await mirror.changed()
+
+    def _take(self, found: Assignment) -> None:
+        known = self.assignment
+        if known is not None and known.lattice == found.lattice and known.number >= found.number:
+            return
+        with self._tried():
+            self._remembered.keep_assignment(found)
+        self.assignment = found
+        self.changed.set()
+
+    @contextlib.contextmanager
+    def _tried(self) -> Iterator[None]:
+        """Go on without remembering when that is not possible: a full disk is no reason to run what is not wanted any more."""
+        try:
+            yield
+        except ArtifactError as error:
+            message = f"this host would not start with what it runs: {error.message}"
+            self._log.event("remember-failed", message, level="warn")
+
+    async def _report(self, lattice: State) -> None:
+        """Say how things are, once at the beginning and then whenever that changes."""
+        while True:
+            self._news.clear()
+            if self._observed is not None:
+                await lattice.live.put(f"observed.{self._record.name}", self._observed.to_bytes())
+            await self._news.wait()
+
+    def _tell(self, event: str, message: str) -> None:
+        self._log.event(event, message)
+
+    def _joined(self) -> None:
+        word = "is back in" if self._away else "has joined"
+        message = f"host {self._record.name} {word} the lattice {self._address.lattice}"
+        self._log.event("joined", message, host=self._record.name, lattice=self._address.lattice)
+        self._away = None
+
+    def _lost(self, reason: str) -> None:
+        """Say once why we are not part of the lattice."""
+        if reason != self._away and not self._leaving:
+            level: Level = "warn"
+            self._log.event("away", f"not part of the lattice: {reason}", level=level)
+        self._away = reason
+
+
+async def _first(*tasks: asyncio.Task[Any]) -> None:
+    """Wait for the first task to end, and end the others. Raises what it raised."""
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        await ended(tasks)
+
+
+async def ended(tasks: Collection[asyncio.Task[Any]]) -> None:
+    """End tasks, and wait until they have. They are asked again: the client of NATS may take a cancellation for a time-out."""
+    left = {task for task in tasks if not task.done()}
+    while left:
+        for task in left:
+            task.cancel()
+        _, left = await asyncio.wait(left, timeout=ASK_AGAIN)

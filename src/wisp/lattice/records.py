@@ -1,0 +1,212 @@
+"""Records: what is written into the buckets of a lattice, as models. Nothing is believed before it was read into one.
+
+Keys that a newer wisp writes and we do not know are left out: hosts of two versions share a lattice while it is upgraded.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Final, Literal, Self, TypeAlias
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from wisp.errors import LatticeError
+from wisp.lattice.placement import PER_HOST, Demand, Last, Member
+from wisp.manifest.digests import Digest
+from wisp.manifest.values import parse_name
+
+NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+DEFAULT_CAPACITY: Final = 100
+State: TypeAlias = Literal["preparing", "running", "failed"]
+
+
+def host_name(text: str) -> str:
+    """Return the name of a host, or of a lattice, as it is; raises ValueError when it is none."""
+    if NAME.fullmatch(text) is None:
+        message = f'a name has lower-case letters, digits and hyphens, and at most 63 of them, not "{text}"'
+        raise ValueError(message)
+    return text
+
+
+Name: TypeAlias = Annotated[str, AfterValidator(host_name)]
+AppName: TypeAlias = Annotated[str, AfterValidator(parse_name)]
+
+
+class Record(BaseModel):
+    """One value of a bucket."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    def to_bytes(self) -> bytes:
+        """Write it as it is kept."""
+        return self.model_dump_json().encode()
+
+    @classmethod
+    def read(cls, content: bytes) -> Self:
+        """Read it. Raises LatticeError."""
+        try:
+            return cls.model_validate_json(content)
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            where = ".".join(map(str, first["loc"]))
+            message = f"the lattice has a record that is no {cls.__name__}: {where}: {first['msg']}"
+            raise LatticeError(message, hint="was it written by another version of wisp?") from error
+
+
+class Identity(Record):
+    """What tells a lattice from another one that has its name, or from what is left of it when NATS lost its data."""
+
+    id: str
+
+
+class Wishes(Record):
+    """Where and how often an app is wanted."""
+
+    replicas: Annotated[int, Field(ge=0)] | Literal["per-host"] = 1
+    require: dict[str, str] = Field(default_factory=dict)
+    spread: str | None = None
+    weight: int = Field(1, ge=1)
+
+
+class App(Record):
+    """An app that was deployed: desired state."""
+
+    name: AppName
+    revision: int = Field(ge=1)
+    """Counts the changes of this record."""
+
+    digest: Digest
+    """Of the locked app, an object."""
+
+    version: str
+    wishes: Wishes
+    since: int
+    """When it was first deployed, in milliseconds: who came first is placed first."""
+
+    deleted: bool = False
+
+    def demand(self) -> Demand:
+        """Return it as placement sees it."""
+        wishes = self.wishes
+        return Demand(self.name, wishes.replicas, wishes.require, wishes.spread, wishes.weight, self.since)
+
+
+class HostRecord(Record):
+    """A host that is there: the value of its lease."""
+
+    name: Name
+    token: str
+    """Tells this host from another one with its name."""
+
+    url: str
+    """Where its apps answer."""
+
+    labels: dict[str, str] = Field(default_factory=dict)
+    capacity: int = Field(DEFAULT_CAPACITY, ge=0)
+    workers: int
+    version: str
+
+    def member(self, *, draining: bool) -> Member:
+        """Return it as placement sees it."""
+        return Member(self.name, self.labels, self.capacity, draining)
+
+
+class Placed(Record):
+    """An app, and the hosts that run it."""
+
+    app: AppName
+    revision: int
+    digest: Digest
+    hosts: tuple[Name, ...]
+    """The first of them runs its jobs."""
+
+    leaving: tuple[Name, ...] = ()
+    """Hosts that go on running it until those that take over do."""
+
+    @property
+    def everywhere(self) -> tuple[str, ...]:
+        """All hosts that are to run it now."""
+        return (*self.hosts, *self.leaving)
+
+
+class Missing(Record):
+    """Replicas that no host can take, and why."""
+
+    app: AppName
+    count: int
+    reason: str
+
+
+class Assignment(Record):
+    """Which host runs what: written by the planner, one after the other, each in place of the one before."""
+
+    lattice: str
+    """The id of the lattice."""
+
+    number: int
+    epoch: int
+    """Counts the planners. A planner of an earlier one cannot write any more."""
+
+    planner: Name
+    apps: tuple[Placed, ...] = ()
+    missing: tuple[Missing, ...] = ()
+    marks: dict[str, str] = Field(default_factory=dict)
+    """The hosts that placement knew, with what it knew of them."""
+
+    def last(self) -> Last:
+        """Return what placement must know of it."""
+        return Last({placed.app: placed.hosts for placed in self.apps}, self.marks)
+
+    def on(self, host: str) -> tuple[Placed, ...]:
+        """Return what a host is to run."""
+        return tuple(placed for placed in self.apps if host in placed.everywhere)
+
+    def placed(self, app: str) -> Placed | None:
+        """Return where an app is."""
+        return next((placed for placed in self.apps if placed.app == app), None)
+
+
+class ObservedApp(Record):
+    """How an app is on one host."""
+
+    app: AppName
+    revision: int
+    """What the host was told last."""
+
+    state: State
+    running: Digest | None = None
+    """The locked app whose requests are answered now; an earlier one while, or because, the new one cannot run."""
+
+    error: str | None = None
+
+
+class Observed(Record):
+    """What a host says of itself: written when it changes."""
+
+    host: Name
+    assignment: int
+    """The number of the one that this is about."""
+
+    apps: tuple[ObservedApp, ...] = ()
+
+
+class PlannerRecord(Record):
+    """Who plans: the value of the planner's lease."""
+
+    host: Name
+
+
+class Drain(Record):
+    """That a host is to be left by everything."""
+
+    host: Name
+
+
+def parse_replicas(text: str) -> int | Literal["per-host"]:
+    """Read `3` or `per-host`. Raises ValueError."""
+    if text == PER_HOST:
+        return PER_HOST
+    if not text.isdecimal():
+        message = f'expected a number or "{PER_HOST}", found "{text}"'
+        raise ValueError(message)
+    return int(text)

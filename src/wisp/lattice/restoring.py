@@ -1,0 +1,78 @@
+"""Writing back what NATS has lost, from what one host remembers.
+
+It can be done from several hosts, one after the other: what is there already is left as it is. The identity of the lattice is written
+last, because hosts wait for it: when they come back, what is wanted is there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from wisp.errors import ArtifactError, LatticeError
+from wisp.lattice.bucket import Conflict
+from wisp.lattice.preparing import read_locked
+from wisp.lattice.state import ASSIGNMENT, IDENTITY
+
+if TYPE_CHECKING:
+    from wisp.lattice.records import App
+    from wisp.lattice.remembered import Remembered
+    from wisp.lattice.state import State
+    from wisp.registry.cache import Cache
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """What was written back."""
+
+    apps: tuple[str, ...]
+    """Records that were missing."""
+
+    incomplete: tuple[str, ...]
+    """Apps of which this host has not all components: another host may have them."""
+
+
+async def restore(lattice: State, remembered: Remembered, cache: Cache) -> Restored:
+    """Write back what a lattice has lost and a host remembers. Raises LatticeError, ArtifactError."""
+    identity = remembered.identity()
+    if identity is None:
+        message = f"no host of the lattice {lattice.name} remembers anything in {remembered.folder}"
+        raise LatticeError(message, hint="say which host of this machine it is, with --name or --data")
+    if lattice.identity not in {None, identity}:
+        message = f"NATS has another lattice {lattice.name}, which is in use"
+        raise LatticeError(message, hint="remove its buckets first, if it is to be replaced")
+    written: list[str] = []
+    incomplete: list[str] = []
+    for app in remembered.desired().values():
+        if not app.deleted and not await _objects(lattice, app, remembered, cache):
+            incomplete.append(app.name)
+        if await _created(lattice, f"app.{app.name}", app.to_bytes()) and not app.deleted:
+            written.append(app.name)
+    if assignment := remembered.assignment():
+        await _created(lattice, ASSIGNMENT, assignment.to_bytes())
+    await _created(lattice, IDENTITY, identity.to_bytes())
+    return Restored(tuple(written), tuple(incomplete))
+
+
+async def _created(lattice: State, key: str, value: bytes) -> bool:
+    with contextlib.suppress(Conflict):
+        await lattice.desired.create(key, value)
+        return True
+    return False
+
+
+async def _objects(lattice: State, app: App, remembered: Remembered, cache: Cache) -> bool:
+    """Write back the locked app and its components; returns whether all are there then."""
+    content = remembered.locked(app.digest)
+    if content is None:
+        return await lattice.objects.has(app.digest)
+    await lattice.objects.put(content)
+    complete = True
+    for component in read_locked(content).components.values():
+        try:
+            await lattice.objects.put(await asyncio.to_thread(cache.read, component.digest))
+        except ArtifactError:
+            complete = complete and await lattice.objects.has(component.digest)
+    return complete

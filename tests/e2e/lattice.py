@@ -1,0 +1,195 @@
+"""A lattice of real programs: a nats-server, hosts, and the command line."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import socket
+import subprocess
+import threading
+import urllib.error
+import urllib.request
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any, Self
+
+from tests.e2e.host import PATIENCE, PROGRAM, Host, environment
+from wisp.lattice import control, server
+from wisp.lattice.connection import connect
+from wisp.lattice.standing import standing
+from wisp.lattice.state import State
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from pathlib import Path
+    from typing import TypeVar
+
+    Found = TypeVar("Found")
+
+
+class Nats:
+    """A nats-server that can be killed, and started again at the same place."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        with socket.socket() as listener:
+            listener.bind(("127.0.0.1", 0))
+            self.port = listener.getsockname()[1]
+        self.url = f"nats://127.0.0.1:{self.port}"
+        self.process = self.start()
+
+    def start(self) -> subprocess.Popen[bytes]:
+        self.process = subprocess.Popen(
+            [server.find(), "-a", "127.0.0.1", "-p", str(self.port), "-js", "-sd", self.folder],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+        )
+        assert self.process.stderr is not None
+        for line in self.process.stderr:
+            if server.READY in line:
+                break
+        else:
+            raise AssertionError("nats-server did not start")
+        threading.Thread(target=self.process.stderr.read, daemon=True).start()
+        return self.process
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        assert self.process.stderr is not None
+        self.process.stderr.close()
+
+
+class Lattice:
+    """One lattice, its hosts, and who talks to it."""
+
+    def __init__(self, folder: Path, cache: Path) -> None:
+        self.folder = folder
+        self.nats = Nats(folder / "nats")
+        self.hosts: dict[str, Host] = {}
+        self._stack = ExitStack()
+        self._variables = environment(
+            cache, WISP_NATS=self.nats.url, WISP_LATTICE="test", WISP_STATE_DIR=str(folder / "state")
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._stack.__exit__(*error)  # type: ignore[arg-type]
+        self.nats.kill()
+
+    def start(self, name: str, *words: str, joined: bool = True) -> Host:
+        """Start a host, and wait until it is part of the lattice."""
+        fixed = ("--name", name, "--http", "127.0.0.1:0", "--workers", "1", "--log-format", "json")
+        host = Host(
+            *fixed, *words, folder=self.folder, variables=self._variables, listen=None, command=("host",)
+        )
+        self.hosts[name] = self._stack.enter_context(host)
+        host.event("joined" if joined else "listening")
+        return host
+
+    def kill(self, name: str) -> Host:
+        """End a host as a power cut would: it, and its workers."""
+        host = self.hosts.pop(name)
+        workers = host.pids()
+        host.signal(signal.SIGKILL)
+        host.process.wait()
+        assert workers
+        return host
+
+    def wisp(self, *words: str | Path, code: int = 0) -> subprocess.CompletedProcess[str]:
+        """Run a command to its end."""
+        finished = subprocess.run(
+            [PROGRAM, *map(str, words)],
+            env=self._variables,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=90,
+        )
+        assert finished.returncode == code, f"{finished.stdout}{finished.stderr}"
+        return finished
+
+    def begin(self, *words: str | Path) -> subprocess.Popen[str]:
+        """Begin a command."""
+        return subprocess.Popen(
+            [PROGRAM, *map(str, words)],
+            env=self._variables,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def json(self, *words: str) -> Any:
+        return json.loads(self.wisp(*words, "--json").stdout)
+
+    def ask(self, work: Callable[[State], Awaitable[Found]]) -> Found:
+        """Do something with the state of the lattice."""
+
+        async def connected() -> Found:
+            async with connect(self.nats.url, name="a test") as connection:
+                return await work(await State.open(connection, "test"))
+
+        return asyncio.run(connected())
+
+    def until(self, look: Callable[[control.View], object]) -> control.View:
+        """Wait until the lattice looks so."""
+
+        async def work(state: State) -> control.View:
+            view = await control.until(state, lambda view: bool(look(view)), PATIENCE)
+            assert look(view), f"waited in vain: {view}"
+            return view
+
+        return self.ask(work)
+
+    def until_complete(self, app: str, count: int) -> list[str]:
+        """Wait until an app runs on so many hosts, and return them."""
+
+        def complete(view: control.View) -> bool:
+            found = standing(view, app, 1)
+            return found.complete and len(found.hosts) == count == len(found.running)
+
+        view = self.until(complete)
+        return [one.host for one in standing(view, app, 1).hosts]
+
+    def get(self, host: str, path: str = "/hello") -> tuple[int, bytes]:
+        """Send a request to a host; status 0 when it does not answer."""
+        return get(f"{self.hosts[host].url}{path}")
+
+
+def get(url: str) -> tuple[int, bytes]:
+    try:
+        with urllib.request.urlopen(url, timeout=10) as answer:  # noqa: S310 - it is ours
+            return answer.status, answer.read()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.read()
+    except OSError:
+        return 0, b""
+
+
+class Clients:
+    """Somebody who asks without pause until the block ends, and keeps every answer that is not 200."""
+
+    def __init__(self, ask: Callable[[], tuple[int, bytes]]) -> None:
+        self._ask = ask
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+        self.count = 0
+        self.failures: list[tuple[int, bytes]] = []
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            answer = self._ask()
+            self.count += 1
+            if answer[0] != 200:
+                self.failures.append(answer)

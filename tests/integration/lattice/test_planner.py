@@ -1,0 +1,220 @@
+"""Planners on a real server: one writes at a time, whatever they believe of themselves."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+
+from wisp.lattice import state as states
+from wisp.lattice.bucket import Conflict
+from wisp.lattice.lease import Lease
+from wisp.lattice.planner import Planner
+from wisp.lattice.planning import Situation
+from wisp.lattice.records import App, Assignment, HostRecord, Wishes
+from wisp.lattice.state import ASSIGNMENT, Timing
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from tests.integration.lattice.conftest import Connect
+    from wisp.lattice.state import State
+
+QUICK = Timing(lease=1.0, renew=0.3, settle=2.0)
+DIGEST = f"sha256:{'1' * 64}"
+
+
+def app(name: str, *, replicas: int = 1, revision: int = 1, deleted: bool = False) -> App:
+    return App(
+        name=name,
+        revision=revision,
+        digest=DIGEST,
+        version="1",
+        wishes=Wishes(replicas=replicas),
+        since=0,
+        deleted=deleted,
+    )
+
+
+def record(name: str) -> HostRecord:
+    return HostRecord(name=name, token=name, url="http://127.0.0.1:1", workers=1, version="0")
+
+
+def situation(*apps: App, hosts: tuple[str, ...] = ("a",)) -> Situation:
+    return Situation({one.name: one for one in apps}, {name: record(name) for name in hosts}, (), {})
+
+
+def planner(state: State, name: str) -> Planner:
+    return Planner(state, name, lambda event, message: None, QUICK)
+
+
+@asynccontextmanager
+async def present(state: State, name: str) -> AsyncIterator[asyncio.Task[None]]:
+    """A host that renews its lease, and does nothing else."""
+    lease = await Lease.take(state.live, f"host.{name}", record(name).to_bytes(), QUICK)
+    keeping = asyncio.create_task(lease.keep())
+    try:
+        yield keeping
+    finally:
+        keeping.cancel()
+        await asyncio.gather(keeping, return_exceptions=True)
+
+
+async def until(state: State, true: Callable[[Assignment], bool]) -> Assignment:
+    """Wait for an assignment of which something is true."""
+    async with asyncio.timeout(20), state.desired.mirror(ASSIGNMENT) as mirror:
+        while True:
+            entry = mirror.entries.get(ASSIGNMENT)
+            if entry is not None and true(found := Assignment.read(entry.value)):
+                return found
+            await mirror.changed()
+
+
+@asynccontextmanager
+async def running(*planners: Planner) -> AsyncIterator[list[asyncio.Task[None]]]:
+    tasks = [asyncio.create_task(one.run()) for one in planners]
+    try:
+        yield tasks
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def test_two_planners_at_once_cannot_both_write(open_state: Connect) -> None:
+    one, other = planner(await open_state(), "a"), planner(await open_state(), "b")
+    await one.claim()
+    await other.claim()
+
+    written = await other.step(situation(app("shop")))
+    with pytest.raises(Conflict):
+        await one.step(situation(app("shop"), app("blog")))
+
+    found = await (await open_state()).assignment()
+    assert found == written
+    assert [placed.app for placed in written.apps] == ["shop"]
+
+
+async def test_a_planner_that_another_one_has_replaced_cannot_write_even_when_that_has_written_nothing(
+    open_state: Connect,
+) -> None:
+    frozen, other = planner(await open_state(), "a"), planner(await open_state(), "b")
+    await frozen.claim()
+
+    claimed = await other.claim()
+
+    with pytest.raises(Conflict):
+        await frozen.step(situation(app("shop")))
+    assert (claimed.epoch, claimed.planner) == (2, "b")
+
+
+async def test_many_planners_that_believe_to_be_the_only_one_write_one_chain(open_state: Connect) -> None:
+    planners = [planner(await open_state(), f"host-{number}") for number in range(4)]
+    state = await open_state()
+
+    async def insist(one: Planner, number: int) -> int:
+        written = 0
+        for attempt in range(10):
+            try:
+                await one.claim()
+                await one.step(situation(app(f"app-{number}-{attempt}")))
+                written += 2
+            except Conflict:
+                pass
+        return written
+
+    written = sum(await asyncio.gather(*(insist(one, number) for number, one in enumerate(planners))))
+
+    found = await state.assignment()
+    assert found is not None
+    assert written > 2
+    # Half of an attempt may have been written, too: the claim.
+    assert found.number >= written
+    assert (await state.desired.get(ASSIGNMENT)) is not None
+    history = await state.desired._keys.history(ASSIGNMENT)
+    numbers = [Assignment.read(entry.value or b"").number for entry in history]
+    assert numbers == list(range(found.number - len(numbers) + 1, found.number + 1))
+
+
+async def test_apps_are_placed_when_they_are_deployed_and_gone_when_they_are_deleted(
+    open_state: Connect,
+) -> None:
+    state = await open_state()
+    async with present(state, "a"), present(state, "b"), running(planner(await open_state(), "a")):
+        await state.desired.put("app.shop", app("shop", replicas=2).to_bytes())
+        placed = await until(state, lambda found: found.placed("shop") is not None)
+        await state.desired.put("app.shop", app("shop", revision=2, deleted=True).to_bytes())
+        gone = await until(state, lambda found: found.placed("shop") is None)
+
+    assert placed.apps[0].hosts == ("a", "b")
+    assert gone.number > placed.number
+
+
+async def test_the_replicas_of_a_host_whose_lease_ends_are_placed_elsewhere(open_state: Connect) -> None:
+    state = await open_state()
+    async with present(state, "a") as a, present(state, "b") as b, running(planner(await open_state(), "c")):
+        await state.desired.put("app.shop", app("shop").to_bytes())
+        before = await until(state, lambda found: found.placed("shop") is not None)
+        lost = before.apps[0].hosts[0]
+        {"a": a, "b": b}[lost].cancel()
+
+        after = await until(state, lambda found: found.apps[0].hosts != (lost,))
+
+    assert after.apps[0].hosts == ({"a": "b", "b": "a"}[lost],)
+
+
+async def test_another_host_plans_when_the_planner_is_gone(open_state: Connect) -> None:
+    state = await open_state()
+    async with present(state, "x"), running(planner(await open_state(), "a")) as first:
+        await until(state, lambda found: found.planner == "a")
+        async with running(planner(await open_state(), "b")):
+            first[0].cancel()
+            await state.desired.put("app.shop", app("shop").to_bytes())
+            found = await until(state, lambda found: found.placed("shop") is not None)
+
+    assert found.planner == "b"
+
+
+async def test_a_new_planner_waits_for_hosts_that_may_be_on_their_way_back(open_state: Connect) -> None:
+    state = await open_state()
+    first = planner(await open_state(), "a")
+    await first.claim()
+    await first.step(situation(app("shop", replicas=2), hosts=("a", "b")))
+    await state.desired.put("app.shop", app("shop", replicas=2).to_bytes())
+
+    # NATS has been away: no lease is left, and the hosts come back one after the other.
+    async with present(state, "a"), running(planner(await open_state(), "a")):
+        claimed = await until(state, lambda found: found.epoch == 2)
+        async with present(state, "b"):
+            await state.desired.put("app.blog", app("blog").to_bytes())
+            found = await until(state, lambda found: found.placed("blog") is not None)
+
+    assert claimed.apps[0].hosts == ("a", "b")
+    assert found.placed("shop") == claimed.placed("shop")
+
+
+async def test_an_app_that_the_bucket_has_lost_stays_where_it_is(open_state: Connect) -> None:
+    state = await open_state()
+    first = planner(state, "a")
+    await first.claim()
+    await first.step(situation(app("shop"), app("blog")))
+
+    after = await first.step(situation(app("blog", replicas=0, revision=2)))
+
+    assert after.placed("shop") is not None
+
+
+async def test_a_record_that_is_none_stops_nothing(open_state: Connect) -> None:
+    state = await open_state()
+    async with present(state, "a"), running(planner(await open_state(), "a")):
+        await state.desired.put("app.shop", app("shop").to_bytes())
+        await until(state, lambda found: found.placed("shop") is not None)
+        await state.desired.put("app.shop", b"{}")
+        await state.live.put("host.liar", b"not JSON")
+        await state.desired.put("app.blog", app("blog").to_bytes())
+        found = await until(state, lambda found: found.placed("blog") is not None)
+
+    assert found.placed("shop") is not None
+    assert states.hosts({}) == {}
