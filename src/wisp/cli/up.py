@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wisp.cli import errors, output
-from wisp.cli.parser import UsageError, variables
+from wisp.cli.parser import UsageError, add_registries, variables
 from wisp.cli.screen import Screen
 from wisp.host import cpus
 from wisp.host.address import Address
@@ -38,15 +38,16 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "paths",
         nargs="*",
-        type=Path,
         metavar="PATH",
-        help="folders with a wisp.toml or a spin.toml, such files, folders with one component, or .wasm files (default: this folder)",
+        help="folders with a wisp.toml or a spin.toml, such files, folders with one component, .wasm files, or references of"
+        " OCI registries such as ghcr.io/acme/shop:1.2 (default: this folder)",
     )
     _add_serving(parser)
     _add_learning(parser)
     _add_preparing(parser)
     _add_http(parser)
     _add_spin(parser)
+    add_registries(parser)
 
 
 def _add_serving(parser: argparse.ArgumentParser) -> None:
@@ -165,7 +166,10 @@ class _Up:
     """One run of the command: what the host calls back for."""
 
     def __init__(self, arguments: argparse.Namespace, settings: HostSettings) -> None:
-        self._paths: list[Path] = arguments.paths or [Path()]
+        self._places: list[str] = arguments.paths or ["."]
+        self._states: dict[Path, Path] = {}
+        """Where the stores of apps of registries are, by the folder of the app."""
+
         self._variables = variables(arguments.variable)
         self._arguments = arguments
         self._strategy = settings.compiler_strategy
@@ -190,13 +194,24 @@ class _Up:
         from wisp.cli.prepare import prepare  # noqa: PLC0415 - while this loads, the workers start
 
         try:
-            apps = await prepare(self._paths, self._options(), self._progress.report)
+            paths = [await self._path(place) for place in self._places]
+            apps = await prepare(paths, self._options(), self._progress.report)
         finally:
             self._progress.close()
         self._prepared = apps
         for remark in (remark for app in apps for remark in app.remarks):
             self._progress.say(f"note: {remark}")
         return await self._start(apps)
+
+    async def _path(self, place: str) -> Path:
+        """Return what is to be served: what lies at a path, or an app of a registry that was put on this machine."""
+        if not _is_remote(place):
+            return Path(place)
+        from wisp.cli import registries, remote  # noqa: PLC0415 - the same
+
+        app = await remote.fetched(registries.reference_of(place), self._options(), self._progress.report)
+        self._states[app.path if app.path.is_dir() else app.path.parent] = app.state
+        return app.path
 
     async def _start(self, apps: tuple[PreparedApp, ...]) -> Start:
         locked = [app.locked for app in apps]
@@ -214,7 +229,8 @@ class _Up:
         from wisp.cli import ground  # noqa: PLC0415 - while this loads, the workers start
 
         arguments = self._arguments
-        given = ground.Given(self._variables, arguments.state, arguments.runtime_config)
+        state: Path | None = arguments.state or self._states.get(app.folder)
+        given = ground.Given(self._variables, state, arguments.runtime_config)
         return await ground.resolved(app, locked, given, missing=self._missing)
 
     def _missing(self, component: str, variable: str, why: str) -> None:
@@ -252,6 +268,8 @@ class _Up:
             locked=self._arguments.locked,
             variables=tuple(self._variables.items()),
             runtime_config=self._arguments.runtime_config,
+            insecure=tuple(self._arguments.insecure),
+            authority=self._arguments.ca,
         )
 
     async def _recover(self, digest: str) -> Mapping[str, object]:
@@ -262,6 +280,15 @@ class _Up:
     def _failed(self, error: WispError) -> None:
         for line in errors.describe(error):
             self._progress.say(line)
+
+
+def _is_remote(place: str) -> bool:
+    """Whether a word is the reference of an app in a registry. What is there as a path is a path."""
+    if "/" not in place or Path(place).exists():
+        return False
+    from wisp.manifest import references  # noqa: PLC0415 - few apps come from registries
+
+    return place.startswith(references.SCHEME) or references.is_reference(place)
 
 
 def _settings(arguments: argparse.Namespace) -> HostSettings:
