@@ -195,6 +195,22 @@ async def test_a_connection_that_always_breaks_is_an_error_and_leaves_nothing(
     assert os.listdir(tmp_path) == ["home"]  # noqa: PTH208 - pathlib blocks too
 
 
+async def test_a_registry_without_tls_is_spoken_to_only_when_it_is_named(docker: Registry) -> None:
+    # An address of this machine that does not look like one.
+    elsewhere = docker.address.replace("127.0.0.1", "127.1")
+    reference = parse_reference(f"{elsewhere}/plain")
+
+    async with Client(QUICK) as client:
+        with pytest.raises(RegistryError, match="cannot be reached") as caught:
+            await push(client, reference, b"plain content")
+    async with Client(Access(insecure=(elsewhere,))) as client:
+        assert await push(client, reference, b"plain content")
+
+    assert (
+        caught.value.hint == f"it does not speak TLS; if that is meant, allow it with --insecure {elsewhere}"
+    )
+
+
 async def test_a_registry_with_tls_is_verified(tmp_path: Path) -> None:
     with docker_registry(tmp_path / "registry", tls=True) as registry:
         reference = parse_reference(f"{registry.address}/tls")

@@ -77,6 +77,11 @@ def endpoint(registry: str) -> str:
     return _HUB.get(registry, registry)
 
 
+def registry_at(host: str) -> str:
+    """Return the name that people have for the registry at a host."""
+    return next((name for name, place in _HUB.items() if place == host), host)
+
+
 def host_of(registry: str) -> str:
     """Return the host of a registry, without its port and brackets."""
     return urlsplit(f"//{registry}").hostname or ""

@@ -21,7 +21,7 @@ from urllib.parse import urljoin, urlsplit
 import httpx
 
 from wisp.errors import RegistryError
-from wisp.registry.oci.access import Access, endpoint, host_of, is_loopback, origin
+from wisp.registry.oci.access import Access, endpoint, host_of, is_loopback, origin, registry_at
 from wisp.registry.oci.tokens import Proof
 
 if TYPE_CHECKING:
@@ -274,7 +274,7 @@ async def refusal(response: httpx.Response, what: str, *, hint: str | None = Non
     with contextlib.suppress(ValueError, AttributeError, TypeError, LookupError):
         first = json.loads(said)["errors"][0]
         words = ": ".join(_clean(str(first[key])) for key in ("code", "message") if first.get(key)) or words
-    host = response.url.netloc.decode()
+    host = registry_at(response.url.netloc.decode())
     if response.status_code in {_UNAUTHORIZED, _FORBIDDEN} and hint is None:
         hint = f"log in with `docker login {host}` or `podman login {host}`, as somebody who may do this"
     return RegistryError(f"{what}: {words}", hint=hint, status=response.status_code)
