@@ -9,6 +9,7 @@ The tree::
     ├── ComponentError         a file is not the component that was expected
     ├── WitError               an interface description is wrong, or something does not fit it
     ├── ArtifactError          the cache has not, or must not have, the component or its compiled form
+    ├── RegistryError          a registry cannot be reached, refuses, or gave what it must not
     ├── HostError              the host cannot run or serve: port in use, worker does not start
     ├── LatticeError           the lattice cannot be reached, or cannot do what was asked of it
     ├── StoreError             a store of an app cannot be read, or what was written out cannot become one
@@ -44,6 +45,7 @@ __all__ = [
     "LinkError",
     "ManifestError",
     "MemoryLimit",
+    "RegistryError",
     "StoreError",
     "Timeout",
     "ToolchainError",
@@ -218,6 +220,28 @@ class ArtifactError(WispError):
         super().__init__(message, hint=hint)
         self.digest = digest
         self.path = path
+
+
+class RegistryError(WispError):
+    """A registry cannot be reached, refuses, or gave what it must not.
+
+    Args:
+        reference: What it was asked for, such as ``ghcr.io/acme/auth:1.2``.
+        status: The HTTP status that it answered with.
+
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str | None = None,
+        reference: str | None = None,
+        status: int | None = None,
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.reference = reference
+        self.status = status
 
 
 class HostError(WispError):

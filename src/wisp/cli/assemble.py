@@ -22,10 +22,9 @@ from wisp.registry.cache import Cache
 from wisp.registry.compositions import Linked, firsts, link
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Iterator, Mapping, Sequence
+    from collections.abc import Coroutine, Iterator, Mapping
     from pathlib import Path
 
-    from wisp.build import Pin
     from wisp.cli.prepared import PrepareOptions, Report, Strategy
     from wisp.manifest.models import Component, Manifest
 
@@ -162,10 +161,10 @@ async def _build(manifest: Manifest, cache: Cache, options: PrepareOptions, repo
 
     async def one(source: Source) -> Obtained:
         async with slots:
-            return await obtain(source, cache, report)
+            return await obtain(source, cache, options, report)
 
     made = await _all({name: one(source) for name, source in sources.items()})
-    _lock(manifest, options, {name: one.pins for name, one in made.items() if sources[name].is_built})
+    _lock(manifest, options, made, sources)
     components = tuple(_component(name, one, cache) for name, one in made.items())
     watched = dict.fromkeys(
         [
@@ -197,7 +196,7 @@ def _copied(manifest: Manifest, component: Component) -> Iterator[Path]:
 async def _sources(manifest: Manifest, options: PrepareOptions) -> dict[str, Source]:
     pinned = lock.read_lock(lock.lock_path(manifest))
     return {
-        name: Source.of(manifest, name, lock=pinned, release=options.release)
+        name: Source.of(manifest, name, lock=pinned, options=options)
         for name in _chosen(manifest, options.components)
     }
 
@@ -210,14 +209,19 @@ def _chosen(manifest: Manifest, wanted: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(name for name in manifest.component if not wanted or name in wanted)
 
 
-def _lock(manifest: Manifest, options: PrepareOptions, pins: Mapping[str, Sequence[Pin]]) -> None:
+def _lock(
+    manifest: Manifest, options: PrepareOptions, made: Mapping[str, Obtained], sources: Mapping[str, Source]
+) -> None:
     """Bring the lock file up to date. It holds the pins of all profiles, so the manifest without one decides."""
     path = lock.lock_path(manifest)
     whole = manifest
     if options.profile is not None:
         whole = load.load(manifest.path, spin_options=_spin(options)) or manifest
-    by_source = {str(manifest.component[name].source): found for name, found in pins.items()}
-    lock.write_lock(path, lock.update(lock.read_lock(path), whole, by_source), locked=options.locked)
+    pins = {
+        str(manifest.component[name].source): one.pins for name, one in made.items() if sources[name].is_built
+    }
+    resolved = [one.resolved for one in made.values() if one.resolved is not None]
+    lock.write_lock(path, lock.update(lock.read_lock(path), whole, pins, resolved), locked=options.locked)
 
 
 def _component(name: str, one: Obtained, cache: Cache) -> PreparedComponent:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from wisp.cli import output
 from wisp.cli.assemble import BuiltApp, build_app
-from wisp.cli.parser import add_app
+from wisp.cli.parser import add_app, add_registries
 from wisp.cli.prepared import PreparedComponent, PrepareOptions
 
 if TYPE_CHECKING:
@@ -32,7 +32,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="allow imports that nothing answers: the program that loads the app gives them",
     )
+    parser.add_argument(
+        "--update", action="store_true", help="ask registries again what the tags of `oci://` sources mean"
+    )
     parser.add_argument("--json", action="store_true", help="print JSON")
+    add_registries(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -43,6 +47,9 @@ def run(arguments: argparse.Namespace) -> int:
         locked=arguments.locked,
         components=tuple(arguments.components),
         open_imports=arguments.open_imports,
+        insecure=tuple(arguments.insecure),
+        authority=arguments.ca,
+        update=arguments.update,
     )
     progress = output.Progress()
     try:

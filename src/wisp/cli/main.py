@@ -60,6 +60,30 @@ COMMANDS = (
             ("wisp up", "serve the app in this folder at http://127.0.0.1:3000"),
             ("wisp up --watch --dev", "build quickly, and again after each change"),
             ("wisp up hello.wasm --listen 0.0.0.0:8080 --workers 4", "serve one component at every path"),
+            ("wisp up ghcr.io/acme/shop:1.2", "serve an app of an OCI registry"),
+        ),
+    ),
+    Command(
+        "push",
+        "Put an app, or a component, into an OCI registry",
+        (
+            (
+                "wisp push . ghcr.io/acme/shop:1.2",
+                "build the app in this folder, and push it with all that it needs",
+            ),
+            (
+                "wisp push auth.wasm ghcr.io/acme/auth:1.0",
+                "one component, as other tools push and pull it too",
+            ),
+            ("wisp push . ghcr.io/acme/auth:1.0 --component auth", "one component of an app"),
+        ),
+    ),
+    Command(
+        "pull",
+        "Get an app, or a component, from an OCI registry",
+        (
+            ("wisp pull ghcr.io/acme/shop:1.2", "into the new folder shop, to look at it or change it"),
+            ("wisp pull ghcr.io/acme/auth:1.0 -o auth.wasm", "a component, as a file"),
         ),
     ),
     Command(

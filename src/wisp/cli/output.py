@@ -108,6 +108,11 @@ class Progress:
                 self._stream.write(f"{message}\n")
             self._stream.flush()
 
+    def tick(self, message: str) -> None:
+        """Tell how far it is, where the next sentence takes the place of this one."""
+        if self._live:
+            self.report(message)
+
     def say(self, message: str) -> None:
         """Print a line that stays."""
         with self._lock:

@@ -101,6 +101,21 @@ def add_app(parser: argparse.ArgumentParser, meaning: str) -> None:
     parser.add_argument("path", nargs="?", type=Path, default=Path(), metavar="PATH", help=meaning)
 
 
+def add_registries(parser: argparse.ArgumentParser) -> None:
+    """Add how OCI registries are reached."""
+    group = parser.add_argument_group("registries")
+    group.add_argument(
+        "--insecure",
+        action="append",
+        default=[],
+        metavar="HOST:PORT",
+        help="a registry that may be spoken to without encryption; may be repeated. This machine's own always may",
+    )
+    group.add_argument(
+        "--ca", type=Path, metavar="FILE", help="certificates (PEM) that are trusted for registries too"
+    )
+
+
 class _Help(argparse.RawDescriptionHelpFormatter):
     """Keeps the examples as they are, and leaves room for `--long-options VALUE`."""
 

@@ -52,6 +52,15 @@ class PrepareOptions:
     runtime_config: RuntimeConfig | None = None
     """What a `runtime-config.toml` says, for apps of Spin."""
 
+    insecure: tuple[str, ...] = ()
+    """Registries that may be spoken to without encryption."""
+
+    authority: Path | None = None
+    """Certificates that are trusted for registries too."""
+
+    update: bool = False
+    """Ask registries anew what tags mean."""
+
 
 @dataclass(frozen=True, slots=True)
 class PreparedComponent:

@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING
 
 from wisp import native
 from wisp.build import BuildResult, Pin, Project, build_component, process
-from wisp.errors import ComponentError
+from wisp.errors import ComponentError, RegistryError
+from wisp.manifest.lock import Resolved
 from wisp.manifest.models import RemoteSource
+from wisp.manifest.references import Reference
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from wisp.cli.prepared import PrepareOptions
     from wisp.manifest.lock import Dependency, Lock
     from wisp.manifest.models import Component, Manifest
     from wisp.registry.cache import Cache
@@ -39,6 +42,8 @@ class Obtained:
     seconds: float = 0.0
     pins: tuple[Pin, ...] = ()
     inputs: tuple[Path, ...] = ()
+    resolved: Resolved | None = None
+    """What a reference was understood as."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +60,11 @@ class Source:
 
     pins: tuple[Pin, ...]
     release: bool
+    resolved: Resolved | None = None
+    """What the lock file says about its reference."""
 
     @classmethod
-    def of(cls, manifest: Manifest, name: str, *, lock: Lock, release: bool) -> Source:
+    def of(cls, manifest: Manifest, name: str, *, lock: Lock, options: PrepareOptions) -> Source:
         """Return where a component of a manifest comes from."""
         component = manifest.component[name]
         key = component.source
@@ -66,8 +73,9 @@ class Source:
             component=component,
             path=manifest.local_source(name),
             base=manifest.component_folder(name),
-            pins=() if isinstance(key, RemoteSource) else tuple(_pin(entry) for entry in lock.pins(key)),
-            release=release,
+            pins=tuple(_pin(entry) for entry in lock.pins(key)) if isinstance(key, str) else (),
+            release=options.release,
+            resolved=lock.resolution(key) if isinstance(key, Reference) and not options.update else None,
         )
 
     @property
@@ -99,14 +107,18 @@ class Source:
         return (self.path,) if not self.component.build.command else (self.base,)
 
 
-async def obtain(source: Source, cache: Cache, report: Callable[[str], None]) -> Obtained:
+async def obtain(
+    source: Source, cache: Cache, options: PrepareOptions, report: Callable[[str], None]
+) -> Obtained:
     """Get a component into the cache.
 
     Raises:
-        BuildError, ComponentError, ArtifactError: it does not build, is none, or cannot be had.
+        BuildError, ComponentError, ArtifactError, RegistryError: it does not build, is none, or cannot be had.
 
     """
-    if isinstance(source.component.source, RemoteSource):
+    if isinstance(source.component.source, Reference):
+        obtained = await _pulled(source.component.source, source.resolved, cache, options, report)
+    elif isinstance(source.component.source, RemoteSource):
         obtained = await _fetched(source.component.source, cache, report)
     elif not source.is_built and source.path is not None:
         obtained = Obtained(await asyncio.to_thread(_kept, source.path, source.name, cache))
@@ -141,6 +153,33 @@ async def _fetched(remote: RemoteSource, cache: Cache, report: Callable[[str], N
     began = time.monotonic()
     await fetch(cache, remote.url, remote.digest, report=report)
     return Obtained(remote.digest, cached=False, seconds=time.monotonic() - began)
+
+
+async def _pulled(
+    reference: Reference,
+    known: Resolved | None,
+    cache: Cache,
+    options: PrepareOptions,
+    report: Callable[[str], None],
+) -> Obtained:
+    """Have what a reference means: what the lock file says, or else what the registry says now."""
+    if known is not None and cache.has(known.component):
+        return Obtained(known.component, resolved=known)
+    from wisp.cli.registries import accessible  # noqa: PLC0415 - slow to import, and rarely needed
+    from wisp.registry.oci import components  # noqa: PLC0415
+
+    began = time.monotonic()
+    async with accessible(options, report) as client:
+        report(f"looking for {reference}")
+        found = await components.find(client, reference if known is None else reference.at(known.manifest))
+        if known is not None and found.layer.digest != known.component:
+            message = f"{reference} is not what wisp.lock says: its component is {found.layer.digest}"
+            raise RegistryError(message, reference=str(reference))
+        fresh = not cache.has(found.layer.digest)
+        digest = await components.pull(client, found, cache)
+    resolved = Resolved(reference=str(reference), manifest=found.reference.digest or "", component=digest)
+    seconds = time.monotonic() - began
+    return Obtained(digest, cached=not fresh, seconds=seconds if fresh else 0.0, resolved=resolved)
 
 
 def _kept(file: Path, name: str, cache: Cache) -> str:

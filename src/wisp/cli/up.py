@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wisp.cli import errors, output
-from wisp.cli.parser import UsageError, seconds, variables
+from wisp.cli.parser import UsageError, add_registries, seconds, variables
 from wisp.cli.screen import Screen
 from wisp.host import cpus
 from wisp.host.address import Address
@@ -39,15 +39,16 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "paths",
         nargs="*",
-        type=Path,
         metavar="PATH",
-        help="folders with a wisp.toml or a spin.toml, such files, folders with one component, or .wasm files (default: this folder)",
+        help="folders with a wisp.toml or a spin.toml, such files, folders with one component, .wasm files, or references of"
+        " OCI registries such as ghcr.io/acme/shop:1.2 (default: this folder)",
     )
     _add_serving(parser)
     _add_learning(parser)
     _add_preparing(parser)
     _add_http(parser)
     _add_spin(parser)
+    add_registries(parser)
 
 
 def _add_serving(parser: argparse.ArgumentParser) -> None:
@@ -166,7 +167,10 @@ class _Up:
     """One run of the command: what the host calls back for."""
 
     def __init__(self, arguments: argparse.Namespace, settings: HostSettings) -> None:
-        self._paths: list[Path] = arguments.paths or [Path()]
+        self._places: list[str] = arguments.paths or ["."]
+        self._states: dict[Path, Path] = {}
+        """Where the stores of apps of registries are, by the folder of the app."""
+
         self._variables = variables(arguments.variable)
         self._arguments = arguments
         self._runtime_config: RuntimeConfig | None = None
@@ -193,7 +197,8 @@ class _Up:
 
         try:
             self._read_runtime_config()
-            apps = await prepare(self._paths, self._options(), self._progress.report)
+            paths = [await self._path(place) for place in self._places]
+            apps = await prepare(paths, self._options(), self._progress.report)
         finally:
             self._progress.close()
         self._prepared = apps
@@ -208,6 +213,16 @@ class _Up:
             from wisp.manifest.spin import runtime  # noqa: PLC0415 - slow to import, and rarely needed
 
             self._runtime_config = runtime.load(path)
+
+    async def _path(self, place: str) -> Path:
+        """Return what is to be served: what lies at a path, or an app of a registry that was put on this machine."""
+        if not _is_remote(place):
+            return Path(place)
+        from wisp.cli import registries, remote  # noqa: PLC0415 - the same
+
+        app = await remote.fetched(registries.reference_of(place), self._options(), self._progress.report)
+        self._states[app.path if app.path.is_dir() else app.path.parent] = app.state
+        return app.path
 
     async def _start(self, apps: tuple[PreparedApp, ...]) -> Start:
         locked = [app.locked for app in apps]
@@ -224,7 +239,8 @@ class _Up:
     async def _resolved(self, app: PreparedApp, locked: JsonObject) -> JsonObject:
         from wisp.cli import ground  # noqa: PLC0415 - while this loads, the workers start
 
-        given = ground.Given(self._variables, self._arguments.state, self._runtime_config)
+        state: Path | None = self._arguments.state or self._states.get(app.folder)
+        given = ground.Given(self._variables, state, self._runtime_config)
         return await ground.resolved(app, locked, given, missing=self._missing)
 
     def _missing(self, component: str, variable: str, why: str) -> None:
@@ -262,6 +278,8 @@ class _Up:
             locked=self._arguments.locked,
             variables=tuple(self._variables.items()),
             runtime_config=self._runtime_config,
+            insecure=tuple(self._arguments.insecure),
+            authority=self._arguments.ca,
         )
 
     async def _recover(self, digest: str) -> Mapping[str, object]:
@@ -272,6 +290,15 @@ class _Up:
     def _failed(self, error: WispError) -> None:
         for line in errors.describe(error):
             self._progress.say(line)
+
+
+def _is_remote(place: str) -> bool:
+    """Whether a word is the reference of an app in a registry. What is there as a path is a path."""
+    if "/" not in place or Path(place).exists():
+        return False
+    from wisp.manifest import references  # noqa: PLC0415 - few apps come from registries
+
+    return place.startswith(references.SCHEME) or references.is_reference(place)
 
 
 def _settings(arguments: argparse.Namespace) -> HostSettings:

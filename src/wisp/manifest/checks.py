@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from wisp.manifest import copies
 from wisp.manifest.models import RemoteSource
 from wisp.manifest.problems import Problem, nearest
+from wisp.manifest.references import Reference
 from wisp.manifest.routes import parse_route
 from wisp.manifest.triggers import HttpTrigger
 from wisp.manifest.values import PEER_PATTERN
@@ -70,7 +71,7 @@ def _source_complaint(source: Path | None, component: Component) -> str | None:
 
 
 def _build_complaints(name: str, component: Component) -> Iterator[Problem]:
-    if isinstance(component.source, RemoteSource):
+    if not isinstance(component.source, str):
         if component.build.model_fields_set:
             yield Problem(("component", name, "build"), "a component that is fetched is not built")
     elif component.build.command is None:
@@ -109,6 +110,13 @@ def remote_sources(manifest: Manifest) -> Iterator[RemoteSource]:
             yield source
 
 
+def registry_sources(manifest: Manifest) -> Iterator[Reference]:
+    """Find every component that comes from an OCI registry, in whatever profile."""
+    for source in _sources(manifest):
+        if isinstance(source, Reference):
+            yield source
+
+
 def local_sources(manifest: Manifest) -> Iterator[str]:
     """Find every source on this machine as it is written, in whatever profile."""
     for source in _sources(manifest):
@@ -116,7 +124,7 @@ def local_sources(manifest: Manifest) -> Iterator[str]:
             yield source
 
 
-def _sources(manifest: Manifest) -> Iterator[str | RemoteSource | None]:
+def _sources(manifest: Manifest) -> Iterator[str | RemoteSource | Reference | None]:
     yield from (component.source for component in manifest.component.values())
     for profile in manifest.profile.values():
         yield from (override.source for override in profile.component.values())

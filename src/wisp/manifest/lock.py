@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, Strict, ValidationError
 
 from wisp.errors import ManifestError
 from wisp.manifest import files
-from wisp.manifest.checks import local_sources, remote_sources
+from wisp.manifest.checks import local_sources, registry_sources, remote_sources
 from wisp.manifest.digests import Digest
 from wisp.manifest.problems import shown
 from wisp.manifest.toml import write_text
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from wisp.manifest.models import Manifest
+    from wisp.manifest.references import Reference
 
 FILE_NAME: Final = "wisp.lock"
 """The lock file's name, beside the manifest."""
@@ -63,6 +64,18 @@ class Fetched(_Entry):
     digest: Digest
 
 
+class Resolved(_Entry):
+    """A component in an OCI registry, as a tag was understood once."""
+
+    reference: str
+    """As the manifest names it, without `oci://`."""
+
+    manifest: Digest
+    """Of what the registry has under that name."""
+
+    component: Digest
+
+
 class Dependency(_Entry):
     """One dependency of a folder of sources, at one version."""
 
@@ -79,7 +92,12 @@ class Lock(_Entry):
 
     schema_version: Literal[1] = Field(1, alias="schema")
     fetched: Annotated[tuple[Fetched, ...], Strict(strict=False)] = ()
+    resolved: Annotated[tuple[Resolved, ...], Strict(strict=False)] = ()
     dependency: Annotated[tuple[Dependency, ...], Strict(strict=False)] = ()
+
+    def resolution(self, reference: Reference) -> Resolved | None:
+        """Return what a reference was understood as."""
+        return next((entry for entry in self.resolved if entry.reference == str(reference)), None)
 
     def pins(self, source: str) -> tuple[Dependency, ...]:
         """Return the dependencies of a folder, as the manifest names it."""
@@ -108,13 +126,19 @@ def read_lock(path: Path) -> Lock:
         raise ManifestError(message, path=path, hint=hint) from error
 
 
-def update(lock: Lock, manifest: Manifest, pins: Mapping[str, Iterable[PinLike]]) -> Lock:
+def update(
+    lock: Lock,
+    manifest: Manifest,
+    pins: Mapping[str, Iterable[PinLike]],
+    resolved: Iterable[Resolved] = (),
+) -> Lock:
     """Return the lock file that belongs to a manifest, after a build.
 
     Args:
         lock: What was pinned before.
         manifest: With all its profiles; what it no longer names is dropped.
         pins: By `source` as the manifest names it: the dependencies that were built with. Others stay as they were.
+        resolved: What references were understood as. Others stay as they were.
 
     """
     named = set(local_sources(manifest.written))
@@ -125,7 +149,13 @@ def update(lock: Lock, manifest: Manifest, pins: Mapping[str, Iterable[PinLike]]
         for pin in found
     ]
     fetched = {Fetched(url=source.url, digest=source.digest) for source in remote_sources(manifest.written)}
-    return Lock(fetched=tuple(fetched), dependency=tuple(kept + built))
+    entries = {entry.reference: entry for entry in (*lock.resolved, *resolved)}
+    references = {str(source) for source in registry_sources(manifest.written)}
+    return Lock(
+        fetched=tuple(fetched),
+        resolved=tuple(entry for entry in entries.values() if entry.reference in references),
+        dependency=tuple(kept + built),
+    )
 
 
 def write_lock(path: Path, lock: Lock, *, locked: bool = False) -> bool:
@@ -138,7 +168,7 @@ def write_lock(path: Path, lock: Lock, *, locked: bool = False) -> bool:
 
     """
     before = read_lock(path)
-    text = dumps(lock) if lock.fetched or lock.dependency else ""
+    text = dumps(lock) if lock.fetched or lock.resolved or lock.dependency else ""
     if locked and dumps(before) != dumps(lock):
         message = f"{shown(path)} would have to change: {'; '.join(changes(before, lock))}"
         hint = "run it without --locked, look at the change, and keep it in version control"
@@ -176,7 +206,14 @@ def dumps(lock: Lock) -> str:
     dependencies = sorted(
         set(lock.dependency), key=lambda entry: (entry.source, entry.name, entry.version, entry.hashes)
     )
-    tables = [*map(_fetched_table, fetched), *map(_dependency_table, dependencies)]
+    resolved = sorted(
+        set(lock.resolved), key=lambda entry: (entry.reference, entry.manifest, entry.component)
+    )
+    tables = [
+        *map(_fetched_table, fetched),
+        *map(_resolved_table, resolved),
+        *map(_dependency_table, dependencies),
+    ]
     return "\n".join([f"{_HEAD}schema = {_SCHEMA}\n", *tables])
 
 
@@ -192,6 +229,13 @@ def _fetched_table(entry: Fetched) -> str:
     return f"[[fetched]]\nurl = {write_text(entry.url)}\ndigest = {write_text(entry.digest)}\n"
 
 
+def _resolved_table(entry: Resolved) -> str:
+    return (
+        f"[[resolved]]\nreference = {write_text(entry.reference)}\nmanifest = {write_text(entry.manifest)}\n"
+        f"component = {write_text(entry.component)}\n"
+    )
+
+
 def _dependency_table(entry: Dependency) -> str:
     hashes = "".join(f"    {write_text(digest)},\n" for digest in entry.hashes)
     return (
@@ -204,5 +248,6 @@ def _words(lock: Lock) -> dict[str, tuple[str, ...]]:
     """Name each entry in words, with what of it the words do not say."""
     return {
         **{f"{entry.url} ({entry.digest})": () for entry in lock.fetched},
+        **{f"{entry.reference} ({entry.manifest})": (entry.component,) for entry in lock.resolved},
         **{f"{entry.name} {entry.version} of {entry.source}": entry.hashes for entry in lock.dependency},
     }

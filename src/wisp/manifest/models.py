@@ -25,6 +25,7 @@ from pydantic import (
 
 from wisp.manifest.digests import Digest
 from wisp.manifest.grants import Grants
+from wisp.manifest.references import SCHEME, OciSource, Reference
 from wisp.manifest.schedules import Cron
 from wisp.manifest.secrets import Secret
 from wisp.manifest.table import Table
@@ -54,6 +55,8 @@ FILE_NAME: Final = "wisp.toml"
 
 
 def _source_kind(value: object) -> str:
+    if isinstance(value, Reference) or (isinstance(value, str) and value.startswith(SCHEME)):
+        return "registry"
     return "remote" if isinstance(value, dict | RemoteSource) else "path"
 
 
@@ -248,7 +251,10 @@ class Instances(Table):
 
 LinkMode: TypeAlias = Literal["auto", "fused", "bridged"]
 Source: TypeAlias = Annotated[
-    Annotated[RelativePath, Tag("path")] | Annotated[RemoteSource, Tag("remote")], Discriminator(_source_kind)
+    Annotated[RelativePath, Tag("path")]
+    | Annotated[OciSource, Tag("registry")]
+    | Annotated[RemoteSource, Tag("remote")],
+    Discriminator(_source_kind),
 ]
 
 
@@ -276,9 +282,15 @@ class Component(Table):
 
     description: str = Field("", description="One sentence for people.")
     source: Source = Field(
-        description="A folder with sources, whose language is found by its files; a `.wasm` file; or"
-        ' `{ url = "...", digest = "sha256:..." }`. Paths are relative to the manifest\'s folder.',
-        examples=["rust", "auth.wasm", {"url": "https://example.com/auth.wasm", "digest": "sha256:..."}],
+        description="A folder with sources, whose language is found by its files; a `.wasm` file; a component in an OCI"
+        ' registry, `oci://` and its reference, whose digest `wisp.lock` keeps; or `{ url = "...", digest = "sha256:..." }`.'
+        " Paths are relative to the manifest's folder.",
+        examples=[
+            "rust",
+            "auth.wasm",
+            "oci://ghcr.io/acme/auth:1.2",
+            {"url": "https://example.com/auth.wasm", "digest": "sha256:..."},
+        ],
     )
     build: Build = Field(
         Build(), description="How it is built, where that is not as its language's builder does it."
@@ -394,7 +406,7 @@ class Manifest(Table):
     def local_source(self, name: str) -> Path | None:
         """Return the component's folder or `.wasm` file, absolute; None if it is fetched."""
         source = self.component[name].source
-        return None if isinstance(source, RemoteSource) else self.folder / source
+        return self.folder / source if isinstance(source, str) else None
 
     def component_folder(self, name: str) -> Path:
         """Return the folder that the paths of `[component.NAME.build]` start from."""

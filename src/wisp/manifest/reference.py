@@ -150,7 +150,7 @@ def _kind(field: Mapping[str, Any]) -> str:
         patterns = [choice.get("pattern") for choice in choices]
         if SIZE_PATTERN in patterns:
             return "size"
-        return "duration" if DURATION_PATTERN in patterns else " or ".join(map(_kind, choices))
+        return "duration" if DURATION_PATTERN in patterns else " or ".join(dict.fromkeys(map(_kind, choices)))
     if "$ref" in field:
         return "table"
     if field["type"] == "array":

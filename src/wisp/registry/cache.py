@@ -2,6 +2,7 @@
 
     components/sha256/<hex>.wasm        components, by content
     builds/<input digest>.json          which component a build with these inputs gave
+    builds/places/<digest>.json         which repository of a registry has a blob
     artifacts/<engine key>/<hex>.cwasm  compiled components, and beside each a record (`wisp.registry.artifacts`)
     locks/                              held while a component is compiled
     work/                               what builders keep between builds
@@ -166,6 +167,18 @@ class Cache:
         """Note what a build with these inputs gave."""
         files.write(self._build(inputs), f"{json.dumps({'digest': digest})}\n".encode())
 
+    def place(self, registry: str, digest: str) -> str | None:
+        """Return a repository of a registry that had a blob, as far as we know."""
+        try:
+            known = json.loads(self._place(registry, digest).read_bytes())["repository"]
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+        return known if isinstance(known, str) else None
+
+    def remember_place(self, registry: str, digest: str, repository: str) -> None:
+        """Note that a repository of a registry has a blob."""
+        files.write(self._place(registry, digest), f"{json.dumps({'repository': repository})}\n".encode())
+
     def folder(self, *parts: str) -> Path:
         """Return a folder below the root, which exists afterwards: `cache.folder("work", "hello")`."""
         path = self.root.joinpath(*parts)
@@ -192,6 +205,10 @@ class Cache:
 
     def _build(self, inputs: str) -> Path:
         return self.root / "builds" / f"{hex_of(inputs)}.json"
+
+    def _place(self, registry: str, digest: str) -> Path:
+        place = hashlib.sha256(f"{registry}\0{digest}".encode()).hexdigest()
+        return self.root / "builds" / "places" / f"{place}.json"
 
     def _remove_whole(self, kind: str) -> Usage:
         folder = self.root / kind

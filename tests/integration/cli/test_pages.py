@@ -13,13 +13,17 @@ import pytest
 from tests.guests.build import use_rust
 from tests.integration.cli import pages
 from tests.integration.cli.program import environment, serving
+from tests.integration.registry.registries import docker_registry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from tests.integration.registry.registries import Registry
+
 SERVICE = "127.0.0.1:3000"
 ADMIN = "127.0.0.1:9090"
+REGISTRY = "localhost:5000"
 APPS = "/srv"
 """On a page, a folder of the machine; here, the page's own."""
 
@@ -27,12 +31,17 @@ APPS = "/srv"
 @pytest.mark.e2e
 @pytest.mark.timeout(900)  # the first run fetches and compiles compilers
 @pytest.mark.parametrize("page", pages.pages(), ids=lambda page: str(page.relative_to(pages.ROOT)))
-def test_what_the_page_shows_is_what_happens(page: Path, tmp_path: Path) -> None:
+def test_what_the_page_shows_is_what_happens(
+    page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / ".state"))
     if any(word in page.read_text(encoding="utf-8") for word in ("http-rust", "examples/")):
         use_rust()
     reader = Reader(tmp_path)
 
-    with ExitStack() as running:
+    with ExitStack() as running, ExitStack() as registries:
+        if REGISTRY in page.read_text(encoding="utf-8"):
+            reader.use(registries.enter_context(docker_registry(tmp_path / ".registry")))
         for step in pages.steps(page):
             match step.kind:
                 case "file":
@@ -58,7 +67,12 @@ class Reader:
 
         (home / "examples").symlink_to(pages.ROOT / "examples")
         self._address = free_address()
+        self._registry = ""
         self._meant = {SERVICE: self._address, ADMIN: free_address(), APPS: str(home)}
+
+    def use(self, registry: Registry) -> None:
+        """Take a registry for the one of the page."""
+        self._meant[REGISTRY] = self._registry = registry.address
 
     def read(self, name: str) -> str:
         return (self._folder / name).read_text(encoding="utf-8")
@@ -66,7 +80,7 @@ class Reader:
     def write(self, name: str, text: str) -> None:
         path = self._folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
+        path.write_text(self._mean(text), encoding="utf-8")
 
     @contextmanager
     def serve(self, text: str, place: str) -> Iterator[None]:
@@ -105,6 +119,8 @@ class Reader:
     def run(self, text: str, place: str, *, in_shape: bool) -> None:
         for command in pages.commands(text):
             printed = self._type(self._mean(command.line))
+            if self._registry:
+                printed = printed.replace(self._registry, REGISTRY)
             assert command.is_answered_by(printed, in_shape=in_shape), _other(place, command, printed)
 
     def _type(self, line: str) -> str:

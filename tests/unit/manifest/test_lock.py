@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from wisp.errors import ManifestError
 from wisp.manifest import lock
 from wisp.manifest.load import loads
-from wisp.manifest.lock import Dependency, Fetched, Lock
+from wisp.manifest.lock import Dependency, Fetched, Lock, Resolved
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,6 +44,12 @@ TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=10)
 LOCKS = st.builds(
     Lock,
     fetched=st.lists(st.builds(Fetched, url=TEXT, digest=st.sampled_from([A, B])), max_size=4).map(tuple),
+    resolved=st.lists(
+        st.builds(
+            Resolved, reference=TEXT, manifest=st.sampled_from([A, B]), component=st.sampled_from([A, B])
+        ),
+        max_size=4,
+    ).map(tuple),
     dependency=st.lists(
         st.builds(
             Dependency, source=TEXT, name=TEXT, version=TEXT, hashes=st.lists(TEXT, max_size=3).map(tuple)
@@ -87,11 +93,12 @@ def test_a_written_lock_file_is_read_as_the_same(locked: Lock) -> None:
 
 @given(LOCKS, st.randoms(use_true_random=False))
 def test_the_order_in_which_things_were_found_does_not_matter(locked: Lock, random: Random) -> None:
-    fetched, found = list(locked.fetched), list(locked.dependency)
-    random.shuffle(fetched)
-    random.shuffle(found)
+    fetched, resolved, found = list(locked.fetched), list(locked.resolved), list(locked.dependency)
+    for entries in (fetched, resolved, found):
+        random.shuffle(entries)
 
-    assert lock.dumps(Lock(fetched=tuple(fetched), dependency=tuple(found))) == lock.dumps(locked)
+    shuffled = Lock(fetched=tuple(fetched), resolved=tuple(resolved), dependency=tuple(found))
+    assert lock.dumps(shuffled) == lock.dumps(locked)
 
 
 def test_it_covers_all_profiles_and_is_the_same_in_each(manifest: Manifest, tmp_path: Path) -> None:
@@ -215,3 +222,18 @@ def test_a_lock_file_that_cannot_be_read_or_written_says_why(tmp_path: Path) -> 
         lock.read_lock(tmp_path / "wisp.lock")
     with pytest.raises(ManifestError, match=r"cannot write .*: No such file or directory"):
         lock.write_lock(tmp_path / "nowhere" / "wisp.lock", Lock(fetched=(Fetched(url="a", digest=A),)))
+
+
+def test_a_reference_is_understood_once_and_forgotten_with_the_last_that_names_it(manifest: Manifest) -> None:
+    text = MANIFEST.replace('"python"', '"oci://ghcr.io/acme/auth:1"')
+    naming = loads(text, path=manifest.path)
+    entry = Resolved(reference="ghcr.io/acme/auth:1", manifest=A, component=B)
+
+    locked = lock.update(Lock(), naming, {}, [entry])
+
+    assert lock.update(locked, naming, {}).resolved == (entry,)
+    assert (
+        lock.update(locked, naming, {}, [entry.model_copy(update={"manifest": B})]).resolved[0].manifest == B
+    )
+    assert lock.update(locked, manifest, {}).resolved == ()
+    assert f"ghcr.io/acme/auth:1 ({A}) is new" in lock.changes(Lock(), locked)

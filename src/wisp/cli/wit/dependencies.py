@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from wisp.cli import output
-from wisp.cli.parser import UsageError
+from wisp.cli.parser import UsageError, add_registries
 from wisp.errors import WitError
 
 if TYPE_CHECKING:
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from wisp.wit.dependencies import Dependencies, Event, Source
+
+_REGISTRY: Final = "oci://"
 
 
 def configure_add(parser: argparse.ArgumentParser) -> None:
@@ -26,7 +29,7 @@ def configure_add(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         metavar="SOURCE",
         help="a folder or a file with WIT, a component, the name of a package of WASI or wisp such as wasi:keyvalue,"
-        " or https://…#sha256:… with the digest of what lies there",
+        " oci://… with what a registry has, or https://…#sha256:… with the digest of what lies there",
     )
     _configure(parser)
 
@@ -47,18 +50,18 @@ def configure_update(parser: argparse.ArgumentParser) -> None:
 
 def add(arguments: argparse.Namespace) -> int:
     """Put packages into `deps`, and pin them."""
-    sources = [_source(text, arguments.wit) for text in arguments.sources]
-    return _say(_dependencies(arguments.wit).add(sources), as_json=arguments.json)
+    sources = [_source(text, arguments) for text in arguments.sources]
+    return _say(_dependencies(arguments).add(sources), as_json=arguments.json)
 
 
 def lock(arguments: argparse.Namespace) -> int:
     """Make `deps` and the lock file agree."""
-    return _say(_dependencies(_present(arguments.wit)).lock(check=arguments.check), as_json=arguments.json)
+    return _say(_dependencies(_present(arguments)).lock(check=arguments.check), as_json=arguments.json)
 
 
 def update(arguments: argparse.Namespace) -> int:
     """Read local sources again."""
-    return _say(_dependencies(_present(arguments.wit)).update(arguments.names), as_json=arguments.json)
+    return _say(_dependencies(_present(arguments)).update(arguments.names), as_json=arguments.json)
 
 
 def _configure(parser: argparse.ArgumentParser) -> None:
@@ -70,37 +73,70 @@ def _configure(parser: argparse.ArgumentParser) -> None:
         help="the folder with the WIT (default: %(default)s)",
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
+    add_registries(parser)
 
 
-def _present(folder: Path) -> Path:
-    if not folder.is_dir():
-        message = f"there is no folder {output.short(folder)}"
+def _present(arguments: argparse.Namespace) -> argparse.Namespace:
+    if not arguments.wit.is_dir():
+        message = f"there is no folder {output.short(arguments.wit)}"
         raise WitError(message, hint="say where the WIT is, with --wit DIR")
-    return folder
+    return arguments
 
 
-def _dependencies(folder: Path) -> Dependencies:
+def _dependencies(arguments: argparse.Namespace) -> Dependencies:
     from wisp.wit.dependencies import Dependencies  # noqa: PLC0415 - `wisp wit show` needs no pydantic
 
-    return Dependencies(folder, _fetch)
+    return Dependencies(arguments.wit, partial(_fetch, arguments))
 
 
-def _fetch(url: str, digest: str) -> Path:
+def _fetch(arguments: argparse.Namespace, url: str, digest: str) -> Path:
+    if url.startswith(_REGISTRY):
+        return _pulled(arguments, url).path
     from wisp.registry.cache import Cache  # noqa: PLC0415 - rarely needed
     from wisp.registry.fetch import fetch  # noqa: PLC0415 - rarely needed
 
     return asyncio.run(fetch(Cache.open(), url, digest, report=output.Progress().report))
 
 
-def _source(text: str, folder: Path) -> Source:
+class _Pulled(NamedTuple):
+    """A component that a registry has."""
+
+    place: str
+    """Its reference, pinned."""
+
+    digest: str
+    path: Path
+
+
+def _pulled(arguments: argparse.Namespace, text: str) -> _Pulled:
+    """Get what a reference names into the cache."""
+    from wisp.cli import registries  # noqa: PLC0415 - rarely needed
+    from wisp.cli.prepared import PrepareOptions  # noqa: PLC0415
+    from wisp.registry.cache import Cache  # noqa: PLC0415
+    from wisp.registry.oci import components  # noqa: PLC0415
+
+    reference = registries.reference_of(text)
+    options = PrepareOptions(insecure=tuple(arguments.insecure), authority=arguments.ca)
+    cache = Cache.open()
+
+    async def pull() -> _Pulled:
+        async with registries.accessible(options, output.Progress().report) as client:
+            found = await components.find(client, reference)
+            digest = await components.pull(client, found, cache)
+            return _Pulled(f"{_REGISTRY}{found.reference}", digest, cache.component(digest))
+
+    return asyncio.run(pull())
+
+
+def _source(text: str, arguments: argparse.Namespace) -> Source:
     from wisp.manifest.digests import parse_digest  # noqa: PLC0415 - `wisp wit show` needs no pydantic
     from wisp.manifest.urls import parse_url  # noqa: PLC0415
     from wisp.wit import shipped  # noqa: PLC0415
     from wisp.wit.dependencies import Source  # noqa: PLC0415
 
-    if text.startswith(("oci://", "ghcr.io/", "docker.io/")):
-        message = f"{text}: packages in OCI registries cannot be added yet"
-        raise UsageError(message, hint="add a folder, a component, or an address: https://…#sha256:…")
+    if text.startswith(_REGISTRY):
+        pulled = _pulled(arguments, text)
+        return Source(pulled.place, pulled.digest)
     if shipped.NAME.fullmatch(text) and not Path(text).exists():
         return Source(_shipped(text))
     if "://" not in text and not Path(text).exists():
@@ -109,7 +145,7 @@ def _source(text: str, folder: Path) -> Source:
             message, hint="add a folder or a file with WIT, a component, or an address: https://…#sha256:…"
         )
     if "://" not in text:
-        return Source(os.path.relpath(text, folder))
+        return Source(os.path.relpath(text, arguments.wit))
     url, _, digest = text.partition("#")
     try:
         return Source(parse_url(url), parse_digest(digest))
