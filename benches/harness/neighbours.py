@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import http.client
-import json
 import statistics
-import subprocess
 import threading
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.components import workplace
+from harness.components import app_of_tables, built
 from harness.paths import program
 from harness.section import Section, Table
 from harness.servers import ADDRESS, MeasurementError, Subject, serving
-from wisp.registry.cache import Cache
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,7 +22,6 @@ if TYPE_CHECKING:
     from harness.part import Context
 
 GUEST = Path(__file__).parents[2] / "tests" / "guests" / "http2"
-BUILD_LIMIT = 600.0
 HOSTILE = 4
 """Requests to the hostile component at once."""
 
@@ -113,18 +109,13 @@ def _attacked(port: int, path: str | None) -> Iterator[None]:
             thread.join()
 
 
+def guest() -> Path:
+    """Build the component that does every harm."""
+    (wasm,) = built(GUEST).values()
+    return wasm
+
+
 def _app() -> Path:
-    command = [str(program("wisp")), "build", str(GUEST), "--json"]
-    output = subprocess.run(command, check=True, stdout=subprocess.PIPE, timeout=BUILD_LIMIT).stdout
-    (built,) = json.loads(output)["components"].values()
-    wasm = Cache.open().component(built["digest"])
-    folder: Path = workplace() / "neighbours"
-    folder.mkdir(exist_ok=True)
-    tables = ['[app]\nname = "neighbours"\n']
     # The neighbour answers everything else, for example whether the server is ready.
     parts = (("hostile", "/hostile/...", f"limits = {{ {LIMITS} }}"), ("neighbour", "/...", ""))
-    for name, route, limits in parts:
-        tables.append(f'[[http]]\nroute = "{route}"\ncomponent = "{name}"\n')
-        tables.append(f'[component.{name}]\nsource = "{wasm}"\n{limits}\n')
-    (folder / "wisp.toml").write_text("\n".join(tables), encoding="utf-8")
-    return folder
+    return app_of_tables("neighbours", guest(), parts)

@@ -4,7 +4,23 @@ from __future__ import annotations
 
 from typing import Final
 
-from harness import calls, everybody, groups, neighbours, processors, quick, starts, steady, wrk
+from harness import (
+    bodies,
+    calls,
+    cold,
+    connections,
+    density,
+    everybody,
+    fairness,
+    groups,
+    held,
+    neighbours,
+    processors,
+    quick,
+    starts,
+    steady,
+    wrk,
+)
 from harness.part import Part
 
 ALL: Final = (
@@ -16,6 +32,12 @@ ALL: Final = (
     Part("starts", starts.measure),
     Part("calls", calls.measure),
     Part("neighbours", neighbours.measure),
+    Part("cold", cold.measure),
+    Part("density", density.measure),
+    Part("held", held.measure),
+    Part("bodies", bodies.measure),
+    Part("connections", connections.measure),
+    Part("fairness", fairness.measure),
 )
 
 QUICK: Final = (Part("quick", quick.measure),)

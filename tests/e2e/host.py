@@ -152,6 +152,12 @@ class Host:
             found: Line = json.load(answer)
         return found
 
+    def counted(self, component: str, name: str) -> int:
+        """Return a counter of a component, over all workers."""
+        components = {each["component"]: each for each in self.admin("metrics")["components"]}
+        count: int = components[component][name]
+        return count
+
     def until_active(self, count: int) -> None:
         """Ask until so many requests are in progress."""
         end = time.monotonic() + PATIENCE

@@ -160,6 +160,8 @@ def test_a_component_that_has_no_room_left_is_told_while_its_neighbour_writes(sh
     assert use(shared, "fill", "container=small&object=a&bytes=65536", by="two") == DONE
     full = (500, "the store is full: it may have 102400 bytes (limits.store)")
     assert use(shared, "fill", "container=small&object=b&bytes=65536", by="two") == full
+    assert shared.counted("two", "file_exceeded") == 1
+    assert shared.counted("two", "store_exceeded") == 1
     assert use(shared, "fill", f"object=neighbour&bytes={MIB}") == DONE
     assert use(shared, "clear", "container=small", by="two") == DONE
     assert use(shared, "fill", "container=small&object=b&bytes=65536", by="two") == DONE

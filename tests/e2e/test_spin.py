@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
     from tests.e2e.wire import Answer
 
+# The first run builds guests, one of them anew for another target, and compiles them.
+pytestmark = pytest.mark.timeout(900)
+
 MANIFEST = """
 spin_manifest_version = 2
 

@@ -86,7 +86,9 @@ def test_what_is_wrong_has_a_case_of_its_own(host: Host) -> None:
     assert use(host, "run", ["ATTACH '/tmp/x' AS x"]) == attach
     folder = (500, "refused: PRAGMA temp_store_directory may not be set")
     assert use(host, "run", ["PRAGMA temp_store_directory = '/tmp'"]) == folder
+    before = host.counted("two", "store_exceeded")
     assert use(host, "run", ["INSERT INTO t VALUES (zeroblob(500000))"], by="two") == (500, "full")
+    assert host.counted("two", "store_exceeded") == before + 1
     # The guest has one open already.
     assert use(host, "open-many", query="count=31") == (200, "31")
     many = (500, "other: 32 connections are open, as many as may be")

@@ -202,10 +202,14 @@ def test_a_guest_that_opens_stores_without_end_fails_alone(shared: Host) -> None
 
 def test_a_store_that_is_full_refuses_while_a_neighbour_is_served(shared: Host) -> None:
     room = "other: there is no room: a store may have 262144 bytes on disk (limits.store)"
+    before = [shared.counted(component, "store_exceeded") for component in ("one", "two")]
     answers = [use(shared, "set", f"store=small&key={number}", b"x" * 50_000) for number in range(8)]
+    counted = [shared.counted(component, "store_exceeded") for component in ("one", "two")]
 
     assert answers[0] == (200, "done")
     assert answers[-1] == (500, room)
+    assert counted == [before[0] + answers.count((500, room)), before[1]]
+    assert "`limits.store`" in shared.line(kind="worker", component="one", level="warning")["message"]
     assert use(shared, "get", "store=small&key=0") == (200, "x" * 50_000)
     assert use(shared, "set", "key=neighbour", b"x" * 50_000, by="two") == (200, "done")
     assert use(shared, "delete", "store=small&key=0") == (200, "done")

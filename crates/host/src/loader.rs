@@ -124,13 +124,16 @@ impl Loader {
         let home = Home {
             app: app.clone(),
             state,
+            components: Arc::new(components.keys().cloned().collect()),
         };
         let source: Arc<dyn Source> = Arc::new(Origin {
             workshop: self.0.clone(),
             home,
             neighbourhood: neighbourhood.clone(),
         });
+        let mut same = HashMap::new();
         let made = components.into_iter().map(|(name, told)| {
+            let told = shared(&mut same, told);
             let (name, called): (Arc<str>, _) = (name.as_str().into(), called.contains(&name));
             (name.clone(), Pool::new(name, told, called, source.clone()))
         });
@@ -249,6 +252,21 @@ fn called(app: &LockedApp) -> BTreeSet<String> {
     let linked = linked.map(|(_, link)| link.component.clone());
     let timed = app.cron.iter().map(|cron| cron.component.clone());
     linked.chain(timed).collect()
+}
+
+/// What a component was told, once for all those of an app that have the same code and were told the same.
+fn shared(
+    same: &mut HashMap<String, Arc<LockedComponent>>,
+    told: LockedComponent,
+) -> Arc<LockedComponent> {
+    match same.get(&told.digest) {
+        Some(known) if **known == told => known.clone(),
+        _ => {
+            let told = Arc::new(told);
+            same.insert(told.digest.clone(), told.clone());
+            told
+        }
+    }
 }
 
 /// Whether a component may send requests to the routes of its own app.

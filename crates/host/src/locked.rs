@@ -76,7 +76,7 @@ pub enum Convention {
 }
 
 /// One component of a locked app.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct LockedComponent {
     /// `sha256:` and 64 hexadecimal digits.
@@ -95,7 +95,7 @@ pub struct LockedComponent {
 }
 
 /// A link of one import.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct LockedLink {
     /// Name in the manifest of the component that answers.
@@ -113,7 +113,7 @@ pub enum LinkMode {
 }
 
 /// Limits of one component on one host; a worker enforces its share.
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct LockedLimits {
     /// Bytes of linear memory of one instance.
@@ -155,7 +155,7 @@ pub struct LockedLimits {
 }
 
 /// What a component may use of the world.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct LockedGrants {
     /// Where it may send requests.
@@ -177,7 +177,7 @@ pub struct LockedGrants {
 }
 
 /// Text that may be a secret: it is never shown.
-#[derive(Clone, Deserialize)]
+#[derive(Clone, Deserialize, PartialEq)]
 #[serde(transparent)]
 pub struct Hidden(String);
 
@@ -195,7 +195,7 @@ impl std::fmt::Debug for Hidden {
 }
 
 /// Where a component may send something.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct LockedTarget {
     /// As the manifest has it.
@@ -235,7 +235,7 @@ pub enum TargetKind {
 }
 
 /// A folder that a component sees.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct LockedFolder {
     /// The folder on this machine, absolute.
@@ -261,7 +261,7 @@ pub struct LockedCron {
 }
 
 /// How instances of one component are reused.
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct LockedInstances {
     /// Requests that one instance serves before it is dropped; 1 is a fresh instance for each.

@@ -115,7 +115,8 @@ pub(crate) trait Source: Send + Sync + std::fmt::Debug {
 #[derive(Debug)]
 pub struct Pool {
     name: Arc<str>,
-    told: LockedComponent,
+    /// Components that were told the same share it.
+    told: Arc<LockedComponent>,
     /// Whether other components call this one, or a trigger that is not HTTP.
     called: bool,
     source: Arc<dyn Source>,
@@ -155,7 +156,7 @@ impl Pool {
     /// A component that is not loaded yet. `called` says whether other components call it, or a trigger that is not HTTP.
     pub(crate) fn new(
         name: Arc<str>,
-        told: LockedComponent,
+        told: Arc<LockedComponent>,
         called: bool,
         source: Arc<dyn Source>,
     ) -> Arc<Self> {
@@ -348,6 +349,10 @@ impl Callee for Pool {
             let (permit, deadline) = self.admit(&ready).await?;
             Ok(called.begin(begun, permit, deadline).await?)
         })
+    }
+
+    fn serves_http(&self) -> bool {
+        Self::serves_http(self)
     }
 
     fn fetch(self: Arc<Self>, request: http::Request<WasiBody>) -> Option<PeerResponse> {

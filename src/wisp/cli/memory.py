@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 import wisp
 from wisp.cli.prepared import PreparedApp, PreparedComponent, PreparedLink
 from wisp.errors import ArtifactError
+from wisp.manifest.alike import Alike
 from wisp.registry import files
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ class Memory:
     def recall(self) -> PreparedApp | None:
         """Return the app, if all that it was made of is still as it was seen, and what it gave is still there."""
         try:
-            data = json.loads(self._file.read_bytes())
+            data = json.loads(self._file.read_bytes(), object_hook=Alike().one)
             app = _app(data["app"])
             if data["seen"] != _look(self._made_of(app)) or data["artifacts"] != _artifacts(app):
                 return None
@@ -191,5 +192,5 @@ def _app(data: Mapping[str, object]) -> PreparedApp:
         components=tuple(PreparedComponent(**component) for component in components),  # type: ignore[attr-defined]
         links=tuple(PreparedLink(**link) for link in links),  # type: ignore[attr-defined]
         remarks=tuple(remarks),  # type: ignore[arg-type]
-        watch=tuple(Path(path) for path in watch),  # type: ignore[attr-defined]
+        watch=tuple(map(Path, dict.fromkeys(watch))),  # type: ignore[call-overload]
     )

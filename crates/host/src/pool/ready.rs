@@ -107,7 +107,7 @@ impl Ready {
     /// Whether it may be given back: links hold functions of the code of those that are called, and what was refused has to be
     /// told at the end.
     pub(super) fn may_rest(&self) -> bool {
-        self.called.is_none() && self.refusals().count() == 0 && self.admission.active() == 0
+        self.called.is_none() && self.refusals().is_empty() && self.admission.active() == 0
     }
 
     /// What it was refused.

@@ -25,7 +25,9 @@ async fn step(folders: &[(Descriptor, String)], words: &Value) -> Result<Value, 
     let at = |index: usize| {
         let mut mounts = folders.iter();
         let found = mounts.find(|(_, mount)| *mount == word(index));
-        found.map(|(folder, _)| folder).ok_or(ErrorCode::BadDescriptor)
+        found
+            .map(|(folder, _)| folder)
+            .ok_or(ErrorCode::BadDescriptor)
     };
     let path = word(2);
     match word(0).as_str() {
@@ -83,7 +85,12 @@ async fn read(file: &Descriptor) -> Result<String, ErrorCode> {
 
 async fn list(folder: &Descriptor) -> Result<Value, ErrorCode> {
     let (entries, ended) = folder.read_directory();
-    let mut names: Vec<_> = entries.collect().await.into_iter().map(|entry| entry.name).collect();
+    let mut names: Vec<_> = entries
+        .collect()
+        .await
+        .into_iter()
+        .map(|entry| entry.name)
+        .collect();
     ended.await?;
     names.sort();
     Ok(names.into())

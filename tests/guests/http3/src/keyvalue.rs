@@ -23,7 +23,8 @@ fn attempt(name: &str) -> Result<Value, Error> {
     bucket.set("a", b"one")?;
     bucket.set("b", b"two")?;
     bucket.delete("b")?;
-    let text = |value: Option<Vec<u8>>| value.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+    let text =
+        |value: Option<Vec<u8>>| value.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
     let (a, b) = (text(bucket.get("a")?), text(bucket.get("b")?));
     let many = batch::get_many(&bucket, &["a".to_owned(), "b".to_owned()])?;
     let sum = atomics::increment(&bucket, "n", 1)?;
