@@ -76,8 +76,10 @@ class Lattice:
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._stack.__exit__(*error)  # type: ignore[arg-type]
-        self.nats.kill()
+        try:
+            self._stack.__exit__(*error)  # type: ignore[arg-type]
+        finally:
+            self.nats.kill()
 
     def start(self, name: str, *words: str, joined: bool = True) -> Host:
         """Start a host, and wait until it is part of the lattice."""

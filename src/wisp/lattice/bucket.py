@@ -16,6 +16,7 @@ from nats.js import api
 
 from wisp.errors import LatticeError
 from wisp.lattice.connection import explained
+from wisp.lattice.tasks import ended
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -144,9 +145,7 @@ class Bucket:
             await mirror.complete(len(patterns))
             yield mirror
         finally:
-            for task in following:
-                task.cancel()
-            await asyncio.gather(*following, return_exceptions=True)
+            await ended(following)
             for watcher in watchers:
                 with contextlib.suppress(nats.errors.Error, OSError, TimeoutError):
                     await watcher.stop()  # type: ignore[no-untyped-call]

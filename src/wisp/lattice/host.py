@@ -15,9 +15,10 @@ from wisp.host.admin import Admin
 from wisp.host.cron import Scheduler, SystemClock
 from wisp.host.signals import Signals
 from wisp.host.supervisor import Supervisor
-from wisp.lattice.joining import Membership, ended
+from wisp.lattice.joining import Membership
 from wisp.lattice.records import Observed, ObservedApp
 from wisp.lattice.serving import Serving
+from wisp.lattice.tasks import ended
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from wisp.errors import ArtifactError, LatticeError, WispError
 from wisp.lattice.connection import connect
@@ -16,9 +16,10 @@ from wisp.lattice.lease import Lease
 from wisp.lattice.planner import Planner
 from wisp.lattice.records import Assignment, HostRecord, Identity
 from wisp.lattice.state import ASSIGNMENT, IDENTITY, State, Timing, apps
+from wisp.lattice.tasks import first
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Iterator
 
     from wisp.host.log import Level, Log
     from wisp.lattice.objects import Objects
@@ -28,9 +29,6 @@ if TYPE_CHECKING:
 SHORTEST_PAUSE: Final = 0.1
 LONGEST_PAUSE: Final = 2.0
 """Seconds between attempts to reach NATS."""
-
-
-ASK_AGAIN: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +96,7 @@ class Membership:
     async def _stretch(self, lattice: State, over: asyncio.Event) -> None:
         """Take part until the connection is over, or something fails."""
         belonging = asyncio.create_task(self._belong(lattice))
-        await _first(belonging, asyncio.create_task(over.wait()))
+        await first(belonging, asyncio.create_task(over.wait()))
         if belonging.cancelled():
             return
         lease = await self._lease(lattice)
@@ -106,7 +104,7 @@ class Membership:
         self.objects = lattice.objects
         self.changed.set()
         try:
-            await _first(
+            await first(
                 asyncio.create_task(over.wait()),
                 asyncio.create_task(lease.keep()),
                 asyncio.create_task(self._follow(lattice)),
@@ -211,22 +209,3 @@ class Membership:
             level: Level = "warn"
             self._log.event("away", f"not part of the lattice: {reason}", level=level)
         self._away = reason
-
-
-async def _first(*tasks: asyncio.Task[Any]) -> None:
-    """Wait for the first task to end, and end the others. Raises what it raised."""
-    try:
-        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        for task in done:
-            task.result()
-    finally:
-        await ended(tasks)
-
-
-async def ended(tasks: Collection[asyncio.Task[Any]]) -> None:
-    """End tasks, and wait until they have. They are asked again: the client of NATS may take a cancellation for a time-out."""
-    left = {task for task in tasks if not task.done()}
-    while left:
-        for task in left:
-            task.cancel()
-        _, left = await asyncio.wait(left, timeout=ASK_AGAIN)

@@ -22,6 +22,7 @@ from wisp.lattice.lease import Lease
 from wisp.lattice.planning import Situation, successor
 from wisp.lattice.records import Assignment, PlannerRecord
 from wisp.lattice.state import ASSIGNMENT, PLANNER, Timing
+from wisp.lattice.tasks import first
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -78,17 +79,9 @@ class Planner:
 
     async def _hold(self, lease: Lease) -> None:
         """Plan for as long as the lease can be renewed. Raises Conflict when another one plans, LatticeError."""
-        keeping = asyncio.create_task(lease.keep())
-        planning = asyncio.create_task(self.plan())
         try:
-            await asyncio.wait({keeping, planning}, return_when=asyncio.FIRST_COMPLETED)
-            for task in (keeping, planning):
-                if task.done():
-                    task.result()
+            await first(asyncio.create_task(lease.keep()), asyncio.create_task(self.plan()))
         finally:
-            keeping.cancel()
-            planning.cancel()
-            await asyncio.gather(keeping, planning, return_exceptions=True)
             await lease.end()
 
     async def plan(self) -> None:

@@ -13,6 +13,7 @@ from wisp.lattice.connection import connect
 from wisp.lattice.lease import Lease
 from wisp.lattice.objects import digest_of
 from wisp.lattice.state import State, Timing
+from wisp.lattice.tasks import ended
 
 if TYPE_CHECKING:
     from tests.integration.lattice.conftest import Connect
@@ -69,8 +70,7 @@ async def test_a_lease_that_is_renewed_stays(open_state: Connect) -> None:
         while "host.b" in mirror.entries:
             await mirror.changed()
         assert "host.a" in mirror.entries
-    keeping.cancel()
-    await asyncio.gather(keeping, return_exceptions=True)
+    await ended([keeping])
 
     with pytest.raises(Conflict):
         await other.keep()  # it has ended, and says so

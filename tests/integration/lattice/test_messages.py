@@ -11,6 +11,7 @@ from wisp.lattice.lease import Lease
 from wisp.lattice.planner import Planner
 from wisp.lattice.records import HostRecord
 from wisp.lattice.state import ASSIGNMENT, PLANNER, State, Timing
+from wisp.lattice.tasks import ended
 
 if TYPE_CHECKING:
     from wisp.lattice.connection import Connection
@@ -45,9 +46,7 @@ async def messages(server: Server, lattice: str, count: int) -> float:
                     await planner.changed()
                 return (sum(map(_count, connections)) - before) / count / RENEWALS
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await ended(tasks)
 
 
 async def _lease(state: State, number: int) -> Lease:

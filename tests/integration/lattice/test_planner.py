@@ -15,6 +15,7 @@ from wisp.lattice.planner import Planner
 from wisp.lattice.planning import Situation
 from wisp.lattice.records import App, Assignment, HostRecord, Wishes
 from wisp.lattice.state import ASSIGNMENT, Timing
+from wisp.lattice.tasks import ended
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -58,8 +59,7 @@ async def present(state: State, name: str) -> AsyncIterator[asyncio.Task[None]]:
     try:
         yield keeping
     finally:
-        keeping.cancel()
-        await asyncio.gather(keeping, return_exceptions=True)
+        await ended([keeping])
 
 
 async def until(state: State, true: Callable[[Assignment], bool]) -> Assignment:
@@ -78,9 +78,7 @@ async def running(*planners: Planner) -> AsyncIterator[list[asyncio.Task[None]]]
     try:
         yield tasks
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await ended(tasks)
 
 
 async def test_two_planners_at_once_cannot_both_write(open_state: Connect) -> None:
@@ -158,7 +156,7 @@ async def test_the_replicas_of_a_host_whose_lease_ends_are_placed_elsewhere(open
         await state.desired.put("app.shop", app("shop").to_bytes())
         before = await until(state, lambda found: found.placed("shop") is not None)
         lost = before.apps[0].hosts[0]
-        {"a": a, "b": b}[lost].cancel()
+        await ended([{"a": a, "b": b}[lost]])
 
         after = await until(state, lambda found: found.apps[0].hosts != (lost,))
 
@@ -170,7 +168,7 @@ async def test_another_host_plans_when_the_planner_is_gone(open_state: Connect) 
     async with present(state, "x"), running(planner(await open_state(), "a")) as first:
         await until(state, lambda found: found.planner == "a")
         async with running(planner(await open_state(), "b")):
-            first[0].cancel()
+            await ended(first)
             await state.desired.put("app.shop", app("shop").to_bytes())
             found = await until(state, lambda found: found.placed("shop") is not None)
 
