@@ -4,7 +4,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
-.PHONY: help demo test check build dist audit bench coverage fmt clean
+.PHONY: help demo test check build dist audit bench bench-quick bench-compare guard coverage fmt clean
 
 CACHE := $(or $(WISP_CACHE_DIR),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/wisp)
 
@@ -27,7 +27,7 @@ RUST_WASI = guests="$$(scripts/rust-wasi.sh | tail -n 1)"; [ -z "$$guests" ] || 
 say = @printf '\n\033[1m== %s\033[0m\n' "$(1)"
 
 help: ## Show this
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: build ## Build the examples, serve them, send them requests, swap a component live
 	$(call say,First example: five languages behind one manifest)
@@ -75,12 +75,29 @@ audit: ## Look for known faults and forbidden licences in what we depend on
 	@uv="$$(scripts/bootstrap.sh)"; python="$$("$$uv" python find --no-project '>=3.11')"; set -x; \
 	"$$python" scripts/audit.py --uv "$$uv" --deny "$(DENY)" $(if $(COMPLETE),--complete)
 
-bench: build ## Measure, side by side with Wasmtime
+bench: build ## Measure, side by side with Wasmtime and with servers of other kinds: half an hour
 	$(call say,The worker as users get it: optimised across all of its crates$(comma) which takes minutes)
 	cargo rustc --release --locked -p wisp-worker -- $(ACROSS_CRATES)
 	install "$(CARGO_TARGET_DIR)/release/wisp-worker" "$(CACHE)/work/wisp-worker"
+	"$$(scripts/bootstrap.sh)" sync --locked --group bench
 	$(call say,Measuring)
 	@$(RUST_WASI); WISP_WORKER="$(CACHE)/work/wisp-worker" $(PYTHON) benches/run.py
+
+bench-quick: build ## Measure a little of it: three minutes. What it finds goes to bench-quick.json, or FILE=...
+	$(call say,Measuring with the worker as it was built$(comma) which is not optimised across its crates)
+	@$(RUST_WASI); $(PYTHON) benches/run.py --quick --json "$(or $(FILE),bench-quick.json)"
+
+bench-compare: ## Show what changed since BASE=<git revision>: micro-benchmarks in turn, and what requests take
+	@test -n "$(BASE)" || { echo "say what to compare with: make bench-compare BASE=main" >&2; exit 2; }
+	@$(MAKE) build
+	$(call say,Comparing with $(BASE))
+	@$(RUST_WASI); $(PYTHON) benches/compare.py "$(BASE)" $(if $(ROUNDS),--rounds "$(ROUNDS)") $(if $(ONLY),--only "$(ONLY)")
+
+guard: build ## Count system calls and allocations of requests: they must be those of benches/guard.toml
+	$(call say,A worker that counts its allocations)
+	cargo build --release --locked -p wisp-worker --bench counted
+	$(call say,Counting what requests take)
+	@$(RUST_WASI); $(PYTHON) benches/guard.py $(if $(REASON),--reason "$(REASON)")
 
 coverage: build ## Measure which lines and branches of the Python the tests reach
 	@$(RUST_WASI); $(PYTHON) -m coverage run -m pytest

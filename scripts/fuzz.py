@@ -3,8 +3,9 @@
 `requests` starts `wisp up` for an app (a component or a folder) and sends it damaged requests, several connections at once. It
 ends with an error when a worker dies, a good request is not answered any more, or the memory of the workers grows.
 
-`components` compiles damaged copies of a component, in processes that are limited as the compiler's are. It ends with an
-error when one of them crashes or hangs.
+`components` compiles damaged copies of a component, in processes that are limited as the compiler's are, and serves those that
+compile, some hundred at a time, each with a request (twice: see `scripts/deploying.py`). It ends with an error when a compiler or a
+worker crashes or hangs, a good component beside them is not answered as before, or the worker grows.
 
 Both say what they did, and the same `--seed` does the same again.
 """
@@ -14,17 +15,21 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import multiprocessing
 import random
-import re
 import sys
 import tempfile
 import time
 import urllib.request
 from collections import Counter
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from scripts.mutations import mutated
+from scripts import deploying
+from scripts.compiling import compile_copies
+from scripts.mutations import damaged, mutated
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _GOOD = b"GET /hello HTTP/1.1\r\nhost: a.example\r\n\r\n"
 _HEADS = (
@@ -41,6 +46,9 @@ _HEADS = (
 _PATIENCE = 30.0
 _GROWTH = 4 << 20
 """Bytes by which the workers together may grow after the first tenth: less than five for each request of a million, which nothing that is kept can have."""
+
+_DEPLOYED = 250
+"""How many damaged components one host serves: each has a place in the pool, which takes 4 GiB of addresses."""
 
 
 async def _send(port: int, content: bytes, *, ends: bool = True) -> str:
@@ -70,15 +78,6 @@ async def _some(port: int, seeds: range, said: Counter[str]) -> None:
         said[await _send(port, mutated(chance.choice(_HEADS), seed))] += 1
 
 
-def _resident(pids: list[int]) -> int:
-    """Return the bytes of memory that processes have for themselves."""
-    sums = (
-        re.findall(r"^RssAnon:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)
-        for pid in pids
-    )
-    return sum(int(found[0]) * 1024 for found in sums if found)
-
-
 def _workers(admin: str) -> list[int]:
     with urllib.request.urlopen(f"{admin}/.well-known/wisp/health", timeout=_PATIENCE) as answer:  # noqa: S310
         return [worker["pid"] for worker in json.load(answer)["workers"]]
@@ -104,9 +103,9 @@ async def _requests(app: str, count: int, seed: int, at_once: int) -> int:
         # The first tenth warms up what is kept for later.
         warm = count // 10
         await _batch(port, range(seed, seed + warm), said, at_once)
-        before = _resident(workers)
+        before = deploying.resident(workers)
         await _batch(port, range(seed + warm, seed + count), said, at_once)
-        after = _resident(workers)
+        after = deploying.resident(workers)
         good = await _send(port, _GOOD.replace(b"\r\n\r\n", b"\r\nconnection: close\r\n\r\n"), ends=False)
         same = _workers(admin) == workers
         took = time.monotonic() - begun
@@ -125,47 +124,32 @@ async def _batch(port: int, seeds: range, said: Counter[str], at_once: int) -> N
     await asyncio.gather(*(_some(port, part, said) for part in parts))
 
 
-def _compile(content: bytes, seeds: range, done: multiprocessing.Queue[tuple[str, int]]) -> None:
-    """Compile damaged copies, limited as the compiler is."""
-    from wisp.errors import WispError  # noqa: PLC0415 - in the child only
-    from wisp.native.compile import Limits, compile_component  # noqa: PLC0415
-
-    Limits().apply()
-    with tempfile.TemporaryDirectory() as folder:
-        wasm, output = Path(folder, "a.wasm"), Path(folder, "a.cwasm")
-        for seed in seeds:
-            wasm.write_bytes(mutated(content, seed))
-            try:
-                compile_component(wasm, output, "winch")
-            except WispError:
-                done.put(("refused", seed))
-            else:
-                done.put(("compiled", seed))
-
-
 def _components(path: Path, count: int, seed: int) -> int:
-    content, said, begun = path.read_bytes(), Counter[str](), time.monotonic()
-    context = multiprocessing.get_context("spawn")
-    following = seed
-    while following < seed + count:
-        done: multiprocessing.Queue[tuple[str, int]] = context.Queue()
-        child = context.Process(target=_compile, args=(content, range(following, seed + count), done))
-        child.start()
-        while following < seed + count:
-            try:
-                word, following = done.get(timeout=2 * _PATIENCE)
-            except Exception:  # noqa: BLE001 - whatever happened to the child
-                how = "hangs" if child.is_alive() else f"ended with {child.exitcode}"
-                print(f"seed {following}: the compiler {how}")
-                said["broken"] += 1
-                break
-            said[word] += 1
-            following += 1
-        following += following < seed + count
-        child.kill()
-        child.join()
-    print(f"{count} components in {time.monotonic() - begun:.0f} s: {dict(said)}")
-    return 1 if said["broken"] else 0
+    content, begun = path.read_bytes(), time.monotonic()
+    outcomes = compile_copies(content, range(seed, seed + count))
+    compiled, refused, broken = outcomes.compiled, outcomes.refused, outcomes.broken
+    print(
+        f"{count} components in {time.monotonic() - begun:.0f} s: {len(compiled)} compiled, {len(refused)} refused"
+    )
+    for each, how in broken.items():
+        print(f"seed {each}, the compiler: {how}")
+    served = [_serve(content, compiled[at : at + _DEPLOYED]) for at in range(0, len(compiled), _DEPLOYED)]
+    return 0 if all(served) and not broken else 1
+
+
+def _serve(content: bytes, seeds: Sequence[int]) -> bool:
+    begun = time.monotonic()
+    with tempfile.TemporaryDirectory() as folder:
+        served = deploying.serve(
+            content, {f"seed-{seed}": damaged(content, seed) for seed in seeds}, Path(folder)
+        )
+    print(
+        f"{len(seeds)} deployed in {time.monotonic() - begun:.0f} s: {dict(served.said.most_common())} in two rounds"
+    )
+    for name, why in served.refused.items():
+        print(f"{name} is refused: {why[:200]}")
+    print(f"the worker grew by {served.grown >> 10} KiB in the second round, and is well: {served.steady}")
+    return served.steady and served.grown < deploying.GROWTH
 
 
 def main() -> int:

@@ -16,6 +16,21 @@ def mutated(content: bytes, seed: int) -> bytes:
     return bytes(data)
 
 
+def damaged(content: bytes, seed: int) -> bytes:
+    """Return the bytes bent or mutated, in turn: what is bent is often still valid, what is mutated rarely."""
+    return (bent if seed % 2 else mutated)(content, seed)
+
+
+def bent(content: bytes, seed: int) -> bytes:
+    """Return the bytes with one or two of them changed, and none moved."""
+    chance = random.Random(seed)  # noqa: S311 - not for secrets
+    data = bytearray(content)
+    for _ in range(chance.choice((1, 1, 2))):
+        place = chance.randrange(len(data))
+        data[place] = chance.choice((chance.randrange(256), data[place] ^ (1 << chance.randrange(8))))
+    return bytes(data)
+
+
 def _change(data: bytearray, chance: random.Random) -> None:
     place = chance.randrange(len(data) + 1)
     length = min(chance.choice((1, 1, 2, 4, 16, 64)), len(data) - place)

@@ -15,12 +15,12 @@ import subprocess
 import sys
 import time
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from harness.call_rows import BATCHES, ROWS, Ask, CallRow
+from harness.call_rows import BATCHES, ROWS, Ask
+from harness.call_table import Measured, section
 from harness.components import BUILD_LIMIT, compiled, workplace
 from harness.paths import BENCHES, GUESTS, peer_program, program
 from harness.processes import environment, running, stop
@@ -31,6 +31,9 @@ from wisp.registry.cache import Cache
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from harness.part import Context
+    from harness.section import Section
 
 APP = GUESTS / "calls"
 CALLED = GUESTS / "programs"
@@ -98,33 +101,17 @@ class Server:
         return int(body)
 
 
-@dataclass(frozen=True, slots=True)
-class Measured:
-    """One row: by column, the nanoseconds of one call in each round."""
-
-    row: CallRow
-    figures: dict[str, list[float]] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Calls:
-    """Everything that was measured of calls."""
-
-    rows: tuple[Measured, ...]
-    commands: tuple[str, ...]
-
-
-def measure(rounds: int, say: Callable[[str], None]) -> Calls:
+def measure(context: Context) -> Section:
     """Build what is called, start every subject, and ask them in turn. Raises MeasurementError."""
     measured = tuple(Measured(row) for row in ROWS)
     with ExitStack() as stack:
-        subjects, commands = _start(stack, say)
-        for number in range(1, rounds + 1):
+        subjects, commands = _start(stack, context.say)
+        for number in range(1, context.rounds + 1):
             for one in measured:
                 for column, asked in one.row.columns():
                     one.figures.setdefault(column, []).append(_least(subjects[asked.subject], asked))
-            say(f"calls {number}/{rounds}")
-    return Calls(measured, tuple(commands))
+            context.say(f"calls {number}/{context.rounds}")
+    return section(measured, tuple(commands))
 
 
 def _least(subject: Asked, asked: Ask) -> float:

@@ -17,7 +17,7 @@ from harness.paths import GUESTS, peer_program, program
 from wisp.registry.cache import Cache
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable
     from pathlib import Path
 
 BUILD_LIMIT = 1200.0
@@ -49,14 +49,14 @@ class Components:
 
 def prepare() -> Components:
     """Build the guests through `wisp build`, unless they are known, and compile them for the peer."""
-    built = _build()
-    quick = _build("python-p2", "--dev")
+    made = built(GUESTS)
+    quick = built(GUESTS, "python-p2", "--dev")
     folder = workplace()
     return Components(
-        rust_p2=compiled(folder, "rust-p2", built["rust-p2"]),
-        rust_p3=compiled(folder, "rust-p3", built["rust-p3"]),
+        rust_p2=compiled(folder, "rust-p2", made["rust-p2"]),
+        rust_p3=compiled(folder, "rust-p3", made["rust-p3"]),
         python=compiled(folder, "python-p2", quick["python-p2"]),
-        python_merged=compiled(folder, "python-p2-merged", built["python-p2"]),
+        python_merged=compiled(folder, "python-p2-merged", made["python-p2"]),
     )
 
 
@@ -69,32 +69,44 @@ def workplace() -> Path:
 
 def app(component: Component, variant: str, **instances: int) -> Path:
     """Return an app that serves the component at every path."""
-    folder = component.wasm.parent / f"{component.name}-{variant}"
+    pairs = ", ".join(f"{name} = {value}" for name, value in instances.items())
+    settings = (f"instances = {{ {pairs} }}",) if pairs else ()
+    return app_of(component.name, variant, component.wasm, *settings)
+
+
+def app_of(name: str, variant: str, wasm: Path, *settings: str) -> Path:
+    """Return an app that serves a component at every path; the settings are lines of the component's table."""
+    return app_of_tables(f"{name}-{variant}", wasm, (("hello", "/...", "\n".join(settings)),))
+
+
+def app_of_tables(name: str, wasm: Path, components: Iterable[tuple[str, str, str]]) -> Path:
+    """Return an app of components that are all made of the same: of each the name, the route and lines of its table."""
+    folder = workplace() / name
     folder.mkdir(exist_ok=True)
-    _replace(folder / component.wasm.name, component.wasm)
-    manifest = "\n".join(_manifest(component, instances))
+    source = folder / "component.wasm"
+    _replace(source, wasm)
+    tables = [f'[app]\nname = "{name}"\nversion = "0.1.0"\n']
+    for component, route, settings in components:
+        tables.append(f'[[http]]\nroute = "{route}"\ncomponent = "{component}"\n')
+        tables.append(f'[component.{component}]\nsource = "{source.name}"\n{settings}\n')
+    manifest = "\n".join(tables)
     path = folder / "wisp.toml"
     if not path.is_file() or path.read_text(encoding="utf-8") != manifest:
         path.write_text(manifest, encoding="utf-8")
     return folder
 
 
-def _manifest(component: Component, instances: dict[str, int]) -> Iterator[str]:
-    yield f'[app]\nname = "{component.name}"\nversion = "0.1.0"\n'
-    yield '[[http]]\nroute = "/..."\ncomponent = "hello"\n'
-    yield f'[component.hello]\nsource = "{component.wasm.name}"'
-    if instances:
-        pairs = ", ".join(f"{name} = {value}" for name, value in instances.items())
-        yield f"instances = {{ {pairs} }}"
-    yield ""
+def guests(name: str) -> dict[str, Path]:
+    """Build the components of `benches/guests/NAME`, unless they are known."""
+    return built(GUESTS / name)
 
 
-def _build(*arguments: str) -> dict[str, Path]:
-    command = [str(program("wisp")), "build", str(GUESTS), *arguments, "--json"]
+def built(folder: Path, *arguments: str) -> dict[str, Path]:
+    """Build the components of an app, or some of them, unless they are known; where each is, by name."""
+    command = [str(program("wisp")), "build", str(folder), *arguments, "--json"]
     output = subprocess.run(command, check=True, stdout=subprocess.PIPE, timeout=BUILD_LIMIT).stdout
     return {
-        name: Cache.open().component(built["digest"])
-        for name, built in json.loads(output)["components"].items()
+        name: Cache.open().component(one["digest"]) for name, one in json.loads(output)["components"].items()
     }
 
 

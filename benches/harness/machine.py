@@ -7,9 +7,13 @@ import os
 import platform
 import subprocess
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import wisp
 from harness.paths import peer_program
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 def load() -> float:
@@ -17,20 +21,20 @@ def load() -> float:
     return round(os.getloadavg()[0], 2)
 
 
-def describe(wrk: str) -> dict[str, str]:
+def describe(versions: Mapping[str, str]) -> dict[str, str]:
     """Return what is told of the machine, in the order in which it is told."""
-    versions = {
-        "Python": platform.python_version(),
+    every = {
         "wisp": wisp.__version__,
         "wasmtime": _version(peer_program()),
-        "wrk": wrk,
+        "Python": platform.python_version(),
+        **versions,
     }
     return {
         "date": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "processor": f"{len(os.sched_getaffinity(0))} x {_field('/proc/cpuinfo', 'model name')}",
         "memory": f"{int(_field('/proc/meminfo', 'MemTotal').split()[0]) / 1024**2:.0f} GiB",
         "kernel": f"{platform.system()} {platform.release()}",
-        "versions": ", ".join(f"{name} {version}" for name, version in versions.items()),
+        "versions": ", ".join(f"{name} {version}" for name, version in every.items()),
         "load average before": ", ".join(f"{value:.2f}" for value in os.getloadavg()),
     }
 

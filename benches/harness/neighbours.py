@@ -4,25 +4,24 @@ from __future__ import annotations
 
 import contextlib
 import http.client
-import json
 import statistics
-import subprocess
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.components import workplace
+from harness.components import app_of_tables, built
 from harness.paths import program
+from harness.section import Section, Table
 from harness.servers import ADDRESS, MeasurementError, Subject, serving
-from wisp.registry.cache import Cache
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
+
+    from harness.part import Context
 
 GUEST = Path(__file__).parents[2] / "tests" / "guests" / "http2"
-BUILD_LIMIT = 600.0
 HOSTILE = 4
 """Requests to the hostile component at once."""
 
@@ -37,6 +36,9 @@ ATTACKS = {
 LIMITS = 'cpu = "100ms", memory = "64MiB", response = "100MiB", log = "100KiB", handles = 1000'
 
 
+HEAD = ("a light component, while another", "p50, ms", "p99, ms", "requests")
+
+
 @dataclass(frozen=True, slots=True)
 class Late:
     """How late the neighbour was, in milliseconds."""
@@ -47,18 +49,23 @@ class Late:
     count: int
 
 
-def measure(seconds: float, say: Callable[[str], None]) -> list[Late]:
-    """Measure the neighbour of each attack for so many seconds, in one worker."""
+def measure(context: Context) -> Section:
+    """Measure the neighbour of each attack, in one worker."""
     words = (program("wisp"), "up", _app(), "--workers", "1", "--no-access-log", "--listen", ADDRESS)
-    rows = []
-    with serving(Subject("neighbours", words)) as server:
+    subject = Subject("neighbours", words)
+    found = []
+    with serving(subject) as server:
         for attack, path in ATTACKS.items():
             with _attacked(server.ports[0], path):
-                times = list(_asked(server.ports[0], seconds))
+                times = list(_asked(server.ports[0], context.seconds))
             cuts = statistics.quantiles(times, n=100)
-            rows.append(Late(attack, cuts[49], cuts[98], len(times)))
-            say(f"neighbour of {attack}: p50 {cuts[49]:.2f} ms, p99 {cuts[98]:.2f} ms, {len(times)} requests")
-    return rows
+            late = Late(attack, cuts[49], cuts[98], len(times))
+            found.append(late)
+            context.say(
+                f"neighbour of {attack}: p50 {late.p50:.2f} ms, p99 {late.p99:.2f} ms, {late.count} requests"
+            )
+    lines = tuple((one.attack, f"{one.p50:.2f}", f"{one.p99:.2f}", f"{one.count:,}") for one in found)
+    return Section((Table(HEAD, lines),), [asdict(one) for one in found], commands=(subject.shown,))
 
 
 def _asked(port: int, seconds: float) -> Iterator[float]:
@@ -102,18 +109,13 @@ def _attacked(port: int, path: str | None) -> Iterator[None]:
             thread.join()
 
 
+def guest() -> Path:
+    """Build the component that does every harm."""
+    (wasm,) = built(GUEST).values()
+    return wasm
+
+
 def _app() -> Path:
-    command = [str(program("wisp")), "build", str(GUEST), "--json"]
-    output = subprocess.run(command, check=True, stdout=subprocess.PIPE, timeout=BUILD_LIMIT).stdout
-    (built,) = json.loads(output)["components"].values()
-    wasm = Cache.open().component(built["digest"])
-    folder: Path = workplace() / "neighbours"
-    folder.mkdir(exist_ok=True)
-    tables = ['[app]\nname = "neighbours"\n']
     # The neighbour answers everything else, for example whether the server is ready.
     parts = (("hostile", "/hostile/...", f"limits = {{ {LIMITS} }}"), ("neighbour", "/...", ""))
-    for name, route, limits in parts:
-        tables.append(f'[[http]]\nroute = "{route}"\ncomponent = "{name}"\n')
-        tables.append(f'[component.{name}]\nsource = "{wasm}"\n{limits}\n')
-    (folder / "wisp.toml").write_text("\n".join(tables), encoding="utf-8")
-    return folder
+    return app_of_tables("neighbours", guest(), parts)

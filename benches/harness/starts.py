@@ -14,10 +14,20 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from harness.components import workplace
+from harness.components import app, workplace
 from harness.paths import GUESTS, program, worker_program
 from harness.processes import running, stop
-from harness.servers import ADDRESS, GREETING, START_LIMIT, WORKERS, MeasurementError, Subject, free_port
+from harness.section import Row, Section, of_rows
+from harness.servers import (
+    ADDRESS,
+    GREETING,
+    START_LIMIT,
+    WORKERS,
+    MeasurementError,
+    Subject,
+    free_port,
+    wasmtime,
+)
 from wisp.cli.prepare import prepare
 from wisp.cli.prepared import PrepareOptions
 from wisp.host import control
@@ -29,12 +39,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from harness.part import Context
+
 PAUSE = 0.0005
 """Seconds between two attempts to connect: a small part of what is measured, and the processors stay free."""
 
 
 @dataclass(frozen=True, slots=True)
-class StartRow:
+class StartKind:
     """One kind of start."""
 
     title: str
@@ -42,21 +54,39 @@ class StartRow:
     once: Callable[[], float]
     """Starts, measures, stops; returns milliseconds."""
 
+    count: int
+    """Starts in each round."""
+
     bar: float | None
     """Milliseconds that the median may take at most."""
 
 
-def rows(app: Path, peer: Subject) -> Iterator[StartRow]:
+def measure(context: Context) -> Section:
+    """Measure all kinds of start."""
+    peer = wasmtime(context.components.rust_p2, "fresh")
+    starts = tuple(kinds(app(context.components.rust_p2, "fresh"), peer))
+    rows = [_row(one, context) for one in starts]
+    return of_rows(rows, "from process start to the first answer", [one.command for one in starts])
+
+
+def _row(start: StartKind, context: Context) -> Row:
+    start.once()  # fills the caches
+    row = Row(start.title, tuple(start.once() for _ in range(start.count * context.rounds)), "ms", start.bar)
+    context.say(f"{row.title}: {row.told}")
+    return row
+
+
+def kinds(folder: Path, peer: Subject) -> Iterator[StartKind]:
     """Return the kinds of start: of wisp with one app, with all guests, of a worker alone, and of the peer."""
-    hello = Subject("wisp up", (*_up(app), "--no-access-log"))
+    hello = Subject("wisp up", (*_up(folder), "--no-access-log"))
     everything = Subject("wisp up", (*_up(GUESTS), "--no-access-log"))
-    yield StartRow("`wisp up`, one component (Rust)", hello.shown, lambda: _program(hello, "/"), 300)
+    yield StartKind("`wisp up`, one component (Rust)", hello.shown, lambda: _program(hello, "/"), 2, 200)
     title = "`wisp up`, three components built from sources, first answer from Python"
-    yield StartRow(title, everything.shown, lambda: _program(everything, "/python-p2"), 300)
-    worker = _Worker(app)
+    yield StartKind(title, everything.shown, lambda: _program(everything, "/python-p2"), 2, 200)
+    worker = _Worker(folder)
     shown = "wisp-worker --control FD --listener FD"
-    yield StartRow("`wisp-worker` by itself, from its spawn", shown, worker.once, 20)
-    yield StartRow("`wasmtime serve`, compiled before", peer.shown, lambda: _program(peer, "/"), None)
+    yield StartKind("`wisp-worker` by itself, from its spawn", shown, worker.once, 4, 15)
+    yield StartKind("`wasmtime serve`, compiled before", peer.shown, lambda: _program(peer, "/"), 2, None)
 
 
 def _up(path: Path) -> tuple[str | Path, ...]:
@@ -74,8 +104,8 @@ def _program(subject: Subject, path: str) -> float:
 class _Worker:
     """Starts of `wisp-worker` without a supervisor."""
 
-    def __init__(self, app: Path) -> None:
-        (prepared,) = asyncio.run(prepare([app], PrepareOptions(), lambda _: None))
+    def __init__(self, folder: Path) -> None:
+        (prepared,) = asyncio.run(prepare([folder], PrepareOptions(), lambda _: None))
         place = Place.of(prepared.name, prepared.folder, None)
         start = Start((resolve(prepared.locked, place, {}),), prepared.artifacts)
         settings = HostSettings(Address("127.0.0.1", 0), workers=1, log=LogSettings("json", access=False))

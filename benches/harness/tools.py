@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import subprocess
-from typing import TYPE_CHECKING
+from pathlib import Path
 
+from harness.paths import BENCHES
 from harness.servers import MeasurementError
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 LIMIT = 900.0
 """Seconds for one installation."""
@@ -28,5 +26,13 @@ def run(*command: str | Path, folder: Path) -> None:
         )
     except subprocess.CalledProcessError as error:
         said = error.stdout.decode(errors="replace").strip().splitlines()
-        message = f"{command[0]} failed: {' / '.join(said[-3:])}"
+        message = f"{Path(command[0]).name} failed: {' / '.join(said[-3:])}"
         raise MeasurementError(message) from error
+
+
+def reason(error: Exception) -> str:
+    """Return why something could not be measured, without where this machine keeps its files: it may be told in the document."""
+    if isinstance(error, subprocess.TimeoutExpired):
+        words = [error.cmd] if isinstance(error.cmd, str | Path) else error.cmd
+        return f"{Path(words[0]).name} did not end within {error.timeout:g} s"
+    return str(error).replace(str(BENCHES.parent), ".").replace(str(Path.home()), "~")

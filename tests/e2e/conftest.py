@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 
+from tests.e2e import neighbour
 from tests.e2e.host import Host, environment
 from tests.guests.build import Name, component
 
@@ -23,7 +24,12 @@ class Serve(Protocol):
     """Starts a host of one app, which is stopped after the test."""
 
     def __call__(
-        self, *words: str | Path, guest: Name = "http2", route: str = "/...", **tables: Any
+        self,
+        *words: str | Path,
+        guest: Name = "http2",
+        route: str = "/...",
+        beside: bool = False,
+        **tables: Any,
     ) -> Host: ...
 
 
@@ -53,11 +59,17 @@ def http3() -> Path:
 
 @pytest.fixture
 def serve(tmp_path: Path, cache: Path) -> Iterator[Serve]:
-    """Give a function that serves one guest: its keywords are tables of the component."""
+    """Give a function that serves one guest, or one `beside` a neighbour: its keywords are tables of the component."""
     with contextlib.ExitStack() as stack:
 
-        def start(*words: str | Path, guest: Name = "http2", route: str = "/...", **tables: Any) -> Host:
-            manifest = manifest_of(guest, route, tables)
+        def start(
+            *words: str | Path,
+            guest: Name = "http2",
+            route: str = "/...",
+            beside: bool = False,
+            **tables: Any,
+        ) -> Host:
+            manifest = manifest_of(guest, route, tables) + (neighbour.tables() if beside else "")
             (tmp_path / "wisp.toml").write_text(manifest, encoding="utf-8")
             host = Host(*words, folder=tmp_path, variables=environment(cache))
             return stack.enter_context(host)

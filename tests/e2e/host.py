@@ -96,6 +96,16 @@ class Host:
         host, _, port = self.url.rpartition("/")[2].rpartition(":")
         return host.strip("[]"), int(port)
 
+    def listens(self) -> bool:
+        """Wait until it listens; false if it ends instead."""
+
+        def look() -> str | None:
+            if any(line.get("event") == "listening" for line in self.lines):
+                return "listens"
+            return None if self._open else "ended"
+
+        return self.until(look, "its start or its end") == "listens"
+
     def signal(self, number: signal.Signals) -> None:
         self.process.send_signal(number)
 
@@ -140,6 +150,12 @@ class Host:
         with urllib.request.urlopen(url, timeout=PATIENCE) as answer:  # noqa: S310 - it is ours
             found: Line = json.load(answer)
         return found
+
+    def counted(self, component: str, name: str) -> int:
+        """Return a counter of a component, over all workers."""
+        components = {each["component"]: each for each in self.admin("metrics")["components"]}
+        count: int = components[component][name]
+        return count
 
     def until_active(self, count: int) -> None:
         """Ask until so many requests are in progress."""

@@ -8,48 +8,25 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.e2e.host import Host, environment
+from tests.e2e import sharing
 from tests.e2e.wire import Connection, ask
-from tests.guests.build import component
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from tests.e2e.host import Host
 
 # The first run builds the guest, and compiles it.
 pytestmark = pytest.mark.timeout(900)
 
 DONE = (200, "done")
 MIB = 1 << 20
-APP = """
-[app]
-name = "app"
-
-[[http]]
-route = "/one/..."
-component = "one"
-
-[[http]]
-route = "/two/..."
-component = "two"
-
-[[http]]
-route = "/stranger/..."
-component = "stranger"
-
-[component.one]
-source = "{guest}"
-grants.blobstore = ["images", "other"]
-limits = {{ store = "128MiB", file = "96MiB", memory = "16MiB" }}
-
-[component.two]
-source = "{guest}"
-grants.blobstore = ["images", "small"]
-limits = {{ store = "100KiB", file = "64KiB" }}
-
-[component.stranger]
-source = "{guest}"
-"""
+ONE = {
+    "grants": {"blobstore": ["images", "other"]},
+    "limits": {"store": "128MiB", "file": "96MiB", "memory": "16MiB"},
+}
+TWO = {"grants": {"blobstore": ["images", "small"]}, "limits": {"store": "100KiB", "file": "64KiB"}}
 
 
 @pytest.fixture(scope="module")
@@ -63,8 +40,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Iterator[Ho
 
 
 def app(folder: Path, cache: Path) -> Host:
-    (folder / "wisp.toml").write_text(APP.format(guest=component("capabilities")), encoding="utf-8")
-    return Host("--workers", "2", folder=folder, variables=environment(cache))
+    return sharing.app(folder, cache, one=ONE, two=TWO)
 
 
 def use(
@@ -184,6 +160,8 @@ def test_a_component_that_has_no_room_left_is_told_while_its_neighbour_writes(sh
     assert use(shared, "fill", "container=small&object=a&bytes=65536", by="two") == DONE
     full = (500, "the store is full: it may have 102400 bytes (limits.store)")
     assert use(shared, "fill", "container=small&object=b&bytes=65536", by="two") == full
+    assert shared.counted("two", "file_exceeded") == 1
+    assert shared.counted("two", "store_exceeded") == 1
     assert use(shared, "fill", f"object=neighbour&bytes={MIB}") == DONE
     assert use(shared, "clear", "container=small", by="two") == DONE
     assert use(shared, "fill", "container=small&object=b&bytes=65536", by="two") == DONE

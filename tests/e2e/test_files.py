@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.e2e.neighbour import Neighbour
 from tests.e2e.wire import ask, get
 
 if TYPE_CHECKING:
@@ -54,6 +55,14 @@ def steps(host: Host, *words: Sequence[object]) -> list[Any]:
     assert answer.status == 200, answer.text
     results: list[Any] = answer.json
     return results
+
+
+def counted(host: Host, name: str) -> int:
+    """Return what was counted for the guest, and check that its neighbour has nothing of it."""
+    components = {each["component"]: each for each in host.admin("metrics")["components"]}
+    assert components["neighbour"][name] == 0
+    count: int = components["http2"][name]
+    return count
 
 
 def test_a_guest_without_folders_sees_none(serve: Serve) -> None:
@@ -269,72 +278,74 @@ def test_a_folder_that_cannot_be_opened_is_named_before_anything_is_served(
 
 def test_an_instance_has_so_many_files_open_and_no_more(serve: Serve, folder: Path) -> None:
     assert folder.exists()
-    host = serve("--workers", "1", grants={"files": [ASSETS, DATA]}, limits={"files": 3})
-
+    host = serve("--workers", "1", beside=True, grants={"files": [ASSETS, DATA]}, limits={"files": 3})
     opening = ["open", "/assets", "a.txt", "r"]
-    opened = steps(host, *[opening] * 4)
-    closed = steps(host, opening, ["close", 0], *[opening] * 3)
-    streams = steps(host, ["open", "/data", "a.txt", "w"], ["keep-streams", 0, 3], ["keep-streams", 0, 1])
     # A stream keeps its file open.
     kept: list[Sequence[object]] = []
     for index in range(3):
         kept += [["open", "/data", "a.txt", "w"], ["keep-streams", index, 1], ["close", index]]
-    held = steps(host, *kept, ["open", "/data", "a.txt", "r"])
+
+    with Neighbour(host):
+        opened = steps(host, *[opening] * 4)
+        closed = steps(host, opening, ["close", 0], *[opening] * 3)
+        streams = steps(host, ["open", "/data", "a.txt", "w"], ["keep-streams", 0, 3], ["keep-streams", 0, 1])
+        held = steps(host, *kept, ["open", "/data", "a.txt", "r"])
 
     quota = {"error": "quota"}
     assert opened == [0, 1, 2, quota]
     assert closed == [0, True, 1, 2, 3]
     assert streams == [0, True, quota]
     assert held[-1] == quota
-    metrics = host.admin("metrics")["components"][0]
-    assert metrics["files_exceeded"] == 3
+    assert counted(host, "files_exceeded") == 3
     assert "`limits.files`" in host.line(kind="worker", level="warning")["message"]
 
 
 def test_a_file_grows_to_its_limit_and_no_further(serve: Serve, folder: Path) -> None:
-    host = serve("--workers", "1", grants={"files": [DATA]}, limits={"file": "100KB"})
+    host = serve("--workers", "1", beside=True, grants={"files": [DATA]}, limits={"file": "100KB"})
     (folder / "data" / "large").write_bytes(b"x" * 200_000)
 
-    results = steps(
-        host,
-        ["open", "/data", "new", "rwc"],
-        ["stream", 0, 100_000],
-        ["stream", 0, 1],
-        ["write", 0, 1, 100_000],
-        ["size", 0, 100_001],
-        ["write", 0, 100_000, 0],
-        ["write", 0, 10, 10_000_000_000],
-        # One that was larger before may be written to, and not grow.
-        ["open", "/data", "large", "w"],
-        ["write", 1, 200_000, 0],
-        ["stream", 1, 1],
-    )
+    with Neighbour(host):
+        results = steps(
+            host,
+            ["open", "/data", "new", "rwc"],
+            ["stream", 0, 100_000],
+            ["stream", 0, 1],
+            ["write", 0, 1, 100_000],
+            ["size", 0, 100_001],
+            ["write", 0, 100_000, 0],
+            ["write", 0, 10, 10_000_000_000],
+            # One that was larger before may be written to, and not grow.
+            ["open", "/data", "large", "w"],
+            ["write", 1, 200_000, 0],
+            ["stream", 1, 1],
+        )
 
     too_large = {"error": "file-too-large"}
     assert results == [0, 100_000, too_large, too_large, too_large, 100_000, too_large, 1, 200_000, too_large]
     assert (folder / "data" / "new").stat().st_size == 100_000
-    assert host.admin("metrics")["components"][0]["file_exceeded"] == 5
+    assert counted(host, "file_exceeded") == 5
 
 
 def test_a_folder_grows_to_its_limit_and_no_further(serve: Serve, folder: Path) -> None:
-    host = serve("--workers", "1", grants={"files": [DATA]}, limits={"store": "1MB"})
-
+    host = serve("--workers", "1", beside=True, grants={"files": [DATA]}, limits={"store": "1MB"})
     full = {"error": "insufficient-space"}
-    results = steps(
-        host,
-        ["open", "/data", "one", "wc"],
-        ["stream", 0, 900_000],
-        ["open", "/data", "two", "wc"],
-        ["stream", 1, 900_000],
-        ["write", 1, 900_000, 0],
-        ["size", 1, 900_000],
-        # What is there already may be written to.
-        ["write", 0, 900_000, 0],
-        ["mkdir", "/data", "new"],
-        ["unlink", "/data", "one"],
-        ["close", 0],
-        ["stream", 1, 500_000],
-    )
+
+    with Neighbour(host):
+        results = steps(
+            host,
+            ["open", "/data", "one", "wc"],
+            ["stream", 0, 900_000],
+            ["open", "/data", "two", "wc"],
+            ["stream", 1, 900_000],
+            ["write", 1, 900_000, 0],
+            ["size", 1, 900_000],
+            # What is there already may be written to.
+            ["write", 0, 900_000, 0],
+            ["mkdir", "/data", "new"],
+            ["unlink", "/data", "one"],
+            ["close", 0],
+            ["stream", 1, 500_000],
+        )
     used = sum(path.lstat().st_size for path in (folder / "data").rglob("*"))
 
     assert results[1] == 900_000
@@ -342,7 +353,7 @@ def test_a_folder_grows_to_its_limit_and_no_further(serve: Serve, folder: Path) 
     assert results[6] == 900_000
     assert results[10] == 500_000
     assert used < 1_000_000
-    assert host.admin("metrics")["components"][0]["store_exceeded"] == 4
+    assert counted(host, "store_exceeded") == 4
 
 
 def test_small_files_and_folders_count_too(serve: Serve, folder: Path) -> None:

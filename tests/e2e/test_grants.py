@@ -125,6 +125,24 @@ def test_a_run_is_repeated_with_what_it_has_learned_until_nothing_is_missing(app
     assert host.stderr.endswith("# This run of shop was refused nothing.\n")
 
 
+def test_a_key_of_the_configuration_that_is_not_there_is_no_denial_and_is_learned(
+    app: Path, cache: Path
+) -> None:
+    with up(app, cache, "--workers", "2", "--learn") as host:
+        answers = [get(host.address, f"/config/get{old}?key=greeting").json for old in ("", "-older")]
+        assert get(host.address, "/config/all").json == {}
+        metrics = host.admin("metrics")
+
+    missed = [(kind["import"], kind["target"], kind["grant"]) for kind in metrics["missed"]]
+    assert answers == [None, None]
+    assert missed == [("wasi:config/store", "greeting", 'config = { "greeting" = "..." }')]
+    assert (metrics["denials"], metrics["denied"]) == (0, [])
+    assert "denial" not in {line["kind"] for line in host.lines}
+    learned = host.stderr[host.stderr.index("[component.api") :]
+    assert grants(learned) == {"keyvalue": ["default"], "config": {"greeting": "..."}}
+    assert "# asked for 2 times, and not there: wasi:config/store for greeting\n" in learned
+
+
 def test_what_a_worker_was_asked_while_it_drained_is_learned_too(app: Path, cache: Path) -> None:
     ask = b"POST /keyvalue/exists?store=carts&key=a HTTP/1.1\r\nhost: test\r\ncontent-length: 1\r\n\r\n"
     with up(app, cache, "--workers", "1", "--learn") as host:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import threading
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.e2e import neighbour
 from tests.e2e.conftest import inline
 from tests.e2e.host import Host, environment
+from tests.e2e.neighbour import Neighbour
 from tests.e2e.test_limits import read_chunks
 from tests.e2e.wire import Answer, Connection, ask, get
 from tests.guests.build import Name, component
@@ -19,34 +20,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 HTTP: tuple[Name, ...] = ("http2", "http3")
-
-
-class Neighbour(threading.Thread):
-    """Asks a light component of the same host, one request after the other, until the block ends."""
-
-    def __init__(self, host: Host) -> None:
-        super().__init__()
-        self._address = host.address
-        self._over = threading.Event()
-        self._served = threading.Event()
-        self.statuses: list[int] = []
-
-    def run(self) -> None:
-        with Connection(self._address) as connection:
-            while not self._over.is_set():
-                self.statuses.append(connection.ask("GET", "/neighbour/hello").status)
-                self._served.set()
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        # At least one request is served while the hostile guest runs, and one after it.
-        self._served.wait(30)
-        self._over.set()
-        self.join()
-        assert set(self.statuses) == {200}
 
 
 class Hostile:
@@ -61,24 +34,18 @@ class Hostile:
             route = "/hostile/..."
             component = "hostile"
 
-            [[http]]
-            route = "/neighbour/..."
-            component = "neighbour"
-
             [component.hostile]
             source = "{component(guest)}"
             limits = {inline(limits)}
-
-            [component.neighbour]
-            source = "{component("http2")}"
+            {neighbour.tables()}
         """
         (folder / "wisp.toml").write_text(manifest, encoding="utf-8")
         self.host = Host("--workers", "1", folder=folder, variables=environment(cache))
 
-    def attack(self, behaviour: str, method: str = "GET", *headers: str) -> Answer:
+    def attack(self, behaviour: str, method: str = "GET", *headers: str, body: bytes | None = None) -> Answer:
         """Let the guest do this while the neighbour is asked."""
         with Neighbour(self.host):
-            return ask(self.host.address, method, f"/hostile/{behaviour}", *headers)
+            return ask(self.host.address, method, f"/hostile/{behaviour}", *headers, body=body)
 
     def counted(self, name: str) -> int:
         """Return what was counted for the hostile guest, and check that its neighbour has nothing of it."""
@@ -229,13 +196,67 @@ def test_a_head_that_is_longer_than_the_component_allows_is_refused(hostile: Any
     assert guests.counted("headers_exceeded") == 2
 
 
-def test_a_body_that_is_too_long_is_counted(hostile: Any) -> None:
-    guests = hostile(body="1KB")
+@pytest.mark.parametrize("guest", HTTP)
+def test_a_body_that_is_longer_than_the_component_allows_is_refused(hostile: Any, guest: Name) -> None:
+    guests = hostile(guest, body="1KB")
 
-    answer = ask(guests.host.address, "POST", "/hostile/echo", body=b"x" * 1001)
+    exact = guests.attack("echo", "POST", body=b"x" * 1000)
+    said = guests.attack("echo", "POST", body=b"x" * 1001)
 
-    assert answer.status == 413
+    assert (exact.status, len(exact.body), said.status) == (200, 1000, 413)
     assert guests.counted("body_exceeded") == 1
+
+
+def test_a_client_that_never_stops_sending_is_cut_off(hostile: Any) -> None:
+    guests = hostile(body="1MB")
+
+    with Neighbour(guests.host), Connection(guests.host.address) as connection:
+        # This behaviour reads all of the body before it answers.
+        connection.begin("POST", "/hostile/trailers", "transfer-encoding: chunked")
+        with contextlib.suppress(ConnectionResetError, BrokenPipeError):
+            while not guests.counted("body_exceeded"):
+                connection.send(b"10000\r\n" + b"x" * 65536 + b"\r\n")
+
+    line = guests.host.line(kind="access", path="/hostile/trailers")
+    assert line["status"] == 413
+    assert guests.counted("body_exceeded") == 1
+
+
+@pytest.mark.parametrize("behaviour", ["spin", "slow?ms=20000"])
+@pytest.mark.parametrize("guest", HTTP)
+def test_a_guest_that_takes_too_long_is_stopped(hostile: Any, guest: Name, behaviour: str) -> None:
+    guests = hostile(guest, timeout="200ms")
+
+    assert guests.attack(behaviour).status == 504
+    assert guests.counted("timeouts") == 1
+
+
+@pytest.mark.parametrize("guest", HTTP)
+def test_requests_that_come_all_at_once_wait_turn_away_and_take_no_place_of_the_neighbour(
+    hostile: Any, guest: Name
+) -> None:
+    guests = hostile(guest, concurrency=1, queue=1, queue_timeout="200ms")
+
+    with Neighbour(guests.host), contextlib.ExitStack() as stack:
+        busy = stack.enter_context(Connection(guests.host.address))
+        busy.begin("GET", "/hostile/sse?events=2&pause=25000")
+        busy.head()
+        many = [stack.enter_context(Connection(guests.host.address)) for _ in range(5)]
+        for connection in many:
+            connection.begin("GET", "/hostile/hello")
+        statuses = [connection.answer().status for connection in many]
+
+    # Four find the queue full, and one waits in it for too long.
+    assert statuses == [503] * 5
+    assert guests.counted("overloads") == 5
+
+
+def test_a_guest_whose_tables_are_too_large_is_not_started(hostile: Any) -> None:
+    guests = hostile(table=10)
+
+    assert guests.attack("hello").status == 502
+    assert guests.counted("table_exceeded") == 1
+    guests.warned("table")
 
 
 def test_a_guest_that_logs_too_much_is_cut_short_and_the_log_says_how_much(hostile: Any) -> None:

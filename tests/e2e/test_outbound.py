@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.e2e.host import Host, environment
+from tests.e2e.neighbour import Neighbour
 from tests.e2e.outside import METADATA, PEM, Website, secure
 from tests.e2e.wire import ask
 
@@ -207,10 +208,12 @@ def test_what_would_change_the_request_on_the_wire_is_refused(
 
 @pytest.mark.parametrize("guest", HTTP)
 def test_a_response_that_is_too_large_breaks_off(serve: Serve, site: Website, guest: Name) -> None:
-    host = serve(guest=guest, grants={"http": [network(site)]}, limits={"download": "1KiB"})
+    grants, limits = {"http": [network(site)]}, {"download": "1KiB"}
+    host = serve("--workers", "1", guest=guest, beside=True, grants=grants, limits=limits)
 
-    exact = send(host, f"127.0.0.1:{site.port}", "/large?1024")
-    more = send(host, f"127.0.0.1:{site.port}", "/large?1025")
+    with Neighbour(host):
+        exact = send(host, f"127.0.0.1:{site.port}", "/large?1024")
+        more = send(host, f"127.0.0.1:{site.port}", "/large?1025")
 
     assert exact["status"] == 200
     assert more == {"error": "ErrorCode::HttpResponseBodySize(Some(1024))"}
@@ -244,11 +247,13 @@ def test_one_request_begins_so_many_to_the_outside_and_no_more(
     serve: Serve, site: Website, guest: Name, reuse: int
 ) -> None:
     grants, limits = {"http": [network(site)]}, {"outbound": 2}
-    host = serve(guest=guest, grants=grants, limits=limits, instances={"reuse": reuse})
+    settings: dict[str, Any] = {"grants": grants, "limits": limits, "instances": {"reuse": reuse}}
+    host = serve("--workers", "1", guest=guest, beside=True, **settings)
     asked = [{"authority": f"127.0.0.1:{site.port}", "path": "/"}] * 3
 
     for _ in range(2):
-        answers = ask(host.address, "POST", "/sends", body=json.dumps(asked).encode()).json
+        with Neighbour(host):
+            answers = ask(host.address, "POST", "/sends", body=json.dumps(asked).encode()).json
         assert [answer.get("status") for answer in answers] == [200, 200, None]
         assert answers[2] == {"error": "ErrorCode::HttpRequestDenied"}
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.e2e.neighbour import Neighbour
 from tests.e2e.outside import answering, pong, pong_datagram
 from tests.e2e.wire import ask
 
@@ -135,11 +136,12 @@ def test_sockets_are_bounded_with_the_connections(serve: Serve) -> None:
 
     with answering(socket.SOCK_STREAM, hold) as port:
         grants, limits = {"sockets": [f"tcp://127.0.0.1:{port}"]}, {"connections": 3}
-        host = serve("--workers", "1", grants=grants, limits=limits)
+        host = serve("--workers", "1", beside=True, grants=grants, limits=limits)
         asked = json.dumps({"at": f"127.0.0.1:{port}", "count": 5}).encode()
         # The second instance finds the places that the first left.
         for _ in range(2):
-            answer = ask(host.address, "POST", "/sockets", body=asked).json
+            with Neighbour(host):
+                answer = ask(host.address, "POST", "/sockets", body=asked).json
             assert answer["held"] == 3
     for connected in held:
         connected.close()

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.e2e.host import PROGRAM, Host, environment
 from tests.e2e.wire import ask, get
-from tests.guests.build import FOLDER, use_rust
+from tests.guests.build import FOLDER, component, use_rust
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from tests.e2e.wire import Answer
+
+# The first run builds guests, one of them anew for another target, and compiles them.
+pytestmark = pytest.mark.timeout(900)
 
 MANIFEST = """
 spin_manifest_version = 2
@@ -253,6 +258,47 @@ def test_both_manifests_beside_each_other_are_told_about(folder: Path, cache: Pa
 
     assert (answer.status, app) == (200, "ours")
     assert "note: wisp.toml is used, and spin.toml beside it is not" in host.stderr
+
+
+def test_a_runtime_config_is_read_once_so_that_it_may_come_through_a_pipe(
+    tmp_path: Path, cache: Path
+) -> None:
+    (tmp_path / "spin.toml").write_text(
+        f"""
+        spin_manifest_version = 2
+        application = {{ name = "piped" }}
+        variables = {{ token = {{ required = true, secret = true }} }}
+
+        [[trigger.http]]
+        route = "/..."
+        component = "one"
+
+        [component.one]
+        source = "{component("capabilities")}"
+        key_value_stores = ["default"]
+        variables = {{ token = "{{{{ token }}}}" }}
+        """,
+        encoding="utf-8",
+    )
+    pipe = tmp_path / "runtime.toml"
+    os.mkfifo(pipe)
+    text = f"""
+        state_dir = "{tmp_path / "stores"}"
+        [[variables_provider]]
+        type = "static"
+        values = {{ token = "from the pipe" }}
+    """
+    writer = threading.Thread(target=pipe.write_text, args=(text,))
+    writer.start()
+
+    with Host("--runtime-config", pipe, folder=tmp_path, variables=environment(cache)) as host:
+        writer.join()
+        token = get(host.address, "/config/get?key=token")
+        kept = ask(host.address, "POST", "/keyvalue/set?key=a", body=b"x")
+
+    assert token.json == "from the pipe"
+    assert kept.status == 200
+    assert (tmp_path / "stores" / "piped" / "keyvalue" / "default.db").exists()
 
 
 def test_a_core_module_of_wasip1_becomes_a_component(tmp_path: Path, cache: Path) -> None:

@@ -10,53 +10,27 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.e2e.host import Host, environment
+from tests.e2e import sharing
 from tests.e2e.wire import ask
-from tests.guests.build import component
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from tests.e2e.host import Host
+
 # The first run builds the guest, and compiles it.
 pytestmark = pytest.mark.timeout(900)
 
-APP = """
-[app]
-name = "app"
-
-[[http]]
-route = "/one/..."
-component = "one"
-
-[[http]]
-route = "/two/..."
-component = "two"
-
-[[http]]
-route = "/stranger/..."
-component = "stranger"
-
-[component.one]
-source = "{guest}"
-grants.sqlite = ["shop", "own"]
-
-[component.two]
-source = "{guest}"
-grants.sqlite = ["shop"]
-limits = {{ store = "256KiB", timeout = "1s" }}
-
-[component.stranger]
-source = "{guest}"
-"""
+ONE = {"grants": {"sqlite": ["shop", "own"]}}
+TWO = {"grants": {"sqlite": ["shop"]}, "limits": {"store": "256KiB", "timeout": "1s"}}
 ENDLESS = "WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c) SELECT count(*) FROM c"
 
 
 @pytest.fixture
 def host(tmp_path: Path, cache: Path) -> Iterator[Host]:
     """Serve an app of two components that share a database, and one that has none."""
-    (tmp_path / "wisp.toml").write_text(APP.format(guest=component("capabilities")), encoding="utf-8")
-    with Host("--workers", "2", folder=tmp_path, variables=environment(cache)) as host:
+    with sharing.app(tmp_path, cache, one=ONE, two=TWO) as host:
         run(host, ["CREATE TABLE t (a)"])
         yield host
 
@@ -112,7 +86,9 @@ def test_what_is_wrong_has_a_case_of_its_own(host: Host) -> None:
     assert use(host, "run", ["ATTACH '/tmp/x' AS x"]) == attach
     folder = (500, "refused: PRAGMA temp_store_directory may not be set")
     assert use(host, "run", ["PRAGMA temp_store_directory = '/tmp'"]) == folder
+    before = host.counted("two", "store_exceeded")
     assert use(host, "run", ["INSERT INTO t VALUES (zeroblob(500000))"], by="two") == (500, "full")
+    assert host.counted("two", "store_exceeded") == before + 1
     # The guest has one open already.
     assert use(host, "open-many", query="count=31") == (200, "31")
     many = (500, "other: 32 connections are open, as many as may be")

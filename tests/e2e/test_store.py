@@ -6,7 +6,7 @@ import json
 import os
 import signal
 import subprocess
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -93,6 +93,76 @@ def test_a_store_moves_to_another_place_through_a_pipe(host: Host, tmp_path: Pat
     (listed,) = json.loads(wisp(tmp_path, "list", "--json", "--state", there).stdout)
     assert (listed["name"], listed["entries"]) == ("copy", 1)
     assert listed["path"] == str(there / "app" / "keyvalue" / "copy.db")
+
+
+GRANTS = {"keyvalue": ["default"], "sqlite": ["shop"], "blobstore": ["images"], "messaging": ["orders.*"]}
+KINDS = ["blobstore/images", "keyvalue/default", "messaging/messages", "sqlite/shop"]
+BLOBS = {"a": bytes(range(256)) * 1000, "../ä": b"with an odd name", "empty": b""}
+ROWS = json.dumps([["SELECT a FROM t ORDER BY rowid"]]).encode()
+
+
+def write_everywhere(host: Host) -> None:
+    """Let the guest keep something in a store of each kind."""
+    insert = ["INSERT INTO t VALUES (?), (?), (?)", "text", [0, 255], None]
+    rows = json.dumps([["CREATE TABLE t (a)"], insert]).encode()
+    asked = [
+        ("/keyvalue/set?key=a", b"kept"),
+        ("/sqlite/run", rows),
+        ("/blobstore/create", b""),
+        *((f"/blobstore/put?hex={name.encode().hex()}", content) for name, content in BLOBS.items()),
+        ("/messaging/publish?subject=orders.created&type=text/plain&header=trace:abc", b"the \xff first"),
+        ("/messaging/publish?subject=orders.paid", b"the second"),
+    ]
+    for target, body in asked:
+        answer = ask(host.address, "POST", target, body=body)
+        assert answer.status == 200, (target, answer.text)
+
+
+def read_everywhere(host: Host) -> dict[str, bytes]:
+    """Return what the guest finds in the stores that it can read."""
+    found = {name: f"/blobstore/get?hex={name.encode().hex()}" for name in BLOBS}
+    found |= {"list": "/blobstore/list", "key": "/keyvalue/get?key=a"}
+    read = {name: ask(host.address, "GET", target).body for name, target in found.items()}
+    return {**read, "rows": ask(host.address, "POST", "/sqlite/run", body=ROWS).body}
+
+
+def messages(folder: Path, *words: str | Path) -> list[list[Any]]:
+    """Return the rows of messages, which begin with their numbers."""
+    exported = wisp(folder, "export", "messaging/messages", *words).stdout.splitlines()
+    rows = [json.loads(line)["row"] for line in exported if line.startswith(b'{"row"')]
+    return [row for row in rows if isinstance(row[0], int)]
+
+
+def test_stores_of_every_kind_move_to_another_place_where_the_app_serves_the_same(
+    serve: Serve, tmp_path: Path, cache: Path
+) -> None:
+    host = serve("--workers", "1", guest="capabilities", grants=GRANTS)
+    there = tmp_path / "there"
+    write_everywhere(host)
+    before = read_everywhere(host)
+
+    for store in KINDS:
+        wisp(tmp_path, "export", store, "-o", "moved.jsonl")
+        wisp(tmp_path, "import", "moved.jsonl", "--state", there)
+    assert host.stop() == 0
+    with Host("--workers", "1", "--state", there, folder=tmp_path, variables=environment(cache)) as moved:
+        after = read_everywhere(moved)
+        late = ask(moved.address, "POST", "/messaging/publish?subject=orders.late", body=b"the third")
+    here, other = (
+        [(store["kind"], store["entries"]) for store in json.loads(wisp(tmp_path, *words).stdout)]
+        for words in (("list", "--json"), ("list", "--json", "--state", there))
+    )
+    old, new = messages(tmp_path), messages(tmp_path, "--state", there)
+
+    assert {name: before[name] for name in BLOBS} == BLOBS
+    assert (before["key"], json.loads(before["rows"])[0]["rows"]) == (b"kept", [["text"], [[0, 255]], [None]])
+    assert after == before
+    assert here == [("blobstore", 3), ("keyvalue", 1), ("messaging", 2), ("sqlite", 3)]
+    assert other == [(kind, entries + (kind == "messaging")) for kind, entries in here]
+    assert late.status == 200
+    # The app goes on after the messages that it had.
+    assert (len(old), new[:2], [row[0] for row in new]) == (2, old, [1, 2, 3])
+    assert wisp(tmp_path, "check", "--state", there).stdout == b"4 stores, nothing wrong\n"
 
 
 def test_an_import_that_is_killed_while_it_reads_leaves_the_old_store(host: Host, tmp_path: Path) -> None:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.e2e.host import PATIENCE, Host, environment
+from tests.e2e import sharing
+from tests.e2e.host import PATIENCE, Host
 from tests.e2e.wire import Address, Answer, Connection, ask
-from tests.guests.build import component
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,35 +22,8 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.timeout(900)
 
 NOTHING = (500, "nothing")
-APP = """
-[app]
-name = "app"
-
-[[http]]
-route = "/one/..."
-component = "one"
-
-[[http]]
-route = "/two/..."
-component = "two"
-
-[[http]]
-route = "/stranger/..."
-component = "stranger"
-
-[component.one]
-source = "{guest}"
-grants.keyvalue = ["default", "small"]
-limits = {{ store = "256KiB" }}
-
-[component.two]
-source = "{guest}"
-grants.keyvalue = ["default"]
-limits = {{ store = "1GiB", body = "20MiB" }}
-
-[component.stranger]
-source = "{guest}"
-"""
+ONE = {"grants": {"keyvalue": ["default", "small"]}, "limits": {"store": "256KiB"}}
+TWO = {"grants": {"keyvalue": ["default"]}, "limits": {"store": "1GiB", "body": "20MiB"}}
 
 
 @pytest.fixture(scope="module")
@@ -61,8 +34,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Iterator[Ho
 
 
 def app(folder: Path, cache: Path, *words: str) -> Host:
-    (folder / "wisp.toml").write_text(APP.format(guest=component("capabilities")), encoding="utf-8")
-    return Host("--workers", "2", *words, folder=folder, variables=environment(cache))
+    return sharing.app(folder, cache, *words, one=ONE, two=TWO)
 
 
 def said(answer: Answer) -> tuple[int, str]:
@@ -230,10 +202,14 @@ def test_a_guest_that_opens_stores_without_end_fails_alone(shared: Host) -> None
 
 def test_a_store_that_is_full_refuses_while_a_neighbour_is_served(shared: Host) -> None:
     room = "other: there is no room: a store may have 262144 bytes on disk (limits.store)"
+    before = [shared.counted(component, "store_exceeded") for component in ("one", "two")]
     answers = [use(shared, "set", f"store=small&key={number}", b"x" * 50_000) for number in range(8)]
+    counted = [shared.counted(component, "store_exceeded") for component in ("one", "two")]
 
     assert answers[0] == (200, "done")
     assert answers[-1] == (500, room)
+    assert counted == [before[0] + answers.count((500, room)), before[1]]
+    assert "`limits.store`" in shared.line(kind="worker", component="one", level="warning")["message"]
     assert use(shared, "get", "store=small&key=0") == (200, "x" * 50_000)
     assert use(shared, "set", "key=neighbour", b"x" * 50_000, by="two") == (200, "done")
     assert use(shared, "delete", "store=small&key=0") == (200, "done")

@@ -4,7 +4,7 @@ Built on demand, by wisp's own builders, into the user's cache; what has not cha
 machine's Rust lacks the target, `scripts/rust-wasi.sh` sets one up in the cache first.
 
     http2     wasi:http 0.2, Rust: many behaviours, chosen by the last segment of the path
-    http3     wasi:http 0.3, Rust: the same for streams, trailers and concurrency
+    http3     wasi:http 0.3, Rust: the same for streams, trailers and concurrency; folders, and a key-value store
     capabilities  wasi:http 0.2, Rust: stores, configuration, logging, by the last two segments of the path
     go, c     wasi:http 0.2, with the guest libraries of Go and C
     command2  a command of WASI 0.2, Rust: verbs as arguments

@@ -1,5 +1,6 @@
 //! Makes the store of each instance of one component, and says whose lines its guest writes.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -11,7 +12,9 @@ use wisp_wasi::{
     Stream,
 };
 
-use crate::capability::{Grantee, OutboundBounds, OutboundHttp, Sockets, SystemResolver};
+use crate::capability::{
+    Grantee, OutboundBounds, OutboundHttp, Sockets, SystemResolver, local_stores,
+};
 use crate::locked::LockedComponent;
 use crate::pool::InvokeError;
 use crate::settings::Settings;
@@ -23,6 +26,8 @@ pub(crate) struct Home {
     pub(crate) app: Arc<str>,
     /// The folder of its stores.
     pub(crate) state: PathBuf,
+    /// The names of its components.
+    pub(crate) components: Arc<BTreeSet<String>>,
 }
 
 /// What all instances of one component have in common.
@@ -118,8 +123,7 @@ impl Blueprint {
     ) -> Result<Self, String> {
         let log = excesses.log().clone();
         let most_connections = settings.share(component.limits.connections);
-        let (app, state) = (home.app.clone(), home.state.clone());
-        let name: Arc<str> = name.into();
+        let (app, name): (_, Arc<str>) = (home.app.clone(), name.into());
         let (grants, limits) = (&component.grants, component.limits);
         let refusals = Refusals::new(app.clone(), name.clone(), log.clone());
         let connections = Arc::new(Semaphore::new(
@@ -138,18 +142,18 @@ impl Blueprint {
             download: limits.download,
             connections: connections.clone(),
         };
-        let egress = OutboundHttp::new(&grants.http, bounds, refusals.clone(), resolver)?;
+        let egress = OutboundHttp::new(&grants.http, bounds, refusals.clone(), resolver)?
+            .beside(&home.components);
         let grantee = Arc::new(Grantee {
             app: app.clone(),
             component: name.clone(),
             grants: grants.clone(),
             limits,
-            state,
+            stores: local_stores(&name, &home.state, limits),
             refusals,
             sockets,
             excesses: excesses.clone(),
             log: log.clone(),
-            databases: Mutex::default(),
         });
         let folders =
             folders(component, &grantee, settings.workers).map_err(|error| format!("{error:#}"))?;

@@ -135,6 +135,8 @@ impl Host {
             fields.insert("denials".into(), denials.into());
             let denied: Vec<_> = refusals().flat_map(Refusals::list).collect();
             fields.insert("denied".into(), denied.into());
+            let missed: Vec<_> = refusals().flat_map(Refusals::missed).collect();
+            fields.insert("missed".into(), missed.into());
         }
         value
     }

@@ -59,6 +59,9 @@ pub(crate) trait Callee: Send + Sync + std::fmt::Debug {
     /// returned. Dropping the future before drops the instance.
     fn begin(self: Arc<Self>, begun: Begun) -> Returned;
 
+    /// Whether requests can be sent to it.
+    fn serves_http(&self) -> bool;
+
     /// Called for each request to `http://<name>.internal/`; `None` when it does not serve HTTP.
     fn fetch(self: Arc<Self>, request: http::Request<WasiBody>) -> Option<PeerResponse>;
 }

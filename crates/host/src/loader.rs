@@ -124,6 +124,7 @@ impl Loader {
         let home = Home {
             app: app.clone(),
             state,
+            components: Arc::new(components.keys().cloned().collect()),
         };
         let source: Arc<dyn Source> = Arc::new(Origin {
             workshop: self.0.clone(),

@@ -130,17 +130,51 @@ impl Reach {
     }
 }
 
-impl Peers for Reach {
-    fn send(&self, name: &str, mut request: Request<WasiBody>) -> Option<PeerResponse> {
-        remove_reserved(request.headers_mut());
+/// Who a request goes to, if it is somebody here.
+enum Way {
+    OwnApp,
+    Component(Arc<dyn Callee>),
+    /// Somebody who is linked and no longer there: the app is ending.
+    Gone,
+}
+
+impl Reach {
+    fn way(&self, name: &str) -> Option<Way> {
         if name == OWN_APP {
-            return self.routes.then(|| self.neighbourhood.own(request))?;
+            return self.routes.then_some(Way::OwnApp);
         }
-        let callee = self.neighbourhood.component(self.components.get(name)?)?;
-        if name.ends_with(SPIN) {
-            manner::tell_callee(&mut request);
+        let component = self.components.get(name)?;
+        match self.neighbourhood.component(component) {
+            Some(callee) => callee.serves_http().then_some(Way::Component(callee)),
+            None => Some(Way::Gone),
         }
-        callee.fetch(request)
+    }
+}
+
+impl Peers for Reach {
+    fn send(
+        &self,
+        name: &str,
+        mut request: Request<WasiBody>,
+    ) -> Result<PeerResponse, Box<Request<WasiBody>>> {
+        let Some(way) = self.way(name) else {
+            return Err(Box::new(request));
+        };
+        remove_reserved(request.headers_mut());
+        let response = match way {
+            Way::OwnApp => self.neighbourhood.own(request),
+            Way::Component(callee) => {
+                if name.ends_with(SPIN) {
+                    manner::tell_callee(&mut request);
+                }
+                callee.fetch(request)
+            }
+            Way::Gone => None,
+        };
+        Ok(response.unwrap_or_else(|| {
+            let gone = Err(HttpError::DestinationUnavailable);
+            Box::pin(std::future::ready(gone))
+        }))
     }
 }
 

@@ -350,6 +350,10 @@ impl Callee for Pool {
         })
     }
 
+    fn serves_http(&self) -> bool {
+        Self::serves_http(self)
+    }
+
     fn fetch(self: Arc<Self>, request: http::Request<WasiBody>) -> Option<PeerResponse> {
         if !self.serves_http() {
             return None;

@@ -7,9 +7,29 @@ pub struct Denial<'a> {
     pub import: &'a str,
     /// What it wanted of it: `https://api.example.com`.
     pub target: &'a str,
-    /// What was lacking in `[component.NAME.grants]`, as TOML: `http = ["https://api.example.com"]`; empty where
-    /// nothing can be granted.
+    /// What was lacking in the manifest, as TOML: `http = ["https://api.example.com"]`; empty where nothing can be granted.
     pub grant: &'a str,
+    /// Where that belongs.
+    pub table: Table,
+}
+
+/// A table of `[component.NAME]` in the manifest.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Table {
+    /// What the component may use of the world.
+    Grants,
+    /// What other components of its app answer.
+    Link,
+}
+
+impl Table {
+    /// Its key.
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::Grants => "grants",
+            Self::Link => "link",
+        }
+    }
 }
 
 /// Takes the denials of one component.

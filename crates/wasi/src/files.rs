@@ -28,7 +28,7 @@ use wasmtime::component::{HasData, Linker};
 use wasmtime_wasi::filesystem::{Dir, WasiFilesystemCtxView};
 use wasmtime_wasi::{FsPerms, OpenMode};
 
-use crate::denial::{Denial, Denials};
+use crate::denial::{Denial, Denials, Table};
 use crate::meter::Meter;
 use crate::state::State;
 pub(crate) use guard::Guard;
@@ -135,6 +135,7 @@ impl Folders {
             import: "wasi:filesystem/types",
             target: &target,
             grant: &grant,
+            table: Table::Grants,
         });
     }
 }

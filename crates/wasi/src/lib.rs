@@ -13,7 +13,7 @@ mod output;
 mod state;
 
 pub use cpu::{OutOfTime, Stopwatch, interrupted, thread_time};
-pub use denial::{Denial, Denials};
+pub use denial::{Denial, Denials, Table};
 pub use egress::{Egress, Patience, Sending};
 pub use files::{Folder, Folders, Listener, Room};
 pub use linker::{add_preview1, exit_code, linker, run_command};

@@ -33,6 +33,10 @@ const LEAST_CONCURRENT: usize = 1_000;
 const HOSTCALL_BYTES: usize = 32 << 20;
 /// The same for a program that calls a guest of its own: what it passes is its own memory.
 const EMBEDDED_HOSTCALL_BYTES: usize = 256 << 20;
+/// Writes of a body that wait to be sent before the guest has to, and bytes of each. Few large ones would be held up by each
+/// other, and many small ones, which is how most guests write, would each be a packet of their own.
+const BUFFERED_WRITES: usize = 4;
+const LARGEST_WRITE: usize = 128 << 10;
 /// Bytes of one set of header fields.
 const FIELD_BYTES: usize = 128 << 10;
 /// Elements that all tables of an instance without limits of its own may have together.
@@ -118,8 +122,12 @@ pub const OWN_HOST: &str = "self.alt";
 /// Components of the same app that a guest reaches as `http://<component>.internal/`, without a socket.
 pub trait Peers: Send + Sync + std::fmt::Debug {
     /// Called for each outgoing request to a name below `.internal`, with what comes before that, and for one to the guest's
-    /// own app, with [`OWN_APP`]; `None` denies it.
-    fn send(&self, name: &str, request: http::Request<WasiBody>) -> Option<PeerResponse>;
+    /// own app, with [`OWN_APP`]. Gives back, as it was, one that goes to none of them: it is a request to the outside.
+    fn send(
+        &self,
+        name: &str,
+        request: http::Request<WasiBody>,
+    ) -> Result<PeerResponse, Box<http::Request<WasiBody>>>;
 }
 
 /// What comes before `.internal` in the name that a request goes to; a request to nobody, or to [`OWN_HOST`], is one to the
@@ -147,26 +155,41 @@ impl Outbound {
     /// Sends a request to a component of the app when it goes to one, else to the outside.
     fn send(
         &mut self,
-        request: http::Request<WasiBody>,
+        mut request: http::Request<WasiBody>,
         patience: Patience,
     ) -> Option<PeerResponse> {
         if let (Some(peers), Some(name)) = (&self.peers, peer_name(request.uri())) {
             let name = name.to_owned();
-            let response = peers.send(&name, request)?;
-            let Some(patience) = patience.first_byte else {
-                return Some(response);
-            };
-            return Some(Box::pin(async move {
-                let response = tokio::time::timeout(patience, response).await;
-                response.map_err(|_| HttpError::ConnectionReadTimeout)?
-            }));
+            match peers.send(&name, request) {
+                Ok(response) => return Some(answered(response, patience)),
+                Err(returned) => request = *returned,
+            }
         }
         self.begun = self.begun.saturating_add(1);
         Some(self.egress.as_ref()?.send(request, patience, self.begun))
     }
 }
 
+/// A response of a peer, if it begins while the guest still waits for it.
+fn answered(response: PeerResponse, patience: Patience) -> PeerResponse {
+    let Some(patience) = patience.first_byte else {
+        return response;
+    };
+    Box::pin(async move {
+        let response = tokio::time::timeout(patience, response).await;
+        response.map_err(|_| HttpError::ConnectionReadTimeout)?
+    })
+}
+
 impl WasiHttpHooks for Outbound {
+    fn p2_outgoing_body_buffer_chunks(&mut self) -> usize {
+        BUFFERED_WRITES
+    }
+
+    fn p2_outgoing_body_chunk_size(&mut self) -> usize {
+        LARGEST_WRITE
+    }
+
     fn send_request(
         &mut self,
         request: http::Request<WasiBody>,

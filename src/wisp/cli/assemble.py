@@ -17,9 +17,9 @@ from wisp.errors import ComponentError, ManifestError
 from wisp.manifest import copies, load, lock
 from wisp.manifest.links import LinkOptions
 from wisp.manifest.locked import lock_app
-from wisp.registry.artifacts import Artifact, artifact, forget
+from wisp.registry.artifacts import COMPILERS, Artifact, artifact, forget
 from wisp.registry.cache import Cache
-from wisp.registry.compositions import Linked, link
+from wisp.registry.compositions import Linked, firsts, link
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterator, Mapping
@@ -136,21 +136,20 @@ async def assemble(path: Path, options: PrepareOptions, report: Report) -> Prepa
     manifest, cache = find(path, options), Cache.open()
     built = await _build(manifest, cache, options, report)
     linked = built.linked
-    compiled = await _all(
-        {name: _compiled(name, digest, cache, options, report) for name, digest in linked.digests.items()}
-    )
+    compiled = await _compile(linked, cache, options, report)
     for name in _serving(manifest, linked):
         _require_http(name, compiled[name], alone=len(manifest.component) == 1)
     for cron in manifest.cron:
         _require_cron(cron.component, compiled[cron.component])
     await asyncio.to_thread(copies.stage, manifest)
+    by_digest = {found.digest: found for found in compiled.values()}
     return PreparedApp(
         name=manifest.app.name,
         folder=manifest.folder,
         locked=lock_app(manifest, linked.digests, linked.bridges).to_data(),
         components=built.components,
         links=built.links,
-        artifacts={found.digest: found.document() for found in compiled.values()},
+        artifacts={digest: found.document() for digest, found in by_digest.items()},
         remarks=manifest.remarks,
         watch=built.watch,
     )
@@ -170,7 +169,7 @@ async def _build(manifest: Manifest, cache: Cache, options: PrepareOptions, repo
     watched = dict.fromkeys(
         [
             manifest.path,
-            *([options.runtime_config.absolute()] if options.runtime_config else []),
+            *([options.runtime_config.path] if options.runtime_config else []),
             *(path for component in manifest.component.values() for path in _copied(manifest, component)),
             *(path for name, one in made.items() for path in (*sources[name].watched(), *one.inputs)),
         ]
@@ -234,6 +233,20 @@ def _component(name: str, one: Obtained, cache: Cache) -> PreparedComponent:
         cached=one.cached,
         seconds=one.seconds,
     )
+
+
+async def _compile(
+    linked: Linked, cache: Cache, options: PrepareOptions, report: Report
+) -> dict[str, Artifact]:
+    """Compile what the host runs, each binary once, and return the artifact of each component."""
+    slots = asyncio.Semaphore(COMPILERS)
+
+    async def one(name: str, digest: str) -> Artifact:
+        async with slots:
+            return await _compiled(name, digest, cache, options, report)
+
+    made = await _all({digest: one(name, digest) for digest, name in firsts(linked.digests).items()})
+    return {name: made[digest] for name, digest in linked.digests.items()}
 
 
 async def _compiled(

@@ -12,7 +12,7 @@ from wisp.errors import ManifestError, WispError
 from wisp.manifest import document, files, load, spin
 from wisp.manifest.models import FILE_NAME
 from wisp.manifest.problems import shown
-from wisp.manifest.spin import write
+from wisp.manifest.spin import runtime, write
 
 if TYPE_CHECKING:
     import argparse
@@ -58,9 +58,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Convert one manifest, and tell what whoever does it should know."""
     path: Path = arguments.path / spin.FILE_NAME if arguments.path.is_dir() else arguments.path
-    text, notes = convert(
-        path.absolute(), load.SpinOptions(variables(arguments.variable), arguments.runtime_config)
-    )
+    config = None if arguments.runtime_config is None else runtime.load(arguments.runtime_config)
+    text, notes = convert(path.absolute(), load.SpinOptions(variables(arguments.variable), config))
     if arguments.output == _STDOUT:
         sys.stdout.write(text)
     else:

@@ -27,7 +27,7 @@ class Given:
     state: Path | None
     """The folder of the stores of all apps."""
 
-    runtime_config: Path | None
+    runtime_config: RuntimeConfig | None
 
 
 async def resolved(
@@ -52,23 +52,14 @@ def environment(folder: Path, given: Given) -> Mapping[str, str]:
     """Return the variables that an app's secrets may come from: ours, and those that Spin would look at."""
     from wisp.manifest.spin import variables  # noqa: PLC0415 - slow to import, and most apps do without
 
-    config = _config(given)
+    config = given.runtime_config
     provided = None if config is None else config.variables(os.environ)
     return variables.environment(folder, given.variables, provided)
 
 
 def _place(app: PreparedApp, given: Given) -> Place:
     """Return where an app is; a `runtime-config.toml` may say where its stores are."""
-    config = _config(given)
     state = given.state
-    if state is None and config is not None:
-        state = config.state
+    if state is None and given.runtime_config is not None:
+        state = given.runtime_config.state
     return Place.of(app.name, app.folder, state)
-
-
-def _config(given: Given) -> RuntimeConfig | None:
-    if given.runtime_config is None:
-        return None
-    from wisp.manifest.spin import runtime  # noqa: PLC0415 - slow to import, and rarely needed
-
-    return runtime.load(given.runtime_config)

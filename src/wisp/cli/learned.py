@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from wisp.cli.prepared import PreparedApp
 
 _HEAD = """\
-# What this run of {name} asked for and was refused. Nothing was granted by it: put these tables in the place of those in
-# wisp.toml, fill in what stands as "...", and run it again until nothing is missing.
+# What this run of {name} asked for and did not get. Nothing was granted by it: put these tables in the place of those in
+# wisp.toml, fill in or leave out what stands as "...", and run it again until nothing is missing.
 """
 _NOTHING = "# This run of {name} was refused nothing.\n"
 

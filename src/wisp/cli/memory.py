@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 import wisp
 from wisp.cli.prepared import PreparedApp, PreparedComponent, PreparedLink
 from wisp.errors import ArtifactError
+from wisp.manifest.alike import Alike
 from wisp.registry import files
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ class Memory:
     def __init__(self, cache: Cache, path: Path, options: PrepareOptions) -> None:
         self._path = path.absolute()
         way = [_SCHEMA, wisp.__version__, str(self._path), options.profile, options.strategy, options.release]
-        way += [options.variables, str(options.runtime_config)]
+        way += [options.variables, str(options.runtime_config and options.runtime_config.path)]
         variables = [os.environ.get(name, "") for name in _VARIABLES]
         # They decide what components of Spin may reach.
         variables += sorted(f"{name}={value}" for name, value in os.environ.items() if name.startswith(_SPIN))
@@ -66,7 +67,7 @@ class Memory:
     def recall(self) -> PreparedApp | None:
         """Return the app, if all that it was made of is still as it was seen, and what it gave is still there."""
         try:
-            data = json.loads(self._file.read_bytes())
+            data = json.loads(self._file.read_bytes(), object_hook=Alike().one)
             app = _app(data["app"])
             if data["seen"] != _look(self._made_of(app)) or data["artifacts"] != _artifacts(app):
                 return None
@@ -191,5 +192,5 @@ def _app(data: Mapping[str, object]) -> PreparedApp:
         components=tuple(PreparedComponent(**component) for component in components),  # type: ignore[attr-defined]
         links=tuple(PreparedLink(**link) for link in links),  # type: ignore[attr-defined]
         remarks=tuple(remarks),  # type: ignore[arg-type]
-        watch=tuple(Path(path) for path in watch),  # type: ignore[attr-defined]
+        watch=tuple(map(Path, dict.fromkeys(watch))),  # type: ignore[call-overload]
     )

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    from wisp.manifest.spin.runtime import RuntimeConfig
+
 Report: TypeAlias = "Callable[[str], None]"
 """Told one short sentence of progress, from any thread."""
 
@@ -47,8 +49,8 @@ class PrepareOptions:
     variables: tuple[tuple[str, str], ...] = ()
     """Values of variables of apps of Spin."""
 
-    runtime_config: Path | None = None
-    """A `runtime-config.toml` for apps of Spin."""
+    runtime_config: RuntimeConfig | None = None
+    """What a `runtime-config.toml` says, for apps of Spin."""
 
     insecure: tuple[str, ...] = ()
     """Registries that may be spoken to without encryption."""

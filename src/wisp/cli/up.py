@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from wisp.errors import WispError
     from wisp.host.service import Listening
     from wisp.host.settings import JsonObject
+    from wisp.manifest.spin.runtime import RuntimeConfig
 
 MOST_WORKERS = 512
 
@@ -172,6 +173,7 @@ class _Up:
 
         self._variables = variables(arguments.variable)
         self._arguments = arguments
+        self._runtime_config: RuntimeConfig | None = None
         self._strategy = settings.compiler_strategy
         self._log = Log(settings.log)
         self._screen = Screen(shown=settings.log.format == "text" or sys.stderr.isatty())
@@ -194,6 +196,7 @@ class _Up:
         from wisp.cli.prepare import prepare  # noqa: PLC0415 - while this loads, the workers start
 
         try:
+            self._read_runtime_config()
             paths = [await self._path(place) for place in self._places]
             apps = await prepare(paths, self._options(), self._progress.report)
         finally:
@@ -213,6 +216,14 @@ class _Up:
         self._states[app.path if app.path.is_dir() else app.path.parent] = app.state
         return app.path
 
+    def _read_runtime_config(self) -> None:
+        """Read it once for each start: all that goes by it goes by the same."""
+        path: Path | None = self._arguments.runtime_config
+        if path is not None:
+            from wisp.manifest.spin import runtime  # noqa: PLC0415 - slow to import, and rarely needed
+
+            self._runtime_config = runtime.load(path)
+
     async def _start(self, apps: tuple[PreparedApp, ...]) -> Start:
         locked = [app.locked for app in apps]
         if len(apps) > 1:
@@ -228,9 +239,8 @@ class _Up:
     async def _resolved(self, app: PreparedApp, locked: JsonObject) -> JsonObject:
         from wisp.cli import ground  # noqa: PLC0415 - while this loads, the workers start
 
-        arguments = self._arguments
-        state: Path | None = arguments.state or self._states.get(app.folder)
-        given = ground.Given(self._variables, state, arguments.runtime_config)
+        state: Path | None = self._arguments.state or self._states.get(app.folder)
+        given = ground.Given(self._variables, state, self._runtime_config)
         return await ground.resolved(app, locked, given, missing=self._missing)
 
     def _missing(self, component: str, variable: str, why: str) -> None:
@@ -267,7 +277,7 @@ class _Up:
             release=not self._arguments.dev,
             locked=self._arguments.locked,
             variables=tuple(self._variables.items()),
-            runtime_config=self._arguments.runtime_config,
+            runtime_config=self._runtime_config,
             insecure=tuple(self._arguments.insecure),
             authority=self._arguments.ca,
         )

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from wisp.manifest.alike import Alike
 from wisp.manifest.templates import fill
 
 if TYPE_CHECKING:
@@ -64,15 +65,20 @@ def resolve(
         for variable in component["grants"]["environment"]:
             if _readable(environment.get(variable)) is None:
                 missing(name, variable, "is not UTF-8" if variable in environment else "is not set")
+    alike = Alike()
     app["components"] = {
-        name: _component(component, place.folder, environment, secrets)
+        name: _component(component, place.folder, environment, secrets, alike)
         for name, component in app["components"].items()
     }
     return app
 
 
 def _component(
-    component: Mapping[str, Any], folder: Path, environment: Mapping[str, str], secrets: Mapping[str, str]
+    component: Mapping[str, Any],
+    folder: Path,
+    environment: Mapping[str, str],
+    secrets: Mapping[str, str],
+    alike: Alike,
 ) -> JsonObject:
     grants = dict(component["grants"])
     variables = {name: _readable(environment.get(name)) for name in grants.pop("environment")}
@@ -83,7 +89,8 @@ def _component(
     ]
     grants["http"] = [_target(target, folder) for target in grants["http"]]
     grants["config"] = {key: _value(value, secrets) for key, value in grants["config"].items()}
-    return {**component, "environment": {**named, **component["environment"]}, "grants": grants}
+    seen = alike.one({**named, **component["environment"]})
+    return {**component, "environment": seen, "grants": alike.one(grants)}
 
 
 def _value(value: Mapping[str, Any], secrets: Mapping[str, str]) -> str:

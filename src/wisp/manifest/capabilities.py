@@ -64,6 +64,7 @@ _GRANTED: Final[dict[str, Kind]] = {
     "spin:sqlite/": "sqlite",
     "wisp:messaging/": "messaging",
     "wasi:config/": "config",
+    "fermyon:spin/config": "config",
     "fermyon:spin/variables": "config",
     "spin:variables/": "config",
 }

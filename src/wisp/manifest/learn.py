@@ -1,4 +1,4 @@
-"""The grants that a run has shown to be needed: those that there are, and what was refused, as a table of the manifest.
+"""The grants that a run has shown to be needed: those that there are, and what was refused or missing, as a table of the manifest.
 
 What a guest asked for is text that it chose. So nothing of it is copied: each grant that the host proposes is read, checked as a
 manifest's would be, and written anew.
@@ -24,28 +24,41 @@ _NAMES: Final = {"http": "to", "files": "mount"}
 
 @dataclass(frozen=True, slots=True)
 class Denied:
-    """One thing that a component was refused."""
+    """One thing that a component asked for and did not get."""
 
     component: str
     interface: str
     target: str
     grant: str
-    """What would grant it, as a line of TOML."""
+    """What would give it, as a line of TOML."""
 
     count: int
+    table: str = "grants"
+    """The table of the component that the line belongs to."""
+
+    missed: bool = False
+    """Whether it was not refused, but has no value."""
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Self:
         """Read what a worker tells."""
-        return cls(value["component"], value["import"], value["target"], value["grant"], value["count"])
+        return cls(
+            value["component"],
+            value["import"],
+            value["target"],
+            value["grant"],
+            value["count"],
+            table=value["table"],
+            missed=value["missed"],
+        )
 
 
 def learn(granted: Mapping[str, Grants], denied: Iterable[Denied]) -> str:
-    """Write a table of grants for each component that was refused something; no text if nothing was.
+    """Write a table of grants for each component that did not get something; no text if there is none.
 
     Args:
         granted: By component, what it may use already.
-        denied: What was refused.
+        denied: What was asked for and not given.
 
     """
     by_component: dict[str, list[Denied]] = {}
@@ -88,19 +101,26 @@ def _both(kind: str, present: Any, more: Any) -> object:  # noqa: ANN401 - value
 def _table(name: str, granted: Grants, denied: Sequence[Denied]) -> str:
     lines = [f"[component.{write_key(name)}.grants]"]
     for one in sorted(denied, key=lambda one: (one.interface, one.target)):
-        whole = merged(granted, one.grant)
-        times = "once" if one.count == 1 else f"{one.count} times"
-        nothing = "" if whole else _hint(one.grant)
-        lines.append(f"# refused {times}: {_shown(one.interface)} for {_shown(one.target)}{_shown(nothing)}")
+        whole = merged(granted, one.grant) if one.table == "grants" else None
+        lines.append(f"# {_shown(_told(one, hinted=whole is None))}")
         granted = whole or granted
     written = granted.written()
     lines += [_shown(f"{key} = {write_value(value)}") for key, value in written.items()]
     return "\n".join([*lines, ""])
 
 
-def _hint(grant: str) -> str:
+def _told(one: Denied, *, hinted: bool) -> str:
+    """Say what was asked for, and, when the table does not have it, what is to be done."""
+    times = "once" if one.count == 1 else f"{one.count} times"
+    how = f"asked for {times}, and not there" if one.missed else f"refused {times}"
+    return f"{how}: {one.interface} for {one.target}{_hint(one) if hinted else ''}"
+
+
+def _hint(one: Denied) -> str:
     """Say of a line that grants nothing yet what is to be done with it."""
-    return f"; say where, in {grant}" if "..." in grant else "; no grant would allow it"
+    if one.table != "grants":
+        return f"; add {one.grant} to [component.{write_key(one.component)}.{one.table}]"
+    return f"; say where, in {one.grant}" if "..." in one.grant else "; no grant would allow it"
 
 
 def _shown(text: str) -> str:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from wisp.manifest.positions import Path as KeyPath
     from wisp.manifest.problems import Problem
+    from wisp.manifest.spin.runtime import RuntimeConfig
     from wisp.manifest.spin.translate import Translation
 
 _MERGED_TABLES: Final = frozenset({"build", "environment", "grants", "limits", "instances", "link"})
@@ -38,8 +39,7 @@ class SpinOptions:
     variables: Mapping[str, str] = field(default_factory=dict)
     """Values of variables; others come from the environment."""
 
-    runtime_config: Path | None = None
-    """A `runtime-config.toml`."""
+    runtime_config: RuntimeConfig | None = None
 
 
 def load(
@@ -97,10 +97,10 @@ def is_spin(data: Mapping[str, Any], path: Path) -> bool:
 
 def read_spin(data: dict[str, Any], text: str, path: Path, options: SpinOptions) -> Translation:
     """Put a manifest of Spin in our words."""
-    from wisp.manifest.spin import runtime, variables  # noqa: PLC0415 - most apps are none of Spin's
+    from wisp.manifest.spin import variables  # noqa: PLC0415 - most apps are none of Spin's
     from wisp.manifest.spin.translate import Settings, translate  # noqa: PLC0415 - the same
 
-    config = None if options.runtime_config is None else runtime.load(options.runtime_config)
+    config = options.runtime_config
     provided = None if config is None else config.variables(os.environ)
     environment = variables.environment(path.parent, options.variables, provided)
     return translate(data, text, path, Settings(environment, tuple(options.variables), config))

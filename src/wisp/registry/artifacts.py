@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 _SCHEMA: Final = 1
 _KINDS: Final[tuple[tuple[Profile, Data], ...]] = tuple(product(("sync", "async"), ("little", "much")))
-_COMPILERS: Final = 2
+COMPILERS: Final = 2
 """How many compilers run at once: each uses all processors, and up to 1 GiB for a component in Python."""
 
 _GROWTH: Final = 3
@@ -111,7 +111,7 @@ async def artifacts(
         ComponentError, ArtifactError: as for `artifact`; the first to fail ends the others.
 
     """
-    slots = asyncio.Semaphore(_COMPILERS)
+    slots = asyncio.Semaphore(COMPILERS)
 
     async def one(digest: str) -> Artifact:
         async with slots:

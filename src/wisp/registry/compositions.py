@@ -81,7 +81,8 @@ def _link(
     report: Report,
     options: LinkOptions | None,
 ) -> Linked:
-    found = {name: _interfaces(name, cache.read(digest)) for name, digest in digests.items()}
+    known = {digest: _interfaces(name, cache.read(digest)) for digest, name in firsts(digests).items()}
+    found = {name: known[digest] for name, digest in digests.items()}
     plan = links.resolve(manifest, found, options)
     run = {}
     for entry, group in plan.groups.items():
@@ -90,6 +91,14 @@ def _link(
     calls = [(name, link) for name, link in carried if link.mode == "bridged" and link.is_call]
     _require_agreement(manifest, calls, digests, cache)
     return Linked(plan, run)
+
+
+def firsts(digests: Mapping[str, str]) -> dict[str, str]:
+    """Return by digest the first component that has it: what is done for each binary is done once, and told by that name."""
+    names: dict[str, str] = {}
+    for name, digest in digests.items():
+        names.setdefault(digest, name)
+    return names
 
 
 def _interfaces(name: str, wasm: bytes) -> native.Interfaces:

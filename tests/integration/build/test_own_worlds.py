@@ -26,6 +26,19 @@ pytestmark = pytest.mark.timeout(600)
 
 SHAPES = Path(__file__).parents[2] / "guests" / "shapes"
 ECHO = "test:shapes/echo"
+KEYVALUE = Path(__file__).parents[3] / "wit" / "capabilities" / "deps" / "wasi-keyvalue"
+ACCESS_DENIED = 1
+"""The second case of `wasi:keyvalue/store.error`."""
+
+FRONT = """
+    package test:front;
+
+    world front {
+        import test:greeter/greet;
+        import wasi:keyvalue/store@0.2.0-draft2;
+        import wasi:keyvalue/atomics@0.2.0-draft2;
+    }
+    """
 WIT = "package test:greeter; interface greet { hello: func(name: string) -> string; }"
 
 
@@ -151,8 +164,32 @@ SERVICES = {
             #include <wisp.h>
             #include "front.h"
 
+            /* Counts in the store that the query names. */
+            static void count(wisp_text store, wisp_response *response) {
+                front_string_t name = {(uint8_t *)store.data, store.length}, key = {(uint8_t *)"n", 1};
+                wasi_keyvalue_store_own_bucket_t bucket;
+                wasi_keyvalue_store_error_t error;
+                if (!wasi_keyvalue_store_open(&name, &bucket, &error)) {
+                    wisp_print(response, "error %d", error.tag);
+                    return;
+                }
+                wasi_keyvalue_store_borrow_bucket_t opened = wasi_keyvalue_store_borrow_bucket(bucket);
+                int64_t sum;
+                front_option_list_u8_t kept;
+                if (wasi_keyvalue_atomics_increment(opened, &key, 1, &sum, &error) &&
+                    wasi_keyvalue_store_method_bucket_get(opened, &key, &kept, &error)) {
+                    wisp_print(response, "%d %.*s", (int)sum, (int)kept.val.len, (char *)kept.val.ptr);
+                    front_option_list_u8_free(&kept);
+                }
+                wasi_keyvalue_store_bucket_drop_own(bucket);
+            }
+
             void wisp_handle(wisp_request *request, wisp_response *response) {
-                wisp_text path = wisp_path(request);
+                wisp_text path = wisp_path(request), query = wisp_query(request);
+                if (query.length > 0) {
+                    count(query, response);
+                    return;
+                }
                 front_string_t name = {(uint8_t *)path.data + 1, path.length - 1}, greeting;
                 test_greeter_greet_hello(&name, &greeting);
                 wisp_write(response, greeting.ptr, greeting.len);
@@ -166,17 +203,37 @@ SERVICES = {
             package main
 
             import (
+                "fmt"
                 "io"
 
                 wisp "github.com/wisp-wasm/wisp/guest/go"
 
                 "front/bindings/test_greeter_greet"
+                "front/bindings/wasi_keyvalue_atomics"
+                "front/bindings/wasi_keyvalue_store"
             )
 
             func init() {
                 wisp.Serve(func(w *wisp.Response, r *wisp.Request) {
+                    if r.Query != "" {
+                        count(w, r.Query)
+                        return
+                    }
                     io.WriteString(w, test_greeter_greet.Hello(r.Path[1:]))
                 })
+            }
+
+            // count counts in the store that the query names.
+            func count(w *wisp.Response, store string) {
+                opened := wasi_keyvalue_store.Open(store)
+                if opened.IsErr() {
+                    fmt.Fprintf(w, "error %d", opened.Err().Tag())
+                    return
+                }
+                bucket := opened.Ok()
+                defer bucket.Drop()
+                sum := wasi_keyvalue_atomics.Increment(bucket, "n", 1).Ok()
+                fmt.Fprintf(w, "%d %s", sum, bucket.Get("n").Ok().Some())
             }
 
             func main() {}
@@ -208,6 +265,7 @@ component = "front"
 
 [component.front]
 source = "front"
+grants = {{ keyvalue = ["visits"] }}
 instances = {{ reuse = 100000 }}
 
 [component.front.link]
@@ -218,19 +276,31 @@ source = "greeter"
 """
 
 
+def greeting(folder: Path, language: str, mode: str) -> Path:
+    """Write an app of a service in this language, and a library in C that it calls."""
+    write(folder / "front", **SERVICES[language], wit__front_wit=FRONT)
+    write(folder / "greeter", greeter_c=GREETER)
+    write(folder / "greeter", wit__w_wit="package test:library; world greeter { export test:greeter/greet; }")
+    for name in ("front", "greeter"):
+        write(folder / name, wit__deps__greeter_wit=WIT)
+    shutil.copytree(KEYVALUE, folder / "front" / "wit" / "deps" / "keyvalue")
+    (folder / "wisp.toml").write_text(APP.format(mode=mode), encoding="utf-8")
+    return folder
+
+
+def test_a_service_keeps_something_in_the_store_that_it_was_granted(language: str, tmp_path: Path) -> None:
+    with Service(greeting(tmp_path, language, "fused"), "--workers", "1", "--no-access-log") as service:
+        connection = service.connect()
+        answers = [get(connection, f"/?{store}") for store in ("visits", "others", "visits")]
+        connection.close()
+
+    assert answers == ["1 1", f"error {ACCESS_DENIED}", "2 2"]
+    assert any("front may not use wasi:keyvalue/store for others" in line for line in service.log)
+
+
 @pytest.mark.parametrize("mode", ["fused", "bridged"])
 def test_a_service_calls_a_library_in_c(language: str, mode: str, tmp_path: Path) -> None:
-    write(tmp_path / "front", **SERVICES[language])
-    write(tmp_path / "front", wit__front_wit="package test:front; world front { import test:greeter/greet; }")
-    write(tmp_path / "greeter", greeter_c=GREETER)
-    write(
-        tmp_path / "greeter", wit__w_wit="package test:library; world greeter { export test:greeter/greet; }"
-    )
-    for name in ("front", "greeter"):
-        write(tmp_path / name, wit__deps__greeter_wit=WIT)
-    (tmp_path / "wisp.toml").write_text(APP.format(mode=mode), encoding="utf-8")
-
-    with Service(tmp_path, "--workers", "1", "--no-access-log") as service:
+    with Service(greeting(tmp_path, language, mode), "--workers", "1", "--no-access-log") as service:
         connection = service.connect()
         answers = {get(connection, f"/{number}") for number in range(500)}
         connection.close()

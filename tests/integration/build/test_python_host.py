@@ -40,11 +40,14 @@ sqlite = ["default"]
 blobstore = ["images"]
 messaging = ["orders.*"]
 config = { greeting = "hi" }
+files = [{ source = "assets", mount = "/assets" }, { source = "data", mount = "/data", write = true }]
 """
 
 SERVICE = '''
 import asyncio
 import logging
+import os
+from pathlib import Path
 
 from wisp_guest import blobstore, client, config, errors, keyvalue, logs, messaging, sqlite
 from wisp_guest.http import Request, Response, serve
@@ -153,6 +156,34 @@ def others(url):
     ]
 
 
+def files():
+    made = Path("/data/made")
+    made.mkdir()
+    made.joinpath("first").write_text("written by Python")
+    with open("/data/made/first", "a") as file:
+        file.write(", käse appended")
+    os.rename("/data/made/first", "/data/made/kept")
+    Path("/data/old").unlink()
+
+    def refused(call, *arguments):
+        try:
+            return ["done", str(call(*arguments))]
+        except OSError as error:
+            return type(error).__name__
+
+    outside = ["/etc/passwd", "/proc/self/environ", "/data/../secret", "/data/way-out", "/assets/way-out"]
+    return [
+        Path("/assets/inner/a.txt").read_text(),
+        Path("/data/made/kept").read_bytes().decode(),
+        sorted(os.listdir("/data")),
+        [refused(Path(path).read_text) for path in outside],
+        [refused(Path(path).write_text, "overwritten") for path in outside],
+        refused(Path("/assets/new").write_text, "x"),
+        refused(Path("/assets/inner/a.txt").unlink),
+        refused(os.listdir, "/data/.."),
+    ]
+
+
 def messages():
     messaging.publish("orders.created", {"id": 7})
     return [named(messaging.publish, "secrets", b"")[:3], named(messaging.publish, "orders..x", b"")[0]]
@@ -171,6 +202,8 @@ def handle(request: Request) -> Response:
             return Response.json(messages())
         case "/others":
             return Response.json(others(request.query["url"]))
+        case "/files":
+            return Response.json(files())
         case "/config":
             return Response.json([config.get("greeting"), config.get("x"), config.all(), named(config.require, "x")[:3]])
     logging.getLogger("shop").debug("only %d left", 3)
@@ -264,17 +297,32 @@ def url() -> Iterator[str]:
         thread.join()
 
 
+SECRET = "beside the folders"  # noqa: S105 - nothing that anybody may not know
+
+
 def serve(folder: Path, source: str) -> Host:
     (folder / "sources").mkdir()
     (folder / "sources" / "app.py").write_text(source, encoding="utf-8")
     (folder / "wisp.toml").write_text(MANIFEST, encoding="utf-8")
+    (folder / "secret").write_text(SECRET, encoding="utf-8")
+    for name in ("assets/inner", "data"):
+        (folder / name).mkdir(parents=True)
+    for name in ("assets/inner/a.txt", "data/old"):
+        (folder / name).write_text("from the host", encoding="utf-8")
+    for name in ("assets/way-out", "data/way-out"):
+        (folder / name).symlink_to("../secret")
     asyncio.run(prepare([folder], PrepareOptions(), print))
     return Host("--workers", "1", folder=folder, variables=environment(Cache.default_root()))
 
 
 @pytest.fixture(scope="module")
-def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
-    with serve(tmp_path_factory.mktemp("host"), SERVICE) as host:
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("host")
+
+
+@pytest.fixture(scope="module")
+def host(folder: Path) -> Iterator[Host]:
+    with serve(folder, SERVICE) as host:
         yield host
 
 
@@ -324,6 +372,20 @@ def test_blobs(host: Host) -> None:
         "NotFoundError",
         ["DeniedError", "BlobError", "NotGrantedError"],
     ]
+
+
+def test_files_of_the_mounted_folders_and_no_others(host: Host, folder: Path) -> None:
+    read, kept, names, *refused = ask(host, "/files")
+
+    assert read == "from the host"
+    assert kept == "written by Python, käse appended"
+    assert names == ["made", "way-out"]
+    # What is in no folder is not there at all for Python.
+    outside = ["FileNotFoundError"] * 2 + ["PermissionError"] * 3
+    assert refused == [outside, outside, *["PermissionError"] * 3]
+    assert (folder / "data" / "made" / "kept").read_text(encoding="utf-8") == kept
+    assert (folder / "secret").read_text(encoding="utf-8") == SECRET
+    assert sorted(path.name for path in (folder / "assets").iterdir()) == ["inner", "way-out"]
 
 
 def test_messages(host: Host) -> None:

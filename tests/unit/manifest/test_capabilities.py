@@ -11,7 +11,9 @@ import pytest
 from wisp.manifest import capabilities
 from wisp.manifest.grants import Grants
 
-CORE = Path(__file__).parents[3] / "crates" / "host" / "src" / "compose" / "deny.rs"
+ROOT = Path(__file__).parents[3]
+CORE = ROOT / "crates" / "host" / "src" / "compose" / "deny.rs"
+OF_SPIN = ROOT / "docs" / "reference" / "capabilities" / "spin.md"
 
 
 @pytest.mark.parametrize(
@@ -28,6 +30,7 @@ CORE = Path(__file__).parents[3] / "crates" / "host" / "src" / "compose" / "deny
         ("wisp:keyvalue/extension@0.1.0", "keyvalue"),
         ("fermyon:spin/key-value@2.0.0", "keyvalue"),
         ("spin:sqlite/sqlite@3.1.0", "sqlite"),
+        ("fermyon:spin/config", "config"),
         ("wasi:config/store@0.2.0-rc.1", "config"),
         ("fermyon:spin/redis@2.0.0", "absent"),
         ("wasi:logging/logging@0.1.0-draft", "free"),
@@ -47,6 +50,16 @@ def test_what_is_free_is_what_the_core_leaves_to_every_component() -> None:
     assert listed is not None
     for name in re.findall(r'"(.+?)"', listed[1]):
         assert capabilities.access(name) == "free", name
+
+
+def test_what_guests_of_spin_import_asks_for_the_grant_that_its_page_names() -> None:
+    rows = re.findall(
+        r"^\| (`(?:fermyon|spin):.*?) \|.*`grants\.(\w+)` \|$", OF_SPIN.read_text("utf-8"), re.MULTILINE
+    )
+
+    found = {name: kind for names, kind in rows for name in re.findall(r"`(\S+/\S+)`", names)}
+    assert len(found) == 9
+    assert {name: capabilities.access(name) for name in found} == found
 
 
 @pytest.mark.parametrize("line", capabilities.PLACEHOLDERS.values())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tomllib
 from typing import Any
 
@@ -31,12 +32,12 @@ def test_what_was_refused_is_added_to_what_is_granted() -> None:
     granted = grants('http = ["https://a.example"]\nkeyvalue = ["default"]')
     refused = [
         Denied("api", "wasi:http/client", "https://b.example", 'http = ["https://b.example"]', 3),
-        Denied("api", "wasi:config/store", "greeting", 'config = { greeting = "..." }', 1),
+        Denied("api", "wasi:config/store", "greeting", 'config = { greeting = "..." }', 1, missed=True),
     ]
 
     assert learn({"api": granted}, refused) == (
         "[component.api.grants]\n"
-        "# refused once: wasi:config/store for greeting\n"
+        "# asked for once, and not there: wasi:config/store for greeting\n"
         "# refused 3 times: wasi:http/client for https://b.example\n"
         'http = ["https://a.example", "https://b.example"]\n'
         'keyvalue = ["default"]\n'
@@ -54,6 +55,31 @@ def test_each_component_has_a_table_of_its_own_and_one_that_was_refused_nothing_
 
     assert list(tomllib.loads(text)["component"]) == ["one", "two"]
     assert learn({"three": Grants()}, []) == ""
+
+
+def test_a_component_that_is_not_linked_is_told_as_a_link_and_granted_by_no_line() -> None:
+    link = '"http://orders.internal" = "orders"'
+    refused = Denied("api", "wasi:http/client", "http://orders.internal:80", link, 2, table="link")
+
+    text = learn({"api": grants('keyvalue = ["default"]')}, [refused])
+
+    assert text == (
+        "[component.api.grants]\n"
+        "# refused 2 times: wasi:http/client for http://orders.internal:80; "
+        'add "http://orders.internal" = "orders" to [component.api.link]\n'
+        'keyvalue = ["default"]\n'
+    )
+
+
+@pytest.mark.parametrize("key", ["greeting", "API_TOKEN", "a.b c", 'ä"\\', "line\nfeed"])
+def test_a_key_that_has_no_value_is_learned_whatever_it_is_called(key: str) -> None:
+    asked = Denied(
+        "api", "wasi:config/store", key, f'config = {{ {json.dumps(key)} = "..." }}', 1, missed=True
+    )
+
+    text = learn({"api": grants('config = { other = "x" }')}, [asked])
+
+    assert table(text)["config"] == {"other": "x", key: "..."}
 
 
 @pytest.mark.parametrize(

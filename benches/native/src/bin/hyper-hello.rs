@@ -17,7 +17,10 @@ type Failure = Box<dyn std::error::Error>;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Failure> {
-    let port: u16 = std::env::args().nth(1).ok_or("usage: hyper-hello PORT")?.parse()?;
+    let port: u16 = std::env::args()
+        .nth(1)
+        .ok_or("usage: hyper-hello PORT")?
+        .parse()?;
     let listener = tokio::net::TcpListener::from_std(listen(port)?)?;
     loop {
         let (stream, _) = listener.accept().await?;
@@ -43,6 +46,8 @@ fn listen(port: u16) -> Result<std::net::TcpListener, Failure> {
 async fn hello(_: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
     let mut response = Response::new(Full::new(Bytes::from_static(b"Hello, world!")));
     let kind = hyper::header::HeaderValue::from_static("text/plain");
-    response.headers_mut().insert(hyper::header::CONTENT_TYPE, kind);
+    response
+        .headers_mut()
+        .insert(hyper::header::CONTENT_TYPE, kind);
     Ok(response)
 }

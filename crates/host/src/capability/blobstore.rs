@@ -1,31 +1,39 @@
-//! `wasi:blobstore`: containers of blobs, kept as files.
+//! `wasi:blobstore`: containers of blobs.
 //!
-//! A value that a guest writes grows in a file of its own and becomes an object when the guest says `finish`, see [`spool`]; one
-//! that it reads comes piece by piece from the open file, see [`reading`]. So no object is ever in memory as a whole, and an object
-//! that is being read stays what it was.
+//! The interfaces are here, with the grants; what containers are says [`store`], and those in files are [`files`].
+//!
+//! A value that a guest writes grows in the store and becomes an object when the guest says `finish`, see [`writing`]; one that it reads
+//! comes piece by piece, see [`reading`]. So no object is ever in memory as a whole, and an object that is being read stays what it was.
 
-mod error;
+#[cfg(test)]
+mod conformance;
+mod files;
 mod folder;
+#[cfg(test)]
+mod memory;
 mod name;
 mod reading;
-mod spool;
+mod store;
 #[cfg(test)]
 mod tests;
+mod writing;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
-use rustix::fs::{Dir, FileType};
 use wasmtime::component::{HasSelf, Linker, Resource};
 use wasmtime_wasi::WasiView;
 use wasmtime_wasi::p2::{DynInputStream, DynOutputStream};
-use wisp_wasi::State;
+use wisp_wasi::{Limit, State};
 
 use super::{Grantee, quoted};
-use error::BlobError;
-use folder::Blobs;
+pub(crate) use files::FileBlobs;
+#[cfg(test)]
+pub(crate) use memory::MemoryBlobs;
 #[expect(unreachable_pub, reason = "the generated bindings name it as theirs")]
 pub use reading::Part;
-use spool::{Body, Room, Spool};
+pub(crate) use store::Blobs;
+use store::{BlobError, BlobNames, Place, Span};
+use writing::{Body, Writing};
 
 mod bindings {
     wasmtime::component::bindgen!({
@@ -45,32 +53,36 @@ use bindings::wasi::blobstore::{blobstore, container, types};
 
 const INTERFACE: &str = "wasi:blobstore/blobstore";
 /// Names that one call lists at most.
-const MOST_NAMES: u64 = 1000;
+const MOST_NAMES: usize = 1000;
+const NOWHERE_TO_GO: &str = "the value belongs to no container: write-data comes before finish";
 
 type Answer<T> = wasmtime::Result<Result<T, String>>;
 
 /// A container that a guest may use.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 #[expect(unreachable_pub, reason = "the generated bindings name it as theirs")]
 pub struct Container {
-    name: String,
-    blobs: Arc<Blobs>,
-    room: Room,
+    name: Arc<str>,
+    blobs: Arc<dyn Blobs>,
+    grantee: Arc<Grantee>,
 }
 
 /// The names of a container's objects, some at a time.
 #[derive(Debug)]
 #[expect(unreachable_pub, reason = "the generated bindings name it as theirs")]
-pub struct Names(Arc<Mutex<Dir>>);
+pub struct Names {
+    names: Box<dyn BlobNames>,
+    grantee: Arc<Grantee>,
+}
 
 /// A value that a guest is writing.
 #[derive(Debug, Default)]
 #[expect(unreachable_pub, reason = "the generated bindings name it as theirs")]
 pub struct Outgoing {
-    /// Where its bytes are; `None` before the first, when nobody knows yet whose they are.
-    spool: Option<Arc<Spool>>,
-    /// The container and the name that it will have.
-    place: Option<(String, String)>,
+    /// Where its bytes go; `None` before the first.
+    writing: Option<Arc<Writing>>,
+    /// Where it will be.
+    place: Option<Place>,
     streamed: bool,
 }
 
@@ -80,68 +92,62 @@ pub(crate) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> 
     blobstore::add_to_linker::<_, HasSelf<State>>(linker, |state| state)
 }
 
-/// Runs what touches the disk on a blocking thread.
-async fn blocking<T: Send + 'static>(
-    job: impl FnOnce() -> Result<T, BlobError> + Send + 'static,
-) -> Result<T, BlobError> {
-    let done = tokio::task::spawn_blocking(job).await;
-    done.unwrap_or_else(|gone| Err(std::io::Error::other(gone).into()))
+/// What a guest is told of an error; the rest is for the log, and what has no room is counted.
+fn told(grantee: &Grantee, error: BlobError) -> String {
+    match error {
+        BlobError::Failed(message) => {
+            grantee.fault(&format!("the blobs: {message}"));
+            "the store cannot be used; the log of the host says why".into()
+        }
+        told => {
+            match told {
+                BlobError::Full(_) => grantee.exceed(Limit::Store),
+                BlobError::TooLarge(_) => grantee.exceed(Limit::File),
+                _ => {}
+            }
+            told.to_string()
+        }
+    }
 }
 
-fn told<T>(result: Result<T, BlobError>) -> Result<T, String> {
-    result.map_err(|error| error.to_string())
-}
-
-/// The component that calls, and how much it may write.
-fn grantee(state: &State) -> Result<(Arc<Grantee>, Room), BlobError> {
-    let grantee = Grantee::of(state).ok_or_else(|| BlobError::Denied(String::new()))?;
-    let room = Room {
-        file: grantee.limits.file,
-        store: grantee.limits.store,
-    };
-    Ok((grantee, room))
-}
-
-async fn blobs(grantee: Arc<Grantee>) -> Result<Arc<Blobs>, BlobError> {
-    blocking(move || Blobs::at(&grantee.state)).await
+fn denied(container: &str) -> String {
+    format!("access denied: the container `{container}` is not granted")
 }
 
 /// The container of this name, if it is granted; whether it is there is another question.
-async fn granted(state: &mut State, name: &str) -> Result<Container, BlobError> {
-    let (grantee, room) = grantee(state)?;
-    if !grantee
-        .grants
-        .blobstore
-        .iter()
-        .any(|granted| granted == name)
-    {
-        grantee.deny(INTERFACE, name, &format!("blobstore = [{}]", quoted(name)));
-        return Err(BlobError::Denied(name.to_owned()));
+fn granted(state: &State, name: String) -> Result<Container, String> {
+    let grantee = Grantee::of(state).ok_or_else(|| denied(""))?;
+    if !grantee.grants.blobstore.contains(&name) {
+        grantee.deny(
+            INTERFACE,
+            &name,
+            &format!("blobstore = [{}]", quoted(&name)),
+        );
+        return Err(denied(&name));
     }
     Ok(Container {
-        name: name.to_owned(),
-        blobs: blobs(grantee).await?,
-        room,
+        name: name.into(),
+        blobs: grantee.stores.blobs(),
+        grantee,
     })
 }
 
 impl Container {
-    /// Runs what touches the disk, with the blobs and the name of the container.
-    async fn run<T: Send + 'static>(
-        &self,
-        job: impl FnOnce(&Arc<Blobs>, &str) -> Result<T, BlobError> + Send + 'static,
-    ) -> Result<T, BlobError> {
-        let (blobs, name) = (self.blobs.clone(), self.name.clone());
-        blocking(move || job(&blobs, &name)).await
+    fn told(&self, error: BlobError) -> String {
+        told(&self.grantee, error)
+    }
+
+    fn place(&self, object: String) -> Place {
+        Place {
+            container: self.name.clone(),
+            object,
+        }
     }
 }
 
 /// What a guest's handle means.
-fn held<'a>(
-    state: &'a mut State,
-    container: &Resource<Container>,
-) -> wasmtime::Result<&'a Container> {
-    Ok(state.ctx().table.get(container)?)
+fn held(state: &mut State, container: &Resource<Container>) -> wasmtime::Result<Container> {
+    Ok(state.ctx().table.get(container)?.clone())
 }
 
 impl types::Host for State {}
@@ -155,69 +161,56 @@ impl types::HostOutgoingValue for State {
         &mut self,
         value: Resource<Outgoing>,
     ) -> wasmtime::Result<Result<Resource<DynOutputStream>, ()>> {
-        let Ok(spool) = spool_of(self, &value).await? else {
-            return Ok(Err(()));
-        };
         let outgoing = self.ctx().table.get_mut(&value)?;
         if std::mem::replace(&mut outgoing.streamed, true) {
             return Ok(Err(()));
         }
-        let begun = spool.clone();
-        if blocking(move || begun.begin()).await.is_err() {
+        let Ok(writing) = begin(Grantee::of(self)).await else {
             return Ok(Err(()));
-        }
-        let body: DynOutputStream = Box::new(Body(spool));
+        };
+        self.ctx().table.get_mut(&value)?.writing = Some(writing.clone());
+        let body: DynOutputStream = Box::new(Body(writing));
         Ok(Ok(self.ctx().table.push_child(body, &value)?))
     }
 
     async fn finish(&mut self, value: Resource<Outgoing>) -> Answer<()> {
-        let spool = spool_of(self, &value).await?;
         // A trap while its stream is there, as the standard has it.
         let outgoing = self.ctx().table.delete(value)?;
-        let place = outgoing.place.ok_or(BlobError::NowhereToGo);
-        Ok(told(match (spool, place) {
-            (Ok(spool), Ok(place)) => spool.finish(place).await,
-            (Err(error), _) | (_, Err(error)) => Err(error),
-        }))
+        let Some(place) = outgoing.place else {
+            return Ok(Err(NOWHERE_TO_GO.into()));
+        };
+        let writing = match outgoing.writing {
+            Some(writing) => writing,
+            None => match begin(Grantee::of(self)).await {
+                Ok(writing) => writing,
+                Err(told) => return Ok(Err(told)),
+            },
+        };
+        Ok(writing.finish(place).await)
     }
 
     async fn drop(&mut self, value: Resource<Outgoing>) -> wasmtime::Result<()> {
-        let outgoing = self.ctx().table.delete(value)?;
-        // The file of a value that came to nothing is removed where that may take its time.
-        tokio::task::spawn_blocking(move || drop(outgoing));
+        self.ctx().table.delete(value)?;
         Ok(())
     }
 }
 
-/// Where the bytes of a value are, from now on at the latest.
-async fn spool_of(
-    state: &mut State,
-    value: &Resource<Outgoing>,
-) -> wasmtime::Result<Result<Arc<Spool>, BlobError>> {
-    if let Some(spool) = &state.ctx().table.get(value)?.spool {
-        return Ok(Ok(spool.clone()));
-    }
-    let (grantee, room) = match grantee(state) {
-        Ok(found) => found,
-        Err(error) => return Ok(Err(error)),
-    };
+/// Begins to write a value, which goes to one of the caller's containers.
+async fn begin(grantee: Option<Arc<Grantee>>) -> Result<Arc<Writing>, String> {
+    let grantee = grantee.ok_or_else(|| denied(""))?;
     if grantee.grants.blobstore.is_empty() {
-        // It could go nowhere, so nothing of it touches the disk.
-        return Ok(Err(BlobError::NowhereToGo));
+        // It could go nowhere, so nothing of it is kept.
+        return Err(NOWHERE_TO_GO.into());
     }
-    let blobs = match blobs(grantee).await {
-        Ok(blobs) => blobs,
-        Err(error) => return Ok(Err(error)),
-    };
-    let spool = Spool::new(blobs, room);
-    state.ctx().table.get_mut(value)?.spool = Some(spool.clone());
-    Ok(Ok(spool))
+    let writer = grantee.stores.blobs().write().await;
+    let writer = writer.map_err(|error| told(&grantee, error))?;
+    Ok(Writing::new(writer, grantee))
 }
 
 impl types::HostIncomingValue for State {
     async fn incoming_value_consume_sync(&mut self, value: Resource<Part>) -> Answer<Vec<u8>> {
         let part = self.ctx().table.delete(value)?;
-        Ok(told(blocking(move || part.bytes()).await))
+        Ok(part.bytes().await)
     }
 
     async fn incoming_value_consume_async(
@@ -230,7 +223,7 @@ impl types::HostIncomingValue for State {
     }
 
     async fn size(&mut self, value: Resource<Part>) -> wasmtime::Result<u64> {
-        Ok(self.ctx().table.get(&value)?.length())
+        Ok(self.ctx().table.get(&value)?.reader.left())
     }
 
     async fn drop(&mut self, value: Resource<Part>) -> wasmtime::Result<()> {
@@ -243,33 +236,34 @@ impl container::Host for State {}
 
 impl container::HostContainer for State {
     async fn name(&mut self, container: Resource<Container>) -> Answer<String> {
-        Ok(Ok(held(self, &container)?.name.clone()))
+        Ok(Ok(held(self, &container)?.name.to_string()))
     }
 
     async fn info(&mut self, container: Resource<Container>) -> Answer<types::ContainerMetadata> {
         let held = held(self, &container)?;
-        let facts = held.run(|blobs, name| blobs.container_facts(name)).await;
-        let name = held.name.clone();
-        Ok(told(facts.map(|facts| types::ContainerMetadata {
-            name,
+        let facts = held.blobs.container(held.name.clone()).await;
+        let metadata = facts.map(|facts| types::ContainerMetadata {
+            name: held.name.to_string(),
             created_at: facts.created,
-        })))
+        });
+        Ok(metadata.map_err(|error| held.told(error)))
     }
 
     async fn get_data(
         &mut self,
         container: Resource<Container>,
         object: String,
-        start: u64,
-        end: u64,
+        first: u64,
+        last: u64,
     ) -> Answer<Resource<Part>> {
-        let read = held(self, &container)?.run(move |blobs, name| {
-            let open = blobs.hold_open()?;
-            Ok(Part::new(blobs.read(name, &object)?, start, end, open)?)
-        });
-        match told(read.await) {
-            Ok(part) => Ok(Ok(self.ctx().table.push(part)?)),
-            Err(error) => Ok(Err(error)),
+        let held = held(self, &container)?;
+        let read = held.blobs.read(held.place(object), Span { first, last });
+        match read.await {
+            Ok(reader) => {
+                let grantee = held.grantee;
+                Ok(Ok(self.ctx().table.push(Part { reader, grantee })?))
+            }
+            Err(error) => Ok(Err(held.told(error))),
         }
     }
 
@@ -280,31 +274,27 @@ impl container::HostContainer for State {
         value: Resource<Outgoing>,
     ) -> Answer<()> {
         let held = held(self, &container)?;
-        let place = (held.name.clone(), object.clone());
+        let place = held.place(object);
         // Told here rather than by `finish`, when everything was sent already.
-        let checked = held.run(move |blobs, name| {
-            name::encode(&object)?;
-            blobs.container_facts(name).map(drop)
-        });
-        if let Err(error) = checked.await {
-            return Ok(Err(error.to_string()));
+        if let Err(error) = held.blobs.check(place.clone()).await {
+            return Ok(Err(held.told(error)));
         }
         let outgoing = self.ctx().table.get_mut(&value)?;
         if outgoing.place.is_some() {
-            return Ok(told(Err(BlobError::WrittenBefore)));
+            return Ok(Err("the value was written to a container before".into()));
         }
         outgoing.place = Some(place);
         Ok(Ok(()))
     }
 
     async fn list_objects(&mut self, container: Resource<Container>) -> Answer<Resource<Names>> {
-        let listed = held(self, &container)?.run(|blobs, name| blobs.list(name));
-        match told(listed.await) {
-            Ok(folder) => {
-                let names = Names(Arc::new(Mutex::new(folder)));
-                Ok(Ok(self.ctx().table.push(names)?))
+        let held = held(self, &container)?;
+        match held.blobs.names(held.name.clone()).await {
+            Ok(names) => {
+                let grantee = held.grantee;
+                Ok(Ok(self.ctx().table.push(Names { names, grantee })?))
             }
-            Err(error) => Ok(Err(error)),
+            Err(error) => Ok(Err(held.told(error))),
         }
     }
 
@@ -322,17 +312,17 @@ impl container::HostContainer for State {
         objects: Vec<String>,
     ) -> Answer<()> {
         let held = held(self, &container)?;
-        let deleted = held.run(move |blobs, name| blobs.delete(name, &objects));
-        Ok(told(deleted.await))
+        let deleted = held.blobs.delete(held.name.clone(), objects).await;
+        Ok(deleted.map_err(|error| held.told(error)))
     }
 
     async fn has_object(&mut self, container: Resource<Container>, object: String) -> Answer<bool> {
         let held = held(self, &container)?;
-        let facts = held.run(move |blobs, name| blobs.object_facts(name, &object));
-        Ok(told(match facts.await {
+        Ok(match held.blobs.object(held.place(object)).await {
+            Ok(_) => Ok(true),
             Err(BlobError::NoObject(_)) => Ok(false),
-            facts => facts.map(|_| true),
-        }))
+            Err(error) => Err(held.told(error)),
+        })
     }
 
     async fn object_info(
@@ -341,20 +331,20 @@ impl container::HostContainer for State {
         object: String,
     ) -> Answer<types::ObjectMetadata> {
         let held = held(self, &container)?;
-        let named = object.clone();
-        let facts = held.run(move |blobs, name| blobs.object_facts(name, &named));
-        let container = held.name.clone();
-        Ok(told(facts.await.map(|facts| types::ObjectMetadata {
+        let facts = held.blobs.object(held.place(object.clone())).await;
+        let metadata = facts.map(|facts| types::ObjectMetadata {
             name: object,
-            container,
+            container: held.name.to_string(),
             created_at: facts.created,
             size: facts.size,
-        })))
+        });
+        Ok(metadata.map_err(|error| held.told(error)))
     }
 
     async fn clear(&mut self, container: Resource<Container>) -> Answer<()> {
-        let cleared = held(self, &container)?.run(|blobs, name| blobs.clear(name, false));
-        Ok(told(cleared.await))
+        let held = held(self, &container)?;
+        let cleared = held.blobs.clear(held.name.clone()).await;
+        Ok(cleared.map_err(|error| held.told(error)))
     }
 
     async fn drop(&mut self, container: Resource<Container>) -> wasmtime::Result<()> {
@@ -364,19 +354,19 @@ impl container::HostContainer for State {
 }
 
 /// The next names, and whether there are no more.
-fn next_names(folder: &Mutex<Dir>, most: u64) -> Result<(Vec<String>, bool), BlobError> {
-    let mut folder = folder.lock().unwrap_or_else(PoisonError::into_inner);
-    let mut names = Vec::new();
-    while (names.len() as u64) < most.min(MOST_NAMES) {
-        let Some(entry) = folder.read() else {
-            return Ok((names, true));
-        };
-        let entry = entry?;
-        if matches!(entry.file_type(), FileType::RegularFile | FileType::Unknown) {
-            names.extend(name::decode(entry.file_name().to_bytes()));
-        }
-    }
-    Ok((names, false))
+async fn next_names(
+    state: &mut State,
+    names: &Resource<Names>,
+    most: u64,
+) -> Answer<(Vec<String>, bool)> {
+    let listed = state.ctx().table.get_mut(names)?;
+    let most = usize::try_from(most).map_or(MOST_NAMES, |most| most.min(MOST_NAMES));
+    let found = listed.names.next(most).await;
+    let found = found.map_err(|error| told(&listed.grantee, error));
+    Ok(found.map(|names| {
+        let last = names.len() < most;
+        (names, last)
+    }))
 }
 
 impl container::HostStreamObjectNames for State {
@@ -385,8 +375,7 @@ impl container::HostStreamObjectNames for State {
         names: Resource<Names>,
         most: u64,
     ) -> Answer<(Vec<String>, bool)> {
-        let folder = self.ctx().table.get(&names)?.0.clone();
-        Ok(told(blocking(move || next_names(&folder, most)).await))
+        next_names(self, &names, most).await
     }
 
     async fn skip_stream_object_names(
@@ -394,9 +383,8 @@ impl container::HostStreamObjectNames for State {
         names: Resource<Names>,
         most: u64,
     ) -> Answer<(u64, bool)> {
-        let folder = self.ctx().table.get(&names)?.0.clone();
-        let skipped = blocking(move || next_names(&folder, most)).await;
-        Ok(told(skipped.map(|(names, end)| (names.len() as u64, end))))
+        let skipped = next_names(self, &names, most).await?;
+        Ok(skipped.map(|(names, last)| (names.len() as u64, last)))
     }
 
     async fn drop(&mut self, names: Resource<Names>) -> wasmtime::Result<()> {
@@ -407,78 +395,81 @@ impl container::HostStreamObjectNames for State {
 
 impl blobstore::Host for State {
     async fn create_container(&mut self, name: String) -> Answer<Resource<Container>> {
-        let container = match granted(self, &name).await {
+        let container = match granted(self, name) {
             Ok(container) => container,
-            Err(error) => return Ok(Err(error.to_string())),
+            Err(told) => return Ok(Err(told)),
         };
-        match told(container.run(|blobs, name| blobs.create(name)).await) {
+        match container.blobs.create(container.name.clone()).await {
             Ok(()) => Ok(Ok(self.ctx().table.push(container)?)),
-            Err(error) => Ok(Err(error)),
+            Err(error) => Ok(Err(container.told(error))),
         }
     }
 
     async fn get_container(&mut self, name: String) -> Answer<Resource<Container>> {
-        let container = match granted(self, &name).await {
+        let container = match granted(self, name) {
             Ok(container) => container,
-            Err(error) => return Ok(Err(error.to_string())),
+            Err(told) => return Ok(Err(told)),
         };
-        let found = container.run(|blobs, name| blobs.container_facts(name));
-        match told(found.await) {
+        match container.blobs.container(container.name.clone()).await {
             Ok(_) => Ok(Ok(self.ctx().table.push(container)?)),
-            Err(error) => Ok(Err(error)),
+            Err(error) => Ok(Err(container.told(error))),
         }
     }
 
     async fn delete_container(&mut self, name: String) -> Answer<()> {
-        Ok(told(match granted(self, &name).await {
-            Ok(container) => container.run(|blobs, name| blobs.clear(name, true)).await,
-            Err(error) => Err(error),
-        }))
+        let container = match granted(self, name) {
+            Ok(container) => container,
+            Err(told) => return Ok(Err(told)),
+        };
+        let removed = container.blobs.remove(container.name.clone()).await;
+        Ok(removed.map_err(|error| container.told(error)))
     }
 
     async fn container_exists(&mut self, name: String) -> Answer<bool> {
-        Ok(told(match granted(self, &name).await {
-            Ok(container) => container.run(|blobs, name| blobs.exists(name)).await,
-            Err(error) => Err(error),
-        }))
+        let container = match granted(self, name) {
+            Ok(container) => container,
+            Err(told) => return Ok(Err(told)),
+        };
+        Ok(
+            match container.blobs.container(container.name.clone()).await {
+                Ok(_) => Ok(true),
+                Err(BlobError::NoContainer(_)) => Ok(false),
+                Err(error) => Err(container.told(error)),
+            },
+        )
     }
 
     async fn copy_object(&mut self, from: types::ObjectId, to: types::ObjectId) -> Answer<()> {
-        Ok(told(copy(self, from, to).await))
+        let (source, target) = match both(self, from, to) {
+            Ok((from, to)) => (from, to),
+            Err(told) => return Ok(Err(told)),
+        };
+        let copied = target.0.blobs.copy(source.1, target.1).await;
+        Ok(copied.map_err(|error| target.0.told(error)))
     }
 
     async fn move_object(&mut self, from: types::ObjectId, to: types::ObjectId) -> Answer<()> {
-        Ok(told(rename(self, from, to).await))
+        let (source, target) = match both(self, from, to) {
+            Ok((from, to)) => (from, to),
+            Err(told) => return Ok(Err(told)),
+        };
+        let moved = target.0.blobs.rename(source.1, target.1).await;
+        Ok(moved.map_err(|error| target.0.told(error)))
     }
 }
 
-async fn copy(
-    state: &mut State,
-    from: types::ObjectId,
-    to: types::ObjectId,
-) -> Result<(), BlobError> {
-    let source = granted(state, &from.container).await?;
-    let target = granted(state, &to.container).await?;
-    let spool = Spool::new(target.blobs, target.room);
-    let copied = spool.clone();
-    let copy =
-        source.run(move |blobs, container| copied.copy_from(&blobs.read(container, &from.object)?));
-    copy.await?;
-    spool.finish((to.container, to.object)).await
-}
+type Located = (Container, Place);
 
-async fn rename(
-    state: &mut State,
+/// Two objects of containers that are granted.
+fn both(
+    state: &State,
     from: types::ObjectId,
     to: types::ObjectId,
-) -> Result<(), BlobError> {
-    granted(state, &from.container).await?;
-    let target = granted(state, &to.container).await?;
-    let room = target.room;
-    let job = move |blobs: &Arc<Blobs>, _: &str| {
-        let from = (from.container.as_str(), from.object.as_str());
-        let to = (to.container.as_str(), to.object.as_str());
-        blobs.rename(from, to, room.store)
+) -> Result<(Located, Located), String> {
+    let located = |id: types::ObjectId| {
+        let container = granted(state, id.container)?;
+        let place = container.place(id.object);
+        Ok::<_, String>((container, place))
     };
-    target.run(job).await
+    Ok((located(from)?, located(to)?))
 }

@@ -5,7 +5,7 @@
 use wasmtime::component::{HasSelf, Linker};
 use wisp_wasi::State;
 
-use super::Grantee;
+use super::{Grantee, quoted};
 
 mod newest {
     wasmtime::component::bindgen!({
@@ -26,14 +26,24 @@ mod of_spin {
 use newest::wasi::config0_2_0_rc_1::store as newest_store;
 use of_spin::wasi::config0_2_0_draft_2024_09_27::store as store_of_spin;
 
+const IMPORT: &str = "wasi:config/store";
+
 pub(super) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     newest_store::add_to_linker::<State, HasSelf<State>>(linker, |state| state)?;
     store_of_spin::add_to_linker::<State, HasSelf<State>>(linker, |state| state)
 }
 
-fn get(state: &State, key: &str) -> Option<String> {
+/// The value of a key, for a guest that asks through this interface.
+///
+/// One without a value is no denial: a guest may have a default for it. Who wants to know what a component asks for is told all the same.
+pub(super) fn get(state: &State, import: &str, key: &str) -> Option<String> {
     let grantee = Grantee::of(state)?;
-    Some(grantee.grants.config.get(key)?.reveal().to_owned())
+    let value = grantee.grants.config.get(key);
+    if value.is_none() {
+        let grant = format!("config = {{ {} = \"...\" }}", quoted(key));
+        grantee.miss(import, key, &grant);
+    }
+    Some(value?.reveal().to_owned())
 }
 
 fn all(state: &State) -> Vec<(String, String)> {
@@ -51,7 +61,7 @@ impl newest_store::Host for State {
         &mut self,
         key: String,
     ) -> wasmtime::Result<Result<Option<String>, newest_store::Error>> {
-        Ok(Ok(get(self, &key)))
+        Ok(Ok(get(self, IMPORT, &key)))
     }
 
     fn get_all(&mut self) -> wasmtime::Result<Result<Vec<(String, String)>, newest_store::Error>> {
@@ -64,7 +74,7 @@ impl store_of_spin::Host for State {
         &mut self,
         key: String,
     ) -> wasmtime::Result<Result<Option<String>, store_of_spin::Error>> {
-        Ok(Ok(get(self, &key)))
+        Ok(Ok(get(self, IMPORT, &key)))
     }
 
     fn get_all(&mut self) -> wasmtime::Result<Result<Vec<(String, String)>, store_of_spin::Error>> {

@@ -16,6 +16,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rusqlite::Connection;
 use tokio::sync::{OnceCell, Semaphore};
 
+use super::stores::StoreError;
 pub(crate) use file::{Format, Place, open};
 use group::Group;
 
@@ -70,12 +71,17 @@ impl From<rusqlite::Error> for DatabaseError {
     }
 }
 
-impl DatabaseError {
-    /// What a guest is told; `None` when only the log may say it.
-    pub(crate) fn for_guest(&self) -> Option<String> {
-        matches!(self, Self::Full(_) | Self::Busy).then(|| self.to_string())
+impl From<DatabaseError> for StoreError {
+    fn from(error: DatabaseError) -> Self {
+        match error {
+            DatabaseError::Full(quota) => Self::Full(quota),
+            DatabaseError::Busy => Self::Refused(error.to_string()),
+            other => Self::Failed(other.to_string()),
+        }
     }
+}
 
+impl DatabaseError {
     /// The same, with how large the store may be.
     fn of(self, quota: u64) -> Self {
         match self {

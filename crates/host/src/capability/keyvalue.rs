@@ -2,8 +2,14 @@
 //!
 //! The interfaces are here, with the grants and the bounds; what a store is says [`store`], and the one in SQLite is [`sqlite`].
 
+#[cfg(test)]
+mod conformance;
+#[cfg(test)]
+mod memory;
 mod sqlite;
 mod store;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,9 +19,12 @@ use wasmtime_wasi::WasiView;
 use wisp_wasi::State;
 
 use super::Grantee;
-use sqlite::SqliteStore;
-pub(crate) use store::Listing;
-use store::{KeyValue, StoreError, Version};
+use super::stores::StoreError;
+#[cfg(test)]
+pub(crate) use memory::MemoryStore;
+pub(crate) use sqlite::SqliteStore;
+use store::Version;
+pub(crate) use store::{KeyValue, Listing};
 
 mod bindings {
     wasmtime::component::bindgen!({
@@ -119,25 +128,16 @@ impl Bucket {
             grantee.deny(import, &name, &grant);
             return None;
         }
-        let database = grantee.database("keyvalue", &name, sqlite::FORMAT);
         Some(Self {
-            store: Arc::new(SqliteStore::new(database)),
+            store: grantee.stores.keyvalue(&name),
             name: name.into(),
             grantee,
         })
     }
 
-    /// What the guest is told of an error; the rest is for the log.
     fn told(&self, error: StoreError) -> Error {
-        match error {
-            StoreError::Refused(message) => refused(message),
-            StoreError::Failed(message) => {
-                let name = &self.name;
-                self.grantee
-                    .fault(&format!("the key-value store `{name}`: {message}"));
-                refused("the store cannot be used; the log of the host says why".into())
-            }
-        }
+        let store = format!("the key-value store `{}`", self.name);
+        refused(self.grantee.told(&store, error))
     }
 
     pub(crate) async fn get(&self, key: String) -> Result<Option<store::Entry>, Error> {

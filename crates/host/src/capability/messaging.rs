@@ -1,15 +1,28 @@
 //! `wisp:messaging`: messages that are published, and kept in the order in which they came.
 //!
-//! The interface is here, with the grants and the bounds; what a subject is says [`subject`], where messages are kept [`log`].
+//! The interface is here, with the grants and the bounds; what a subject is says [`subject`], what becomes of messages [`store`], and
+//! [`log`] keeps them in SQLite.
 
+#[cfg(test)]
+mod conformance;
 mod log;
+#[cfg(test)]
+mod memory;
+mod store;
 mod subject;
+#[cfg(test)]
+mod tests;
 
 use wasmtime::component::{HasSelf, Linker};
 use wisp_wasi::State;
 
 use super::{Grantee, quoted};
-use log::MessageLog;
+pub(crate) use log::MessageLog;
+#[cfg(test)]
+pub(crate) use log::published_below;
+#[cfg(test)]
+pub(crate) use memory::{Kept, MemoryMessages};
+pub(crate) use store::{Message, Messages};
 
 mod bindings {
     wasmtime::component::bindgen!({
@@ -18,7 +31,7 @@ mod bindings {
         imports: { default: async | trappable },
     });
 }
-use bindings::wisp::messaging::producer::{self, Error, Message};
+use bindings::wisp::messaging::producer::{self, Error};
 use bindings::wisp::messaging::types;
 
 const INTERFACE: &str = "wisp:messaging/producer";
@@ -33,7 +46,7 @@ pub(super) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> 
 }
 
 /// Headers travel as lines in a lattice, so they must be such that they can.
-fn check(message: &Message) -> Result<(), Error> {
+fn check(message: &types::Message) -> Result<(), Error> {
     let name_fits = |name: &str| {
         let fits = |byte: u8| byte.is_ascii_graphic() && byte != b':';
         !name.is_empty() && name.bytes().all(fits)
@@ -71,7 +84,7 @@ impl producer::Host for State {
     async fn publish(
         &mut self,
         subject: String,
-        message: Message,
+        message: types::Message,
     ) -> wasmtime::Result<Result<(), Error>> {
         if !subject::is_subject(&subject) {
             return Ok(Err(Error::InvalidSubject));
@@ -91,13 +104,18 @@ impl producer::Host for State {
         if let Err(error) = check(&message) {
             return Ok(Err(error));
         }
-        let kept = MessageLog::of(&grantee).append(subject, message).await;
-        Ok(kept.map_err(|error| {
-            let told = error.for_guest().unwrap_or_else(|| {
-                grantee.fault(&format!("the messages: {error}"));
-                "messages cannot be kept; the log of the host says why".into()
-            });
-            Error::Unavailable(told)
-        }))
+        let types::Message {
+            body,
+            content_type,
+            headers,
+        } = message;
+        let message = Message {
+            subject,
+            content_type,
+            headers,
+            body,
+        };
+        let kept = grantee.stores.messages().publish(message).await;
+        Ok(kept.map_err(|error| Error::Unavailable(grantee.told("the messages", error))))
     }
 }

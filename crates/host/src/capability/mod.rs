@@ -15,21 +15,21 @@ mod outbound_http;
 mod sockets;
 mod spin;
 mod sqlite;
+mod stores;
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use wasmtime::component::Linker;
-use wisp_wasi::{Denial, Denials, State};
+use wisp_wasi::{Denial, Denials, Limit, Meter, State, Table};
 
 use crate::locked::{LockedGrants, LockedLimits};
 use crate::telemetry::{Excesses, Log, Refusals};
-use database::{Database, Format, Place};
+use stores::StoreError;
 
 pub use network::{Resolver, Resolving, SystemResolver};
 pub use outbound_http::{OutboundBounds, OutboundHttp};
 pub(crate) use sockets::Sockets;
+pub(crate) use stores::{Stores, local as local_stores};
 
 /// All capabilities beyond WASI's own. What was not granted is there as well, and answers with its interface's error.
 ///
@@ -61,20 +61,15 @@ pub(crate) struct Grantee {
     pub(crate) component: Arc<str>,
     pub(crate) grants: LockedGrants,
     pub(crate) limits: LockedLimits,
-    /// The folder of the app's stores.
-    pub(crate) state: PathBuf,
+    /// What it keeps, wherever that is.
+    pub(crate) stores: Arc<dyn Stores>,
     pub(crate) refusals: Arc<Refusals>,
     /// Its raw sockets.
     pub(crate) sockets: Arc<Sockets>,
     pub(crate) log: Log,
-    /// Its stores that were used, each by its kind and name.
-    pub(crate) databases: Mutex<Databases>,
     /// Counts what it runs into, and bounds what it logs.
     pub(crate) excesses: Arc<Excesses>,
 }
-
-/// Stores by kind and name.
-pub(crate) type Databases = BTreeMap<(&'static str, String), Arc<Database>>;
 
 impl Grantee {
     /// The component that an instance belongs to; `None` for one inside somebody's program.
@@ -82,28 +77,29 @@ impl Grantee {
         state.companion()?.downcast().ok()
     }
 
-    /// A store of this component, the same for all its instances; it is opened when it is used.
-    ///
-    /// Whether the component may use it is the caller's to ask, first.
-    pub(crate) fn database(&self, kind: &'static str, name: &str, format: Format) -> Arc<Database> {
-        let mut databases = self
-            .databases
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        let database = databases.entry((kind, name.to_owned())).or_insert_with(|| {
-            let place = Place {
-                state: self.state.clone(),
-                kind,
-                name: name.to_owned(),
-            };
-            Database::new(place, format, self.limits.store)
-        });
-        database.clone()
-    }
-
     /// Says in the log what only the host's owner may know.
     pub(crate) fn fault(&self, message: &str) {
         self.log.fault(&self.app, &self.component, message);
+    }
+
+    /// What a guest is told of an error of one of its stores; the rest is for the log, and a full one is counted.
+    pub(crate) fn told(&self, store: &str, error: StoreError) -> String {
+        match error {
+            StoreError::Refused(message) => message,
+            StoreError::Full(quota) => {
+                self.exceed(Limit::Store);
+                format!("there is no room: a store may have {quota} bytes on disk (limits.store)")
+            }
+            StoreError::Failed(message) => {
+                self.fault(&format!("{store}: {message}"));
+                "the store cannot be used; the log of the host says why".into()
+            }
+        }
+    }
+
+    /// Counts that it ran into a limit, and says so now and then.
+    pub(crate) fn exceed(&self, limit: Limit) {
+        self.excesses.exceeded(limit);
     }
 
     /// Says that something was refused.
@@ -112,6 +108,17 @@ impl Grantee {
             import,
             target,
             grant,
+            table: Table::Grants,
+        });
+    }
+
+    /// Remembers that something was asked for that is not there, which is no denial, and what would put it there.
+    pub(crate) fn miss(&self, import: &str, target: &str, grant: &str) {
+        self.refusals.miss(Denial {
+            import,
+            target,
+            grant,
+            table: Table::Grants,
         });
     }
 }

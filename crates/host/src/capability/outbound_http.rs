@@ -20,9 +20,10 @@ mod identity;
 mod pool;
 mod sender;
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use http::{Method, Request, Response};
@@ -31,7 +32,7 @@ use hyper::body::Incoming;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
 use wasmtime_wasi_http::{Error as HttpError, WasiBody};
-use wisp_wasi::{Denial, Denials, Egress, Patience, Sending};
+use wisp_wasi::{Denial, Denials, Egress, OWN_HOST, Patience, Sending, Table};
 
 pub(super) use self::error_code::add_to_linker;
 
@@ -83,6 +84,8 @@ struct Shared {
     denials: Arc<dyn Denials>,
     resolver: Arc<dyn Resolver>,
     counts: Counts,
+    /// The components of the app, by name: a link reaches them, and no grant does.
+    neighbours: OnceLock<Arc<BTreeSet<String>>>,
 }
 
 /// A destination that is granted.
@@ -116,8 +119,16 @@ impl OutboundHttp {
                 denials,
                 resolver,
                 counts: Counts::default(),
+                neighbours: OnceLock::new(),
             }),
         })
+    }
+
+    /// Names the components of the app, so that a request to one that is not linked is told which link is lacking. Once.
+    #[must_use]
+    pub fn beside(self, neighbours: &Arc<BTreeSet<String>>) -> Self {
+        let _ = self.shared.neighbours.set(neighbours.clone());
+        self
     }
 
     /// Requests so far, those that were refused too.
@@ -171,6 +182,11 @@ impl Shared {
         if request.method() == Method::CONNECT {
             return Err(HttpError::HttpRequestMethodInvalid);
         }
+        // Nobody's address is that of the own app, which only a grant lets through to its routes.
+        if request.uri().host().is_none_or(str::is_empty) {
+            self.deny("its own app", &format!("http = [\"http://{OWN_HOST}\"]"));
+            return Err(HttpError::HttpRequestDenied);
+        }
         let route = self.route(Destination::of(request.uri())?)?;
         let connect = Instant::now() + within(patience.connect, CONNECT);
         loop {
@@ -206,8 +222,7 @@ impl Shared {
             }
         };
         let Some((identity, private)) = found else {
-            let grant = destination.grant(&destination.place);
-            self.deny(&destination.origin(), &format!("http = [\"{grant}\"]"));
+            self.deny_destination(&destination);
             return Err(HttpError::HttpRequestDenied);
         };
         let identity = if destination.secure { identity } else { 0 };
@@ -302,6 +317,25 @@ impl Shared {
             import: IMPORT,
             target,
             grant,
+            table: Table::Grants,
+        });
+    }
+
+    /// Says what is lacking for a destination: a grant, or a link when it is a component of the app.
+    fn deny_destination(&self, destination: &Destination) {
+        let known = self.neighbours.get();
+        let is_known = |name: &&str| known.is_some_and(|known| known.contains(*name));
+        let Some(component) = destination.component().filter(is_known) else {
+            let grant = destination.grant(&destination.place);
+            self.deny(&destination.origin(), &format!("http = [\"{grant}\"]"));
+            return;
+        };
+        let host = &destination.place;
+        self.denials.deny(Denial {
+            import: IMPORT,
+            target: &destination.origin(),
+            grant: &format!("\"http://{host}\" = \"{component}\""),
+            table: Table::Link,
         });
     }
 

@@ -22,7 +22,7 @@ use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use wasmtime::component::Linker;
 use wasmtime_wasi::sockets::SocketAddrUse;
-use wisp_wasi::{Denial, Denials, State};
+use wisp_wasi::{Denial, Denials, State, Table};
 
 use super::network::{Place, Refused, Resolver, Targets, is_public, lead};
 use crate::locked::LockedTarget;
@@ -107,6 +107,7 @@ impl Sockets {
             import: &import,
             target,
             grant,
+            table: Table::Grants,
         });
     }
 

@@ -1,12 +1,19 @@
 //! `wisp:sqlite`: SQL databases of an app.
 //!
-//! The interface is here, with the grants; a guest's connection is [`link`], what a statement may not do [`guard`], and how much of
-//! anything [`statement`].
+//! The interface is here, with the grants; what a database is says [`store`]. One in a file of SQLite has connections in [`link`]; what a
+//! statement may not do says [`guard`], and how much of anything [`statement`].
 
+#[cfg(test)]
+mod conformance;
 mod failure;
 mod guard;
+#[cfg(test)]
+mod guest;
 mod link;
+#[cfg(test)]
+mod memory;
 mod statement;
+mod store;
 #[cfg(test)]
 mod tests;
 
@@ -14,13 +21,13 @@ use std::sync::Arc;
 
 use wasmtime::component::{HasSelf, Linker, Resource};
 use wasmtime_wasi::WasiView;
-use wisp_wasi::State;
+use wisp_wasi::{Limit, State};
 
 use super::{Grantee, quoted};
-pub(crate) use failure::Failure;
-pub(crate) use link::Link;
-pub(crate) use rusqlite::types::Value as Datum;
-pub(crate) use statement::Answer as Found;
+pub(crate) use link::Exchange;
+#[cfg(test)]
+pub(crate) use memory::MemoryDatabase;
+pub(crate) use store::{Datum, Failure, Found, Session};
 
 mod bindings {
     wasmtime::component::bindgen!({
@@ -43,7 +50,7 @@ type Told<T> = wasmtime::Result<Result<T, Error>>;
 #[derive(Clone, Debug)]
 #[expect(unreachable_pub, reason = "the generated bindings name it as theirs")]
 pub struct Connection {
-    link: Arc<Link>,
+    session: Arc<dyn Session>,
     grantee: Arc<Grantee>,
     name: Arc<str>,
 }
@@ -70,25 +77,37 @@ pub(crate) fn granted(state: &State, import: &str, name: &str) -> Option<Arc<Gra
     None
 }
 
-/// What a guest is told when only the log may say more.
-pub(crate) fn fault(grantee: &Grantee, name: &str, message: &str) -> String {
-    grantee.fault(&format!("the database `{name}`: {message}"));
-    "the database cannot be used; the log of the host says why".into()
+/// Counts a database that is full, and gives what a guest is told of a failure that only the log may say.
+pub(crate) fn note(grantee: &Grantee, name: &str, failure: Failure) -> Failure {
+    match failure {
+        Failure::Fault(message) => {
+            grantee.fault(&format!("the database `{name}`: {message}"));
+            Failure::Other("the database cannot be used; the log of the host says why".into())
+        }
+        Failure::Full => {
+            grantee.exceed(Limit::Store);
+            Failure::Full
+        }
+        other => other,
+    }
+}
+
+fn told(grantee: &Grantee, name: &str, failure: Failure) -> Error {
+    match note(grantee, name, failure) {
+        Failure::Refused(reason) => Error::Refused(reason),
+        Failure::Invalid(code, message) => Error::Invalid(Problem { code, message }),
+        Failure::Constraint(code, message) => Error::Constraint(Problem { code, message }),
+        Failure::Busy => Error::Busy,
+        Failure::TimedOut => Error::TimedOut,
+        Failure::TooLarge(message) => Error::TooLarge(message),
+        Failure::Full => Error::Full,
+        Failure::Other(message) | Failure::Fault(message) => Error::Other(message),
+    }
 }
 
 impl Connection {
     fn told(&self, failure: Failure) -> Error {
-        match failure {
-            Failure::Refused(reason) => Error::Refused(reason),
-            Failure::Invalid(code, message) => Error::Invalid(Problem { code, message }),
-            Failure::Constraint(code, message) => Error::Constraint(Problem { code, message }),
-            Failure::Busy => Error::Busy,
-            Failure::TimedOut => Error::TimedOut,
-            Failure::TooLarge(message) => Error::TooLarge(message),
-            Failure::Full => Error::Full,
-            Failure::Other(message) => Error::Other(message),
-            Failure::Fault(message) => Error::Other(fault(&self.grantee, &self.name, &message)),
-        }
+        told(&self.grantee, &self.name, failure)
     }
 
     async fn execute(
@@ -98,7 +117,10 @@ impl Connection {
         parameters: Vec<Value>,
     ) -> Result<Outcome, Error> {
         let parameters = parameters.into_iter().map(Datum::from).collect();
-        let done = self.link.execute(transaction, statement, parameters).await;
+        let done = self
+            .session
+            .execute(transaction, statement, parameters)
+            .await;
         let done = done.map_err(|failure| self.told(failure))?;
         Ok(Outcome {
             affected: done.affected,
@@ -113,7 +135,7 @@ impl Connection {
         parameters: Vec<Value>,
     ) -> Result<Answer, Error> {
         let parameters = parameters.into_iter().map(Datum::from).collect();
-        let found = self.link.query(transaction, statement, parameters).await;
+        let found = self.session.query(transaction, statement, parameters).await;
         let found = found.map_err(|failure| self.told(failure))?;
         let row = |row: Vec<Datum>| row.into_iter().map(Value::from).collect();
         Ok(Answer {
@@ -154,18 +176,13 @@ impl interface::HostConnection for State {
         let Some(grantee) = granted(self, INTERFACE, &name) else {
             return Ok(Err(Error::AccessDenied));
         };
-        let link = match Link::open(&grantee, &name).await {
-            Ok(link) => link,
-            Err(Failure::Fault(message)) => {
-                return Ok(Err(Error::Other(fault(&grantee, &name, &message))));
-            }
-            Err(Failure::Busy) => return Ok(Err(Error::Busy)),
-            Err(Failure::Other(message)) => return Ok(Err(Error::Other(message))),
-            Err(other) => return Ok(Err(Error::Other(format!("{other:?}")))),
+        let session = match grantee.stores.connect(&name).await {
+            Ok(session) => session,
+            Err(failure) => return Ok(Err(told(&grantee, &name, failure))),
         };
         let name = name.into();
         let connection = Connection {
-            link,
+            session,
             grantee,
             name,
         };
@@ -194,7 +211,7 @@ impl interface::HostConnection for State {
 
     async fn begin(&mut self, connection: Resource<Connection>) -> Told<Resource<Transaction>> {
         let connection = self.ctx().table.get(&connection)?.clone();
-        match connection.link.begin().await {
+        match connection.session.begin().await {
             Ok(number) => {
                 let transaction = Transaction { connection, number };
                 Ok(Ok(self.ctx().table.push(transaction)?))
@@ -234,20 +251,20 @@ impl interface::HostTransaction for State {
 
     async fn commit(&mut self, transaction: Resource<Transaction>) -> Told<()> {
         let Transaction { connection, number } = self.ctx().table.get(&transaction)?.clone();
-        let ended = connection.link.end(number, true).await;
+        let ended = connection.session.end(number, true).await;
         Ok(ended.map_err(|failure| connection.told(failure)))
     }
 
     async fn rollback(&mut self, transaction: Resource<Transaction>) -> Told<()> {
         let Transaction { connection, number } = self.ctx().table.get(&transaction)?.clone();
-        let ended = connection.link.end(number, false).await;
+        let ended = connection.session.end(number, false).await;
         Ok(ended.map_err(|failure| connection.told(failure)))
     }
 
     async fn drop(&mut self, transaction: Resource<Transaction>) -> wasmtime::Result<()> {
         let Transaction { connection, number } = self.ctx().table.delete(transaction)?;
         // Now rather than later, so that the connection's next statement does not belong to it. One that has ended says so.
-        let _ = connection.link.end(number, false).await;
+        let _ = connection.session.end(number, false).await;
         Ok(())
     }
 }

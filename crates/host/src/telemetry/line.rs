@@ -73,12 +73,14 @@ fn refusal(whose: Whose<'_>, denial: Denial<'_>) -> String {
         import,
         target,
         grant,
+        table,
     } = denial;
     let refused = format!("{component} may not use {import} for {target}");
     if grant.is_empty() {
         return refused;
     }
-    format!("{refused}; add `{grant}` to [component.{component}.grants] to allow it")
+    let table = table.key();
+    format!("{refused}; add `{grant}` to [component.{component}.{table}] to allow it")
 }
 
 /// What a line is about; nothing of it when a process speaks about itself.

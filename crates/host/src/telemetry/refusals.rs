@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::{Value, json};
-use wisp_wasi::{Denial, Denials};
+use wisp_wasi::{Denial, Denials, Table};
 
 use super::Log;
 
@@ -13,11 +13,44 @@ const MOST_KINDS: usize = 200;
 /// Characters of a target that are kept.
 const LONGEST_TARGET: usize = 300;
 
+/// Things that a guest wanted, by import and target.
+type Kinds = BTreeMap<(String, String), Lacking>;
+
+/// What was lacking for one thing.
+#[derive(Debug)]
+struct Lacking {
+    grant: String,
+    table: Table,
+    /// How often it was wanted.
+    count: u64,
+}
+
 #[derive(Debug, Default)]
 struct Kept {
-    /// By import and target: the grant that was lacking, and how often.
-    kinds: BTreeMap<(String, String), (String, u64)>,
+    refused: Kinds,
+    missed: Kinds,
+    /// How often something was refused.
     count: u64,
+}
+
+/// Counts one more; gives the target as it is kept when it is new, and `None` when it is known or there are too many.
+fn add(kinds: &mut Kinds, denial: Denial<'_>) -> Option<String> {
+    let target: String = denial.target.chars().take(LONGEST_TARGET).collect();
+    let key = (denial.import.to_owned(), target.clone());
+    if let Some(lacking) = kinds.get_mut(&key) {
+        lacking.count += 1;
+        return None;
+    }
+    if kinds.len() >= MOST_KINDS {
+        return None;
+    }
+    let lacking = Lacking {
+        grant: denial.grant.to_owned(),
+        table: denial.table,
+        count: 1,
+    };
+    kinds.insert(key, lacking);
+    Some(target)
 }
 
 /// The refusals of one component in this worker.
@@ -46,16 +79,27 @@ impl Refusals {
 
     /// Each kind of refusal as JSON.
     pub(crate) fn list(&self) -> Vec<Value> {
-        let kept = self.lock();
-        let kinds = kept.kinds.iter();
-        kinds
-            .map(|((import, target), (grant, count))| {
-                json!({
-                    "app": &*self.app, "component": &*self.component, "import": import, "target": target, "grant": grant,
-                    "count": count,
-                })
+        self.told(&self.lock().refused)
+    }
+
+    /// The same of what was not there.
+    pub(crate) fn missed(&self) -> Vec<Value> {
+        self.told(&self.lock().missed)
+    }
+
+    fn told(&self, kinds: &Kinds) -> Vec<Value> {
+        let told = kinds.iter().map(|((import, target), lacking)| {
+            json!({
+                "app": &*self.app, "component": &*self.component, "import": import, "target": target,
+                "grant": lacking.grant, "table": lacking.table.key(), "count": lacking.count,
             })
-            .collect()
+        });
+        told.collect()
+    }
+
+    /// Remembers what a guest asked for and did not find: no denial, and no line of the log, because it may do without.
+    pub(crate) fn miss(&self, denial: Denial<'_>) {
+        add(&mut self.lock().missed, denial);
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Kept> {
@@ -65,27 +109,16 @@ impl Refusals {
 
 impl Denials for Refusals {
     fn deny(&self, denial: Denial<'_>) {
-        let target: String = denial.target.chars().take(LONGEST_TARGET).collect();
         let mut kept = self.lock();
         kept.count += 1;
-        let full = kept.kinds.len() >= MOST_KINDS;
-        let key = (denial.import.to_owned(), target);
-        if let Some((_, count)) = kept.kinds.get_mut(&key) {
-            *count += 1;
+        let Some(target) = add(&mut kept.refused, denial) else {
             return;
-        }
-        if full {
-            return;
-        }
-        self.log.refusal(
-            &self.app,
-            &self.component,
-            Denial {
-                target: &key.1,
-                ..denial
-            },
-        );
-        kept.kinds.insert(key, (denial.grant.to_owned(), 1));
+        };
+        let denial = Denial {
+            target: &target,
+            ..denial
+        };
+        self.log.refusal(&self.app, &self.component, denial);
     }
 }
 
@@ -131,6 +164,7 @@ mod tests {
         import: "wasi:keyvalue/store",
         target: "carts",
         grant: r#"keyvalue = ["carts"]"#,
+        table: Table::Grants,
     };
     const MESSAGE: &str = r#"api may not use wasi:keyvalue/store for carts; add `keyvalue = ["carts"]` to [component.api.grants] to allow it"#;
 
@@ -153,6 +187,41 @@ mod tests {
             "import": "wasi:keyvalue/store", "target": "carts", "grant": r#"keyvalue = ["carts"]"#, "message": MESSAGE,
         });
         assert_eq!(value, expected);
+    }
+
+    #[test]
+    fn where_a_link_is_lacking_the_line_says_which() {
+        let denial = Denial {
+            import: "wasi:http/outgoing-handler",
+            target: "http://orders.internal:80",
+            grant: r#""http://orders.internal" = "orders""#,
+            table: Table::Link,
+        };
+
+        let (text, refusals) = logged(LogFormat::Text, &[denial]);
+
+        let said = "api may not use wasi:http/outgoing-handler for http://orders.internal:80; \
+            add `\"http://orders.internal\" = \"orders\"` to [component.api.link] to allow it\n";
+        assert!(text.ends_with(said), "{text}");
+        assert_eq!(refusals.list()[0]["table"], "link");
+    }
+
+    #[test]
+    fn what_was_not_there_is_remembered_and_neither_a_denial_nor_a_line() {
+        let wanted = Denial {
+            import: "wasi:config/store",
+            target: "greeting",
+            ..STORE
+        };
+
+        let (text, refusals) = logged(LogFormat::Text, &[]);
+        refusals.miss(wanted);
+        refusals.miss(wanted);
+
+        assert_eq!((text.as_str(), refusals.count()), ("", 0));
+        assert!(refusals.list().is_empty());
+        assert_eq!(refusals.missed()[0]["target"], "greeting");
+        assert_eq!(refusals.missed()[0]["count"], 2);
     }
 
     #[test]

@@ -107,17 +107,10 @@ pub(super) async fn serve<R: Respond>(
         activity,
         peer: Arc::new(peer),
     };
+    // Most connections are plain HTTP/1: what others need is not to lie in the task of each.
     match tls {
         None => connection.detect(socket).await,
-        Some(tls) => {
-            if let Some(Ok(socket)) = connection.in_time(tls.accept(socket)).await {
-                if socket.get_ref().1.alpn_protocol() == Some(b"h2") {
-                    connection.http2(socket, Bytes::new()).await;
-                } else {
-                    connection.detect(socket).await;
-                }
-            }
-        }
+        Some(tls) => Box::pin(connection.secured(tls, socket)).await,
     }
 }
 
@@ -148,10 +141,22 @@ impl<R: Respond> Connection<R> {
         }
     }
 
+    /// Agrees on keys first, and with it on the protocol.
+    async fn secured(&self, tls: TlsAcceptor, socket: TcpStream) {
+        let Some(Ok(socket)) = self.in_time(tls.accept(socket)).await else {
+            return;
+        };
+        if socket.get_ref().1.alpn_protocol() == Some(b"h2") {
+            self.http2(socket, Bytes::new()).await;
+        } else {
+            self.detect(socket).await;
+        }
+    }
+
     /// Reads as much as it takes to tell HTTP/2 from HTTP/1.
     async fn detect<S: Transport>(&self, mut socket: S) {
         match self.in_time(read_preface(&mut socket)).await {
-            Some(Ok((bytes, true))) => self.http2(socket, bytes).await,
+            Some(Ok((bytes, true))) => Box::pin(self.http2(socket, bytes)).await,
             Some(Ok((bytes, false))) => self.http1(socket, bytes).await,
             Some(Err(_)) | None => {}
         }

@@ -93,7 +93,9 @@ impl<R: Respond> Peer<R> {
         let authority = Authority::try_from(value.as_bytes())
             .ok()
             .filter(is_plain)?;
-        *last = Some((value.clone(), authority.clone()));
+        // A clone would keep the buffer that the whole head was read into.
+        let copy = HeaderValue::from_bytes(value.as_bytes()).ok()?;
+        *last = Some((copy, authority.clone()));
         Some(authority)
     }
 }
@@ -157,7 +159,9 @@ pub(super) async fn answer<R: Respond>(
     let (body, upload) = request_body(body, endpoint.target.body_limit(), &exchange.peer.activity);
     exchange.upload = upload;
     let request = Request::from_parts(parts, body);
-    let result = endpoint.target.respond(request, exchange.id).await;
+    // hyper keeps room for this future as long as the connection lives, and most connections are idle.
+    let responding = Box::pin(endpoint.target.respond(request, exchange.id));
+    let result = responding.await;
     exchange.reply(result, &endpoint.counters)
 }
 

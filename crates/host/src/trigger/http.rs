@@ -30,8 +30,8 @@ use crate::telemetry::{Log, Metrics};
 const STREAMS: u32 = 100;
 /// How long an HTTP/2 connection may be silent before we ask whether anybody is there, and how long the answer may take.
 const PING: Duration = Duration::from_secs(20);
-/// hyper's least buffer, and one that lets bodies flow in pieces of a useful size.
-const BUFFER: usize = 64 << 10;
+/// How much of a body hyper reads at once when it comes fast, and holds of an answer before it waits for the socket.
+const BUFFER: usize = 256 << 10;
 /// Pause after the first failed `accept`; it doubles until [`LONGEST_PAUSE`].
 const PAUSE: Duration = Duration::from_millis(10);
 /// The longest pause after a failed `accept`.

@@ -27,6 +27,7 @@ pub(crate) struct Part {
     queue: u32,
     body: u64,
     links: Vec<(&'static str, &'static str)>,
+    grants: LockedGrants,
     routed: bool,
 }
 
@@ -42,6 +43,7 @@ impl Part {
             queue: 8,
             body: 1 << 20,
             links: Vec::new(),
+            grants: LockedGrants::default(),
             routed: false,
         }
     }
@@ -85,6 +87,10 @@ impl Part {
         self
     }
 
+    pub(crate) fn granted(self, grants: LockedGrants) -> Self {
+        Self { grants, ..self }
+    }
+
     fn locked(&self) -> LockedComponent {
         let links = self.links.iter().map(|(interface, component)| {
             let link = LockedLink {
@@ -96,7 +102,7 @@ impl Part {
         LockedComponent {
             digest: self.name.to_owned(),
             environment: BTreeMap::new(),
-            grants: LockedGrants::default(),
+            grants: self.grants.clone(),
             limits: LockedLimits {
                 memory: 16 << 20,
                 timeout_ms: self.timeout_ms,
@@ -251,6 +257,11 @@ impl App {
         let request = format!("GET {path} HTTP/1.1\r\nhost: a\r\n\r\n");
         client.send(&request).await;
         client.reply().await.status
+    }
+
+    /// What its components were refused, each kind once.
+    pub(crate) fn denied(&self) -> Vec<serde_json::Value> {
+        self.host.metrics()["denied"].as_array().unwrap().clone()
     }
 
     /// The components that are loaded.

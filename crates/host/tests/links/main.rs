@@ -17,6 +17,7 @@ mod guests3;
 mod http_support;
 mod internal;
 mod many;
+mod outside;
 mod streams;
 
 use wisp_host::Profile;

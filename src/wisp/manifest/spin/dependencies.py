@@ -71,7 +71,7 @@ class Added:
             if isinstance(inherited, tuple):
                 message = "what inherits some only runs in instances of its own, and calls to it are carried by the host"
                 self._context.notebook.differs(where, message)
-            link[name] = self._provider(where, parent, dependency, inherited)
+            link[_wanted(name, dependency.export)] = self._provider(where, parent, dependency, inherited)
         return link
 
     def _complaint(self, name: str, dependency: Dependency, parent: str) -> str | None:
@@ -83,7 +83,8 @@ class Added:
         parts = split_dependency(name)
         if parts is None:
             return "only interfaces can be linked, such as `ns:package/interface`; this is a name of a world"
-        if dependency.export is not None and dependency.export != name:
+        interface = name.partition("@")[0]
+        if dependency.export is not None and dependency.export.partition("@")[0] != interface:
             return f"what is exported under another name ({dependency.export}) cannot be linked"
         return self._unacceptable(dependency.component, parent)
 
@@ -124,6 +125,11 @@ class Added:
             name = f"{parent}-{stem}-{number}"
         self.components[name] = made
         return name
+
+
+def _wanted(name: str, export: str | None) -> str:
+    """Return which interface is linked; where only the export has a version, that one is meant."""
+    return export if export is not None and "@" not in name else name
 
 
 def _given(parent: Mapping[str, Any], inherited: bool | tuple[str, ...]) -> dict[str, Any]:

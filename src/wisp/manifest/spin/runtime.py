@@ -95,9 +95,9 @@ class RuntimeFile(Table):
 class RuntimeConfig:
     """What was read."""
 
-    def __init__(self, file: RuntimeFile, folder: Path) -> None:
+    def __init__(self, file: RuntimeFile, path: Path) -> None:
+        self.path = path
         self._file = file
-        self._folder = folder
 
     @property
     def state(self) -> Path | None:
@@ -146,7 +146,7 @@ class RuntimeConfig:
             "certificate": tls.client_cert_file,
             "key": tls.client_private_key_file,
         }
-        given = {key: str(self._folder / file) for key, file in files.items() if file is not None}
+        given = {key: str(self.path.parent / file) for key, file in files.items() if file is not None}
         for index, granted in enumerate(grants):
             table = {"to": granted} if isinstance(granted, str) else granted
             host = table["to"].partition("://")[2].partition(":")[0]
@@ -177,7 +177,7 @@ def load(path: Path) -> RuntimeConfig:
         wrong += [*_unsayable(read), *_stores(read)]
     if wrong:
         raise problems.manifest_error(file, wrong, positions(text))
-    return RuntimeConfig(read, file.parent)
+    return RuntimeConfig(read, file)
 
 
 def _other(data: Mapping[str, Any]) -> Iterator[Problem]:

@@ -1,7 +1,9 @@
-//! One component of `wasi:http` 0.3 with the behaviours that differ from 0.2 for a host: streams, trailers, concurrency.
+//! One component of `wasi:http` 0.3 with the behaviours that differ from 0.2 for a host: streams, trailers, concurrency, files; and stores.
 //!
 //! The last segment of the path chooses, whatever the route is; numbers come from the query: `/slow?ms=20`.
 
+mod files;
+mod keyvalue;
 mod outside;
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -49,6 +51,8 @@ impl wasip3::exports::http::handler::Guest for Guest {
                 }
                 text(&serde_json::Value::from(answers).to_string())
             }
+            "steps" => text(&files::run(&asked(request).await).await.to_string()),
+            "keyvalue" => text(&keyvalue::run(query).to_string()),
             "socket" => text(&outside::socket(&asked(request).await).await.to_string()),
             _ => text("Hello, world!"),
         })

@@ -66,7 +66,7 @@ def test_what_it_says_about_components_is_applied(tmp_path: Path) -> None:
         """,
     )
 
-    manifest = loads(MANIFEST, path=tmp_path / "spin.toml", spin_options=SpinOptions({}, file))
+    manifest = loads(MANIFEST, path=tmp_path / "spin.toml", spin_options=SpinOptions({}, runtime.load(file)))
 
     limits, grants = manifest.component["a"].limits, manifest.component["a"].grants
     assert (limits.memory, limits.connections) == (10485760, 7)

@@ -26,8 +26,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use rustix::fs::{AtFlags, Dir, FileType, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 
-use super::error::BlobError;
 use super::name;
+use super::store::{BlobError, Facts};
 
 const INCOMING: &str = ".incoming";
 const USED: &str = ".used";
@@ -46,7 +46,7 @@ const NOT_FOLLOWED: OFlags = OFlags::NOFOLLOW.union(OFlags::CLOEXEC);
 
 /// The blobs of one app, as one worker uses them.
 #[derive(Debug)]
-pub(super) struct Blobs {
+pub(super) struct BlobFolder {
     root: OwnedFd,
     incoming: OwnedFd,
     used: OwnedFd,
@@ -60,7 +60,7 @@ pub(super) struct Blobs {
 
 /// One of the blobs that may be open.
 #[derive(Debug)]
-pub(super) struct Open(Arc<Blobs>);
+pub(super) struct Open(Arc<BlobFolder>);
 
 impl Drop for Open {
     fn drop(&mut self) {
@@ -68,26 +68,28 @@ impl Drop for Open {
     }
 }
 
-/// What is known of an object or a container.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Facts {
-    /// Seconds since 1970.
-    pub(super) created: u64,
-    pub(super) size: u64,
+impl From<std::io::Error> for BlobError {
+    fn from(error: std::io::Error) -> Self {
+        Self::Failed(error.to_string())
+    }
 }
 
-impl Facts {
-    fn of(file: &File) -> std::io::Result<Self> {
-        let metadata = file.metadata()?;
-        let made = metadata.created().or_else(|_| metadata.modified())?;
-        Ok(Self {
-            created: made
-                .duration_since(UNIX_EPOCH)
-                .unwrap_or_default()
-                .as_secs(),
-            size: metadata.len(),
-        })
+impl From<Errno> for BlobError {
+    fn from(error: Errno) -> Self {
+        std::io::Error::from(error).into()
     }
+}
+
+fn facts(file: &File) -> std::io::Result<Facts> {
+    let metadata = file.metadata()?;
+    let made = metadata.created().or_else(|_| metadata.modified())?;
+    Ok(Facts {
+        created: made
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default()
+            .as_secs(),
+        size: metadata.len(),
+    })
 }
 
 /// The right to change a container, and what it has.
@@ -137,10 +139,10 @@ fn files(folder: &OwnedFd) -> Result<Vec<(Vec<u8>, u64)>, BlobError> {
     Ok(found)
 }
 
-impl Blobs {
+impl BlobFolder {
     /// Those below this folder of an app; the same ones for all that ask in this process.
     pub(super) fn at(state: &Path) -> Result<Arc<Self>, BlobError> {
-        static OPENED: Mutex<BTreeMap<PathBuf, Arc<Blobs>>> = Mutex::new(BTreeMap::new());
+        static OPENED: Mutex<BTreeMap<PathBuf, Arc<BlobFolder>>> = Mutex::new(BTreeMap::new());
         let mut opened = OPENED.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(blobs) = opened.get(state) {
             return Ok(blobs.clone());
@@ -229,16 +231,8 @@ impl Blobs {
         }
     }
 
-    pub(super) fn exists(&self, container: &str) -> Result<bool, BlobError> {
-        match self.folder(container) {
-            Ok(_) => Ok(true),
-            Err(BlobError::NoContainer(_)) => Ok(false),
-            Err(error) => Err(error),
-        }
-    }
-
     pub(super) fn container_facts(&self, container: &str) -> Result<Facts, BlobError> {
-        Ok(Facts::of(&File::from(self.folder(container)?))?)
+        Ok(facts(&File::from(self.folder(container)?))?)
     }
 
     /// Removes all objects, and the container itself when `whole`.
@@ -279,7 +273,7 @@ impl Blobs {
     }
 
     pub(super) fn object_facts(&self, container: &str, object: &str) -> Result<Facts, BlobError> {
-        Ok(Facts::of(&self.read(container, object)?)?)
+        Ok(facts(&self.read(container, object)?)?)
     }
 
     /// Counts one more open blob.

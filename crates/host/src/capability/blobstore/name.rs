@@ -3,7 +3,7 @@
 //! Bytes that mean something in a path, and those that would trouble a terminal, become `%` and two digits; all others stay, so
 //! that a person finds an object by its name. What comes out never begins with a dot: such names are ours.
 
-use super::error::BlobError;
+use super::store::BlobError;
 
 /// Bytes of a file's name. File systems have room for 255.
 const LONGEST: usize = 250;

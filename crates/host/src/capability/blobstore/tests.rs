@@ -1,310 +1,181 @@
-//! The folders of blobs against a model, and against what somebody may plant in them.
+//! What a guest sees of its containers, wherever they are kept: objects stream both ways.
 
-use std::collections::BTreeMap;
-use std::fs;
-use std::os::unix::fs::symlink;
+use bytes::Bytes;
 
-use proptest::prelude::*;
-use tempfile::TempDir;
-
-use super::folder::Blobs;
 use super::*;
+use crate::capability::stores::Room;
+use crate::capability::stores::guest::{GRANTED, Guest};
+use crate::capability::stores::site::{PLENTY, Site, on_each_backend};
 
-const PLENTY: u64 = 1 << 30;
+on_each_backend!(
+    an_object_streams_in_and_out_piece_by_piece,
+    a_value_that_has_no_room_is_told_on_the_stream_and_by_finish_and_counted_once,
+    an_object_that_is_too_large_is_counted,
+    a_value_that_is_dropped_leaves_nothing,
+    a_container_that_is_not_granted_is_denied,
+);
 
-/// A folder of blobs as a worker opens it.
-struct Place {
-    folder: TempDir,
-    blobs: Arc<Blobs>,
+/// A guest with its one container.
+struct Holder {
+    guest: Guest,
+    container: u32,
 }
 
-impl Place {
-    fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let blobs = Blobs::at(folder.path()).unwrap();
-        Self { folder, blobs }
+/// The handle again, as each call of a guest brings it.
+fn again<T: 'static>(handle: &Resource<T>) -> Resource<T> {
+    Resource::new_own(handle.rep())
+}
+
+impl Holder {
+    async fn new(site: &impl Site, room: Room) -> Self {
+        let mut guest = Guest::new(site, room);
+        let created = blobstore::Host::create_container(guest.state(), GRANTED.into()).await;
+        let container = created.unwrap().unwrap().rep();
+        Self { guest, container }
     }
 
-    fn put(
-        &self,
-        container: &str,
-        object: &str,
-        bytes: &[u8],
-        store: u64,
-    ) -> Result<(), BlobError> {
-        let (mut file, name) = self.blobs.begin()?;
-        std::io::Write::write_all(&mut file, bytes)?;
-        let committed = self
-            .blobs
-            .commit((&file, &name), (container, object), store);
-        self.blobs.discard(&name);
-        committed
+    /// Begins a value that will be an object.
+    async fn begin(&mut self, object: &str) -> (Resource<Outgoing>, Resource<DynOutputStream>) {
+        let (state, container) = (self.guest.state(), Resource::new_own(self.container));
+        let value = types::HostOutgoingValue::new_outgoing_value(state)
+            .await
+            .unwrap();
+        let written =
+            container::HostContainer::write_data(state, container, object.into(), again(&value));
+        written.await.unwrap().unwrap();
+        let body = types::HostOutgoingValue::outgoing_value_write_body(state, again(&value));
+        (value, body.await.unwrap().unwrap())
     }
 
-    fn get(&self, container: &str, object: &str) -> Result<Vec<u8>, BlobError> {
-        let file = self.blobs.read(container, object)?;
-        let open = self.blobs.hold_open()?;
-        Part::new(file, 0, u64::MAX, open)?.bytes()
+    /// Writes as a guest does: as much as it may, when it may.
+    async fn send(
+        &mut self,
+        body: &Resource<DynOutputStream>,
+        mut bytes: Bytes,
+    ) -> Result<(), String> {
+        let stream = self.guest.state().ctx().table.get_mut(body).unwrap();
+        while !bytes.is_empty() {
+            stream.ready().await;
+            let permit = stream.check_write().map_err(|error| error.to_string())?;
+            let piece = bytes.split_to(permit.min(bytes.len()));
+            stream.write(piece).map_err(|error| error.to_string())?;
+        }
+        stream.ready().await;
+        stream
+            .check_write()
+            .map_err(|error| error.to_string())
+            .map(drop)
     }
 
-    fn names(&self, container: &str) -> Result<Vec<String>, BlobError> {
-        let folder = Mutex::new(self.blobs.list(container)?);
-        let mut all = Vec::new();
+    async fn finish(
+        &mut self,
+        value: Resource<Outgoing>,
+        body: Resource<DynOutputStream>,
+    ) -> Result<(), String> {
+        let state = self.guest.state();
+        state.ctx().table.delete(body).unwrap();
+        types::HostOutgoingValue::finish(state, value)
+            .await
+            .unwrap()
+    }
+
+    async fn put(&mut self, object: &str, bytes: Bytes) -> Result<(), String> {
+        let (value, body) = self.begin(object).await;
+        let sent = self.send(&body, bytes).await;
+        let finished = self.finish(value, body).await;
+        assert_eq!(sent.is_err(), finished.is_err());
+        finished
+    }
+
+    async fn get(&mut self, object: &str) -> Vec<u8> {
+        let (state, container) = (self.guest.state(), Resource::new_own(self.container));
+        let data = container::HostContainer::get_data(state, container, object.into(), 0, u64::MAX);
+        let part = data.await.unwrap().unwrap();
+        let stream = types::HostIncomingValue::incoming_value_consume_async(state, part);
+        let stream = stream.await.unwrap().unwrap();
+        let stream = state.ctx().table.get_mut(&stream).unwrap();
+        let mut bytes = Vec::new();
         loop {
-            let (names, end) = next_names(&folder, 2)?;
-            all.extend(names);
-            if end {
-                all.sort();
-                return Ok(all);
+            stream.ready().await;
+            match stream.read(10_000) {
+                Ok(piece) => bytes.extend_from_slice(&piece),
+                Err(_) => return bytes,
             }
         }
     }
 
-    /// What the ledger says, and what another worker would count.
-    fn used(&self, container: &str) -> (u64, u64) {
-        let ledger = self.folder.path().join("blobstore/.used").join(container);
-        let read = || fs::read_to_string(&ledger).unwrap().trim().parse().unwrap();
-        let kept = read();
-        let other = Blobs::open(self.folder.path()).unwrap();
-        other.delete(container, &[]).unwrap();
-        (kept, read())
-    }
-
-    fn path(&self, below: &str) -> std::path::PathBuf {
-        self.folder.path().join("blobstore").join(below)
+    async fn has(&mut self, object: &str) -> bool {
+        let (state, container) = (self.guest.state(), Resource::new_own(self.container));
+        let has = container::HostContainer::has_object(state, container, object.into());
+        has.await.unwrap().unwrap()
     }
 }
 
-#[derive(Clone, Debug)]
-enum Step {
-    Create(usize),
-    Remove(usize),
-    Clear(usize),
-    Put(usize, usize, Vec<u8>),
-    Delete(usize, usize),
-    Move((usize, usize), (usize, usize)),
-}
+async fn an_object_streams_in_and_out_piece_by_piece(site: impl Site) {
+    let mut one = Holder::new(&site, PLENTY).await;
+    let bytes: Bytes = (0..=250_u8).cycle().take(1_000_000).collect();
 
-const CONTAINERS: [&str; 2] = ["one", "two"];
-const OBJECTS: [&str; 4] = ["a", "../a", "a/b", ".hidden"];
+    one.put("x", bytes.clone()).await.unwrap();
 
-fn steps() -> impl Strategy<Value = Vec<Step>> {
-    let place = || (0..CONTAINERS.len(), 0..OBJECTS.len());
-    let bytes = prop_oneof![Just(0), 1..100_usize, 4000..9000_usize].prop_map(|n| vec![7; n]);
-    let step = prop_oneof![
-        2 => (0..2_usize).prop_map(Step::Create),
-        1 => (0..2_usize).prop_map(Step::Remove),
-        1 => (0..2_usize).prop_map(Step::Clear),
-        8 => (place(), bytes).prop_map(|((c, o), bytes)| Step::Put(c, o, bytes)),
-        2 => place().prop_map(|(c, o)| Step::Delete(c, o)),
-        4 => (place(), place()).prop_map(|(from, to)| Step::Move(from, to)),
-    ];
-    proptest::collection::vec(step, 1..40)
-}
-
-type Model = BTreeMap<&'static str, BTreeMap<String, Vec<u8>>>;
-
-/// Does the same to both, and says whether both could.
-fn apply(place: &Place, model: &mut Model, step: Step) -> (bool, bool) {
-    let blobs = &place.blobs;
-    match step {
-        Step::Create(c) => {
-            let name = CONTAINERS[c];
-            let expected = !model.contains_key(name);
-            model.entry(name).or_default();
-            (blobs.create(name).is_ok(), expected)
-        }
-        Step::Remove(c) => {
-            model.remove(CONTAINERS[c]);
-            (blobs.clear(CONTAINERS[c], true).is_ok(), true)
-        }
-        Step::Clear(c) => {
-            let expected = model.contains_key(CONTAINERS[c]);
-            model.entry(CONTAINERS[c]).and_modify(BTreeMap::clear);
-            (blobs.clear(CONTAINERS[c], false).is_ok(), expected)
-        }
-        Step::Put(c, o, bytes) => {
-            let done = place.put(CONTAINERS[c], OBJECTS[o], &bytes, PLENTY).is_ok();
-            let found = model.get_mut(CONTAINERS[c]);
-            let expected = found.is_some();
-            found.map(|objects| objects.insert(OBJECTS[o].to_owned(), bytes));
-            (done, expected)
-        }
-        Step::Delete(c, o) => {
-            let done = blobs
-                .delete(CONTAINERS[c], &[OBJECTS[o].to_owned()])
-                .is_ok();
-            let found = model.get_mut(CONTAINERS[c]);
-            let expected = found.is_some();
-            found.map(|objects| objects.remove(OBJECTS[o]));
-            (done, expected)
-        }
-        Step::Move((c, o), (to_c, to_o)) => {
-            let from = (CONTAINERS[c], OBJECTS[o]);
-            let to = (CONTAINERS[to_c], OBJECTS[to_o]);
-            let done = blobs.rename(from, to, PLENTY).is_ok();
-            let there = model
-                .get(from.0)
-                .is_some_and(|found| found.contains_key(from.1));
-            let expected = there && model.contains_key(to.0);
-            if expected && let Some(bytes) = model.get_mut(from.0).unwrap().remove(from.1) {
-                model.get_mut(to.0).unwrap().insert(to.1.to_owned(), bytes);
-            }
-            (done, expected)
-        }
-    }
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(60))]
-
-    #[test]
-    fn containers_behave_like_maps_and_know_what_they_hold(steps in steps()) {
-        let (place, mut model) = (Place::new(), Model::new());
-
-        for step in steps {
-            let said = format!("{step:?}");
-            let (done, expected) = apply(&place, &mut model, step);
-            prop_assert_eq!(done, expected, "{}", said);
-        }
-
-        for (container, objects) in &model {
-            let names: Vec<_> = objects.keys().cloned().collect();
-            prop_assert_eq!(place.names(container).unwrap(), names);
-            for (object, bytes) in objects {
-                prop_assert_eq!(&place.get(container, object).unwrap(), bytes);
-            }
-            let (kept, counted) = place.used(container);
-            prop_assert_eq!(kept, counted);
-        }
-        prop_assert_eq!(fs::read_dir(place.path(".incoming")).unwrap().count(), 0);
-    }
-}
-
-#[test]
-fn a_store_takes_no_more_than_it_may_and_says_so() {
-    let place = Place::new();
-    place.blobs.create("one").unwrap();
-    place.put("one", "a", &[1; 5000], 16_384).unwrap();
-    place.put("one", "b", b"", 16_384).unwrap();
-
-    let full = place.put("one", "c", &[1; 5000], 16_384);
-    place.put("one", "a", &[2; 8000], 16_384).unwrap();
-    place.put("one", "c", &[1; 4096], 16_384).unwrap();
-    let many = place.put("one", "d", b"", 16_384);
-
-    assert!(matches!(full, Err(BlobError::Full(16_384))));
     assert!(
-        matches!(many, Err(BlobError::Full(16_384))),
-        "an empty object takes room too"
+        one.get("x").await == bytes,
+        "what comes back is what was sent"
     );
-    assert_eq!(place.names("one").unwrap(), ["a", "b", "c"]);
 }
 
-#[test]
-fn an_object_that_is_being_read_stays_what_it_was() {
-    let place = Place::new();
-    place.blobs.create("one").unwrap();
-    place.put("one", "a", b"before", PLENTY).unwrap();
-    let read = |file| Part::new(file, 0, u64::MAX, place.blobs.hold_open().unwrap());
-    let reading = read(place.blobs.read("one", "a").unwrap()).unwrap();
-
-    place.put("one", "a", b"after", PLENTY).unwrap();
-
-    assert_eq!(reading.bytes().unwrap(), b"before");
-    assert_eq!(place.get("one", "a").unwrap(), b"after");
-}
-
-#[test]
-fn a_link_that_somebody_planted_leads_nowhere() {
-    let (place, outside) = (Place::new(), tempfile::tempdir().unwrap());
-    let secret = outside.path().join("secret");
-    fs::write(&secret, "secret").unwrap();
-    place.blobs.create("one").unwrap();
-    symlink(&secret, place.path("one/link")).unwrap();
-    symlink(outside.path(), place.path("two")).unwrap();
-
-    assert!(matches!(place.get("one", "link"), Err(BlobError::NoFile)));
-    assert!(matches!(
-        place.get("two", "secret"),
-        Err(BlobError::NoContainer(_))
-    ));
-    assert!(matches!(
-        place.put("two", "new", b"", PLENTY),
-        Err(BlobError::NoContainer(_))
-    ));
-    assert_eq!(place.names("one").unwrap(), Vec::<String>::new());
-    place.put("one", "link", b"mine", PLENTY).unwrap();
-    assert_eq!(fs::read(&secret).unwrap(), b"secret");
-    assert_eq!(place.get("one", "link").unwrap(), b"mine");
-}
-
-#[test]
-fn a_pipe_that_somebody_planted_does_not_hold_a_thread() {
-    let place = Place::new();
-    place.blobs.create("one").unwrap();
-    let pipe = rustix::fs::CWD;
-    let mode = rustix::fs::Mode::RWXU;
-    rustix::fs::mknodat(pipe, place.path("one/pipe"), FileType::Fifo, mode, 0).unwrap();
-
-    assert!(matches!(place.get("one", "pipe"), Err(BlobError::NoFile)));
-}
-
-#[test]
-fn a_part_ends_where_the_object_does() {
-    let place = Place::new();
-    place.blobs.create("one").unwrap();
-    place.put("one", "a", b"0123456789", PLENTY).unwrap();
-    let part = |first, last| {
-        let file = place.blobs.read("one", "a").unwrap();
-        let part = Part::new(file, first, last, place.blobs.hold_open().unwrap()).unwrap();
-        String::from_utf8(part.bytes().unwrap()).unwrap()
+async fn a_value_that_has_no_room_is_told_on_the_stream_and_by_finish_and_counted_once(
+    site: impl Site,
+) {
+    let room = Room {
+        store: 500_000,
+        ..PLENTY
     };
+    let mut one = Holder::new(&site, room).await;
 
-    assert_eq!(part(0, 0), "0");
-    assert_eq!(part(2, 4), "234");
-    assert_eq!(part(8, u64::MAX), "89");
-    assert_eq!(part(10, 20), "");
-    assert_eq!(part(5, 2), "");
+    let full = one.put("x", Bytes::from(vec![7; 1_000_000])).await;
+
+    let told = "the store is full: it may have 500000 bytes (limits.store)";
+    assert_eq!(full, Err(told.to_owned()));
+    assert_eq!(one.guest.count("store_exceeded"), 1);
+    assert!(!one.has("x").await);
+    one.put("x", Bytes::from(vec![7; 300_000])).await.unwrap();
 }
 
-#[test]
-fn only_so_many_blobs_are_open_at_once() {
-    let place = Place::new();
-    let open: Vec<_> = (0..256).map(|_| place.blobs.hold_open().unwrap()).collect();
+async fn an_object_that_is_too_large_is_counted(site: impl Site) {
+    let room = Room {
+        file: 500_000,
+        ..PLENTY
+    };
+    let mut one = Holder::new(&site, room).await;
 
-    assert!(matches!(
-        place.blobs.hold_open(),
-        Err(BlobError::TooManyOpen(256))
-    ));
-    drop(open);
-    assert!(place.blobs.hold_open().is_ok());
+    let large = one.put("x", Bytes::from(vec![7; 1_000_000])).await;
+
+    let told = "an object may have 500000 bytes (limits.file)";
+    assert_eq!(large, Err(told.to_owned()));
+    assert_eq!(one.guest.count("file_exceeded"), 1);
+    assert_eq!(one.guest.count("store_exceeded"), 0);
 }
 
-#[test]
-fn what_a_killed_worker_was_writing_is_swept_when_the_next_one_starts() {
-    let place = Place::new();
-    place.blobs.create("one").unwrap();
-    let (held, of_a_living_one) = place.blobs.begin().unwrap();
-    let old = std::time::SystemTime::now() - std::time::Duration::from_hours(1);
-    held.set_modified(old).unwrap();
-    let orphan = place.path(".incoming/1-1-1");
-    fs::write(&orphan, "half").unwrap();
-    fs::File::options()
-        .write(true)
-        .open(&orphan)
-        .unwrap()
-        .set_modified(old)
-        .unwrap();
-    fs::write(place.path(".incoming/1-1-2"), "just now").unwrap();
+async fn a_value_that_is_dropped_leaves_nothing(site: impl Site) {
+    let mut one = Holder::new(&site, PLENTY).await;
+    let (value, body) = one.begin("x").await;
+    one.send(&body, Bytes::from_static(b"half")).await.unwrap();
 
-    Blobs::open(place.folder.path()).unwrap();
+    one.guest.state().ctx().table.delete(body).unwrap();
+    let dropped = types::HostOutgoingValue::drop(one.guest.state(), value).await;
 
-    let left = fs::read_dir(place.path(".incoming")).unwrap();
-    let mut left: Vec<_> = left.map(|entry| entry.unwrap().file_name()).collect();
-    left.sort();
-    assert_eq!(
-        left,
-        ["1-1-2".into(), std::ffi::OsString::from(of_a_living_one)]
-    );
+    dropped.unwrap();
+    assert!(!one.has("x").await);
+    one.put("x", Bytes::new()).await.unwrap();
+    assert_eq!(one.get("x").await, b"");
+}
+
+async fn a_container_that_is_not_granted_is_denied(site: impl Site) {
+    let mut guest = Guest::new(&site, PLENTY);
+
+    let denied = blobstore::Host::get_container(guest.state(), "other".into()).await;
+
+    let told = "access denied: the container `other` is not granted";
+    assert_eq!(denied.unwrap().map(drop), Err(told.to_owned()));
+    assert_eq!(guest.denied()[0]["target"], "other");
 }

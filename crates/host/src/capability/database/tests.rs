@@ -218,10 +218,7 @@ async fn a_full_store_says_so_and_has_room_again_when_something_is_deleted() {
 
     let error = database.write(fill.clone()).await.unwrap_err();
 
-    assert_eq!(
-        error.for_guest().unwrap(),
-        "there is no room: a store may have 65536 bytes on disk (limits.store)"
-    );
+    assert_eq!(StoreError::from(error), StoreError::Full(65_536));
     let size = fs::metadata(folder.path().join("lines/default.db"))
         .unwrap()
         .len();
@@ -310,10 +307,8 @@ async fn a_store_that_others_hold_for_too_long_is_busy_and_can_be_read_meanwhile
     holder.execute_batch("COMMIT").unwrap();
     let free = database.write(|connection| add(connection, "c")).await;
 
-    assert_eq!(
-        held.unwrap_err().for_guest().unwrap(),
-        "others wrote to it for too long"
-    );
+    let busy = StoreError::Refused("others wrote to it for too long".into());
+    assert_eq!(StoreError::from(held.unwrap_err()), busy);
     assert_eq!(seen.unwrap(), 1);
     free.unwrap();
     assert_eq!(database.read(count).await.unwrap(), 2);

@@ -6,16 +6,18 @@
 //!
 //! A version is a random number of 64 bits. A counter would be one more row to write with every change.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
 
-use super::store::{Entry, KeyValue, Listing, MOST_READ, Page, StoreError, Swapped, Version};
-use crate::capability::database::{Database, DatabaseError, Format};
+use super::store::{Entry, KeyValue, Listing, MOST_READ, Page, Swapped, Version};
+use crate::capability::database::{Database, DatabaseError, Format, Place};
+use crate::capability::stores::StoreError;
 
 /// The files of key-value stores; `application` is "wikv".
-pub(crate) const FORMAT: Format = Format {
+const FORMAT: Format = Format {
     application: 0x7769_6b76,
     steps: &[
         "CREATE TABLE entry (key TEXT NOT NULL PRIMARY KEY, value BLOB NOT NULL, version INTEGER NOT NULL, expires INTEGER) STRICT;
@@ -225,13 +227,21 @@ pub(super) fn sweep(
 
 /// A key-value store in a database.
 #[derive(Debug)]
-pub(super) struct SqliteStore {
+pub(crate) struct SqliteStore {
     database: Arc<Database>,
 }
 
 impl SqliteStore {
-    pub(super) fn new(database: Arc<Database>) -> Self {
-        Self { database }
+    /// The store of this name below an app's folder, which may have `quota` bytes.
+    pub(crate) fn new(state: &Path, name: &str, quota: u64) -> Self {
+        let place = Place {
+            state: state.to_owned(),
+            kind: "keyvalue",
+            name: name.to_owned(),
+        };
+        Self {
+            database: Database::new(place, FORMAT, quota),
+        }
     }
 
     /// Runs a writing job, after sweeping.

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::capability::database::DatabaseError;
+use crate::capability::stores::StoreError;
 
 /// Changes with every write of a key, and is never seen again.
 pub(crate) type Version = u64;
@@ -40,28 +40,12 @@ pub(crate) struct Page {
 /// How a swap ended: the new version, or the one that is there instead of the expected one.
 pub(crate) type Swapped = Result<Version, Option<Version>>;
 
-/// Why something could not be done.
-#[derive(Clone, Debug)]
-pub(crate) enum StoreError {
-    /// What the guest is told.
-    Refused(String),
-    /// What only the log may say.
-    Failed(String),
-}
-
-impl From<DatabaseError> for StoreError {
-    fn from(error: DatabaseError) -> Self {
-        match error.for_guest() {
-            Some(message) => Self::Refused(message),
-            None => Self::Failed(error.to_string()),
-        }
-    }
-}
-
 /// A store of keys and values.
 ///
 /// Every call is atomic: it is done as a whole or not at all, and no other call sees half of it. What a writing call has answered is
 /// there for every later call, of whatever worker, and stays when the host ends in whatever way.
+///
+/// Names of keys and sizes of values were looked at before. What `conformance` tests, every store does.
 #[wasmtime_wasi::async_trait]
 pub(crate) trait KeyValue: Send + Sync + fmt::Debug {
     /// The entries of keys, in their order; refuses when they have more than [`MOST_READ`] bytes together.

@@ -4,17 +4,18 @@
 //! refuse the new one; but then a component that only publishes would fail because nobody reads, and a log of messages serves those
 //! who want the newest. A number is never used twice, so that a reader sees that something is missing.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rusqlite::{Connection, params};
 
-use super::Message;
-use crate::capability::Grantee;
-use crate::capability::database::{Database, DatabaseError, Format};
+use super::store::{Message, Messages};
+use crate::capability::database::{Database, DatabaseError, Format, Place};
+use crate::capability::stores::StoreError;
 
 /// The file; `application` is "wimg".
-pub(crate) const FORMAT: Format = Format {
+const FORMAT: Format = Format {
     application: 0x7769_6d67,
     steps: &[
         "CREATE TABLE message (sequence INTEGER PRIMARY KEY AUTOINCREMENT, time INTEGER NOT NULL, component TEXT NOT NULL,
@@ -32,7 +33,7 @@ const PAGE: usize = 4096;
 
 /// The log of an app, as one of its components writes to it.
 #[derive(Debug)]
-pub(super) struct MessageLog {
+pub(crate) struct MessageLog {
     database: Arc<Database>,
     component: Arc<str>,
 }
@@ -71,7 +72,7 @@ fn make_room(connection: &Connection, bytes: usize, now: i64) -> Result<(), Data
 
 fn append(
     connection: &Connection,
-    (component, subject): (&str, &str),
+    component: &str,
     message: &Message,
     now: i64,
 ) -> Result<i64, DatabaseError> {
@@ -83,54 +84,74 @@ fn append(
     make_room(connection, message.body.len() + headers.len(), now)?;
     connection.execute(
         "INSERT INTO message (time, component, subject, content_type, headers, body) VALUES (?, ?, ?, ?, ?, ?)",
-        params![now, component, subject, message.content_type, headers, message.body],
+        params![now, component, message.subject, message.content_type, headers, message.body],
     )?;
     Ok(connection.last_insert_rowid())
 }
 
 impl MessageLog {
-    pub(super) fn of(grantee: &Grantee) -> Self {
+    /// The log below an app's folder, which may have `quota` bytes.
+    pub(crate) fn new(component: Arc<str>, state: &Path, quota: u64) -> Self {
         Self {
-            database: grantee.database("messaging", "messages", FORMAT),
-            component: grantee.component.clone(),
+            database: Database::new(place(state), FORMAT, quota),
+            component,
         }
     }
+}
 
-    /// Keeps a message, and returns when it is on the disk.
-    pub(super) async fn append(
-        self,
-        subject: String,
-        message: Message,
-    ) -> Result<(), DatabaseError> {
-        let Self {
-            database,
-            component,
-        } = self;
-        let job = move |connection: &Connection| {
-            append(connection, (&component, &subject), &message, now()).map(drop)
-        };
-        database.write(job).await
+fn place(state: &Path) -> Place {
+    Place {
+        state: state.to_owned(),
+        kind: "messaging",
+        name: "messages".into(),
     }
+}
+
+#[wasmtime_wasi::async_trait]
+impl Messages for MessageLog {
+    async fn publish(&self, message: Message) -> Result<(), StoreError> {
+        let component = self.component.clone();
+        let job = move |connection: &Connection| {
+            append(connection, &component, &message, now()).map(drop)
+        };
+        Ok(self.database.write(job).await?)
+    }
+}
+
+/// What lies in the log below an app's folder: the component and the message, in their order.
+#[cfg(test)]
+pub(crate) fn published_below(state: &Path) -> Vec<(String, Message)> {
+    let connection = crate::capability::database::open(&place(state), &FORMAT, 1 << 30).unwrap();
+    let all =
+        "SELECT component, subject, content_type, headers, body FROM message ORDER BY sequence";
+    let mut statement = connection.prepare(all).unwrap();
+    let read = statement.query_map([], |row| {
+        let headers: String = row.get("headers")?;
+        let message = Message {
+            subject: row.get("subject")?,
+            content_type: row.get("content_type")?,
+            headers: serde_json::from_str(&headers).unwrap(),
+            body: row.get("body")?,
+        };
+        Ok((row.get("component")?, message))
+    });
+    read.unwrap().map(Result::unwrap).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::capability::database::{Place, open};
+    use crate::capability::database::open;
 
     fn connection(quota: u64) -> (tempfile::TempDir, Connection) {
         let folder = tempfile::tempdir().unwrap();
-        let place = Place {
-            state: folder.path().to_owned(),
-            kind: "messaging",
-            name: "messages".into(),
-        };
-        let connection = open(&place, &FORMAT, quota).unwrap();
+        let connection = open(&place(folder.path()), &FORMAT, quota).unwrap();
         (folder, connection)
     }
 
-    fn message(body: usize) -> Message {
+    fn message(subject: &str, body: usize) -> Message {
         Message {
+            subject: subject.into(),
             body: vec![7; body],
             content_type: Some("text/plain".into()),
             headers: vec![("a".into(), "1".into()), ("a".into(), "\"2\"".into())],
@@ -147,8 +168,8 @@ mod tests {
 
         append(
             &connection,
-            ("shop", "orders.created"),
-            &message(3),
+            "shop",
+            &message("orders.created", 3),
             1_000_000,
         )
         .unwrap();
@@ -165,7 +186,7 @@ mod tests {
         let (_folder, connection) = connection(1 << 20);
 
         for _ in 0..100 {
-            append(&connection, ("shop", "orders"), &message(50_000), now()).unwrap();
+            append(&connection, "shop", &message("orders", 50_000), now()).unwrap();
         }
 
         let kept: i64 = column(&connection, "SELECT count(*) FROM message");
@@ -179,7 +200,7 @@ mod tests {
             101 - kept
         );
         connection.execute("DELETE FROM message", []).unwrap();
-        let next = append(&connection, ("shop", "orders"), &message(0), now()).unwrap();
+        let next = append(&connection, "shop", &message("orders", 0), now()).unwrap();
         assert_eq!(next, 101);
     }
 
@@ -187,7 +208,7 @@ mod tests {
     fn a_message_that_can_never_fit_is_refused() {
         let (_folder, connection) = connection(100_000);
 
-        let result = append(&connection, ("shop", "orders"), &message(200_000), now());
+        let result = append(&connection, "shop", &message("orders", 200_000), now());
 
         assert!(matches!(result, Err(DatabaseError::Full(_))));
     }
@@ -197,10 +218,10 @@ mod tests {
         let (_folder, connection) = connection(1 << 20);
         let week = i64::try_from(RETENTION.as_millis()).unwrap();
         for time in [0, 1, 1000] {
-            append(&connection, ("shop", "orders"), &message(1), time).unwrap();
+            append(&connection, "shop", &message("orders", 1), time).unwrap();
         }
 
-        append(&connection, ("shop", "orders"), &message(1), week + 2).unwrap();
+        append(&connection, "shop", &message("orders", 1), week + 2).unwrap();
 
         assert_eq!(
             column::<i64>(&connection, "SELECT min(time) FROM message"),

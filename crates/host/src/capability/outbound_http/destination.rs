@@ -57,6 +57,16 @@ impl Destination {
         format!("{}:{}", self.place, self.port)
     }
 
+    /// The component of the app that would be meant, if there is one of that name: `orders` of `orders.internal`, or, as Spin's guests
+    /// write it, of `orders.spin.internal`.
+    pub(super) fn component(&self) -> Option<&str> {
+        let Place::Name(host) = &self.place else {
+            return None;
+        };
+        let name = host.strip_suffix(".internal")?;
+        Some(name.strip_suffix(".spin").unwrap_or(name))
+    }
+
     /// The same with the scheme, for this host or another at its place: as grants are written.
     pub(super) fn grant(&self, place: &Place) -> String {
         let place = place.clone();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use wisp_wasi::State;
 
 use crate::capability::Grantee;
-use crate::capability::sqlite::{self, Datum, Failure, Found, Link};
+use crate::capability::sqlite::{self, Datum, Failure, Found, Session};
 
 /// Why a call failed; the families have the same cases.
 #[derive(Debug)]
@@ -19,7 +19,7 @@ pub(super) enum DatabaseFailure {
 #[derive(Clone, Debug)]
 #[expect(unreachable_pub, reason = "the generated bindings name it as theirs")]
 pub struct Connection {
-    link: Arc<Link>,
+    session: Arc<dyn Session>,
     grantee: Arc<Grantee>,
     name: Arc<str>,
 }
@@ -34,7 +34,7 @@ pub(super) fn granted(
 }
 
 fn told(grantee: &Grantee, name: &str, failure: Failure) -> DatabaseFailure {
-    let message = match failure {
+    let message = match sqlite::note(grantee, name, failure) {
         Failure::Full => return DatabaseFailure::Full,
         Failure::Busy => "database is locked".into(),
         Failure::TimedOut => "the statement took too long".into(),
@@ -42,18 +42,18 @@ fn told(grantee: &Grantee, name: &str, failure: Failure) -> DatabaseFailure {
         | Failure::Constraint(_, message)
         | Failure::Refused(message)
         | Failure::TooLarge(message)
-        | Failure::Other(message) => message,
-        Failure::Fault(message) => sqlite::fault(grantee, name, &message),
+        | Failure::Other(message)
+        | Failure::Fault(message) => message,
     };
     DatabaseFailure::Io(message)
 }
 
 impl Connection {
     pub(super) async fn open(grantee: Arc<Grantee>, name: String) -> Result<Self, DatabaseFailure> {
-        let link = Link::open(&grantee, &name).await;
-        let link = link.map_err(|failure| told(&grantee, &name, failure))?;
+        let session = grantee.stores.connect(&name).await;
+        let session = session.map_err(|failure| told(&grantee, &name, failure))?;
         Ok(Self {
-            link,
+            session,
             grantee,
             name: name.into(),
         })
@@ -64,13 +64,13 @@ impl Connection {
         statement: String,
         parameters: Vec<Datum>,
     ) -> Result<Found, DatabaseFailure> {
-        let found = self.link.query(None, statement, parameters).await;
+        let found = self.session.query(None, statement, parameters).await;
         found.map_err(|failure| told(&self.grantee, &self.name, failure))
     }
 
     /// Rows that the last statement changed, and the rowid of the last row that was inserted.
     pub(super) async fn last(&self) -> wasmtime::Result<(u64, i64)> {
-        match self.link.last().await {
+        match self.session.last().await {
             Ok(last) => Ok((last.affected, last.last_rowid)),
             Err(failure) => Err(wasmtime::format_err!(
                 "{:?}",

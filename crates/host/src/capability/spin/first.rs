@@ -158,9 +158,11 @@ impl sqlite::Host for State {
 
 impl config::Host for State {
     async fn get_config(&mut self, key: String) -> Answer<String, config::Error> {
-        Ok(variables::get(self, &key).map_err(|failure| match failure {
-            VariableFailure::InvalidName(message) => config::Error::InvalidKey(message),
-            VariableFailure::Undefined(message) => config::Error::Provider(message),
-        }))
+        Ok(
+            variables::get(self, "fermyon:spin/config", &key).map_err(|failure| match failure {
+                VariableFailure::InvalidName(message) => config::Error::InvalidKey(message),
+                VariableFailure::Undefined(message) => config::Error::Provider(message),
+            }),
+        )
     }
 }

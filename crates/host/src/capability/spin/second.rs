@@ -145,6 +145,6 @@ impl sqlite::HostConnection for State {
 
 impl variables::Host for State {
     async fn get(&mut self, name: String) -> Answer<String, variables::Error> {
-        Ok(configuration::get(self, &name).map_err(Into::into))
+        Ok(configuration::get(self, "fermyon:spin/variables", &name).map_err(Into::into))
     }
 }

@@ -173,7 +173,8 @@ impl variables::HostWithStore<State> for Own {
         accessor: &Accessor<State, Self>,
         name: String,
     ) -> Answer<String, variables::Error> {
-        let value = accessor.with(|mut access| configuration::get(access.get(), &name));
+        let value = accessor
+            .with(|mut access| configuration::get(access.get(), "spin:variables/variables", &name));
         Ok(value.map_err(Into::into))
     }
 }

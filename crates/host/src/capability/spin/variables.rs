@@ -4,7 +4,7 @@
 
 use wisp_wasi::State;
 
-use crate::capability::Grantee;
+use crate::capability::{Grantee, config};
 
 /// Why there is no value.
 #[derive(Debug, Eq, PartialEq)]
@@ -35,16 +35,13 @@ fn problem(name: &str) -> Option<String> {
         .then(|| "must not contain multiple consecutive underscores".into())
 }
 
-/// The value of a variable.
-pub(super) fn get(state: &State, name: &str) -> Result<String, VariableFailure> {
+/// The value of a variable, for a guest that asks through this interface.
+pub(super) fn get(state: &State, import: &str, name: &str) -> Result<String, VariableFailure> {
     if let Some(problem) = problem(name) {
         return Err(VariableFailure::InvalidName(format!("{name:?}: {problem}")));
     }
-    let grantee = Grantee::of(state);
-    let value = grantee
-        .as_ref()
-        .and_then(|grantee| grantee.grants.config.get(name));
-    value.map(|value| value.reveal().to_owned()).ok_or_else(|| {
+    config::get(state, import, name).ok_or_else(|| {
+        let grantee = Grantee::of(state);
         let component = grantee.as_ref().map_or("", |grantee| &grantee.component);
         VariableFailure::Undefined(format!("no variable for {component:?}.{name:?}"))
     })

@@ -2,26 +2,8 @@
 
 use rusqlite::ErrorCode;
 
+use super::store::Failure;
 use crate::capability::database::DatabaseError;
-
-/// Why a statement, or a connection, failed.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Failure {
-    /// No statement may do this.
-    Refused(String),
-    /// SQLite does not understand it.
-    Invalid(i32, String),
-    /// A constraint does not allow it.
-    Constraint(i32, String),
-    Busy,
-    TimedOut,
-    TooLarge(String),
-    Full,
-    /// What a guest may know.
-    Other(String),
-    /// What only the log may say.
-    Fault(String),
-}
 
 impl From<rusqlite::Error> for Failure {
     fn from(error: rusqlite::Error) -> Self {

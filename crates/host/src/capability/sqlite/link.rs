@@ -4,18 +4,15 @@
 //! a connection. When the guest lets go of it, or goes away in the middle, a transaction that is open is rolled back before anybody
 //! else gets the connection; a statement that nobody waits for any more is interrupted.
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::{Arc, Mutex, Once, PoisonError};
 
 use rusqlite::Connection;
-use rusqlite::types::Value;
 use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard, OwnedSemaphorePermit, Semaphore};
 
-use super::failure::Failure;
 use super::guard::Guard;
-use super::statement::{self, Answer, Outcome, PATIENCE, Until};
-use crate::capability::Grantee;
+use super::statement::{self, Until};
+use super::store::{Datum, Failure, Found, Outcome, PATIENCE, Session};
 use crate::capability::database::{self, Format, Place};
 
 /// The folder of these databases.
@@ -34,10 +31,6 @@ const HEAP: u64 = 256 << 20;
 
 static BOUNDED: Once = Once::new();
 
-/// Exchanges by the folder of an app's stores, the component and the database.
-type Exchanges = BTreeMap<(PathBuf, Arc<str>, String), Arc<Exchange>>;
-static EXCHANGES: Mutex<Exchanges> = Mutex::new(BTreeMap::new());
-
 /// A connection and what was noted of it.
 #[derive(Debug)]
 struct Line {
@@ -47,7 +40,7 @@ struct Line {
 
 /// The connections of one component to one database.
 #[derive(Debug)]
-struct Exchange {
+pub(crate) struct Exchange {
     place: Place,
     quota: u64,
     idle: Mutex<Vec<Line>>,
@@ -79,29 +72,18 @@ pub(crate) struct Link {
 }
 
 impl Exchange {
-    /// The one of this component and database in this process.
-    fn of(grantee: &Grantee, name: &str) -> Arc<Self> {
-        let key = (
-            grantee.state.clone(),
-            grantee.component.clone(),
-            name.to_owned(),
-        );
-        let mut exchanges = EXCHANGES.lock().unwrap_or_else(PoisonError::into_inner);
-        let made = || Self::new(grantee.state.clone(), name, grantee.limits.store);
-        exchanges.entry(key).or_insert_with(made).clone()
-    }
-
-    fn new(state: PathBuf, name: &str, quota: u64) -> Arc<Self> {
-        Arc::new(Self {
+    /// For the database of this name below an app's folder, which may have `quota` bytes.
+    pub(crate) fn new(state: &Path, name: &str, quota: u64) -> Self {
+        Self {
             place: Place {
-                state,
+                state: state.to_owned(),
                 kind: KIND,
                 name: name.to_owned(),
             },
             quota,
             idle: Mutex::default(),
             permits: Arc::new(Semaphore::new(MOST)),
-        })
+        }
     }
 
     fn idle(&self) -> std::sync::MutexGuard<'_, Vec<Line>> {
@@ -132,7 +114,8 @@ impl Exchange {
         }
     }
 
-    async fn connect(self: Arc<Self>) -> Result<Arc<Link>, Failure> {
+    /// A connection for a guest.
+    pub(crate) async fn connect(self: Arc<Self>) -> Result<Arc<Link>, Failure> {
         let waited = tokio::time::timeout(PATIENCE, self.permits.clone().acquire_owned()).await;
         let full = || Failure::Other(format!("{MOST} connections are open, as many as may be"));
         let permit = waited.ok().and_then(Result::ok).ok_or_else(full)?;
@@ -181,17 +164,6 @@ impl Drop for Link {
 }
 
 impl Link {
-    /// Connects a component with one of its databases. Whether it may is the caller's to ask, first.
-    pub(crate) async fn open(grantee: &Grantee, name: &str) -> Result<Arc<Self>, Failure> {
-        Exchange::of(grantee, name).connect().await
-    }
-
-    /// One without a component.
-    #[cfg(test)]
-    pub(super) async fn at(state: PathBuf, name: &str, quota: u64) -> Result<Arc<Self>, Failure> {
-        Exchange::new(state, name, quota).connect().await
-    }
-
     /// Runs a job on the connection, for as long as somebody waits for it.
     async fn run<T: Send + 'static>(
         &self,
@@ -220,26 +192,27 @@ impl Link {
         })
         .await
     }
+}
 
-    /// Runs a statement and returns its rows; of this transaction, if one is named.
-    pub(crate) async fn query(
+#[wasmtime_wasi::async_trait]
+impl Session for Link {
+    async fn query(
         &self,
         transaction: Option<u64>,
         text: String,
-        parameters: Vec<Value>,
-    ) -> Result<Answer, Failure> {
+        parameters: Vec<Datum>,
+    ) -> Result<Found, Failure> {
         let job = move |connection: &Connection, guard: &Guard| {
             statement::query(connection, guard, &text, &parameters)
         };
         self.run_in(transaction, job).await
     }
 
-    /// Runs a statement for what it does.
-    pub(crate) async fn execute(
+    async fn execute(
         &self,
         transaction: Option<u64>,
         text: String,
-        parameters: Vec<Value>,
+        parameters: Vec<Datum>,
     ) -> Result<Outcome, Failure> {
         let job = move |connection: &Connection, guard: &Guard| {
             statement::execute(connection, guard, &text, &parameters)
@@ -247,8 +220,7 @@ impl Link {
         self.run_in(transaction, job).await
     }
 
-    /// Rows that the last statement changed, and the rowid of the last row that was inserted.
-    pub(crate) async fn last(&self) -> Result<Outcome, Failure> {
+    async fn last(&self) -> Result<Outcome, Failure> {
         let job = |connection: &Connection, _: &Guard| {
             Ok(Outcome {
                 affected: connection.changes(),
@@ -258,8 +230,7 @@ impl Link {
         self.run_in(None, job).await
     }
 
-    /// Begins a transaction that may write, and returns its number.
-    pub(crate) async fn begin(&self) -> Result<u64, Failure> {
+    async fn begin(&self) -> Result<u64, Failure> {
         self.run(|seat, until| {
             let Some(line) = &seat.line else {
                 return Err(Failure::Fault("a connection is gone".into()));
@@ -276,8 +247,7 @@ impl Link {
         .await
     }
 
-    /// Ends a transaction, which has ended then whatever comes of it.
-    pub(crate) async fn end(&self, transaction: u64, commit: bool) -> Result<(), Failure> {
+    async fn end(&self, transaction: u64, commit: bool) -> Result<(), Failure> {
         let ended = self.run_in(Some(transaction), move |connection, _| {
             let done = connection.execute_batch(if commit { "COMMIT" } else { "ROLLBACK" });
             if done.is_err() && !connection.is_autocommit() {

@@ -5,23 +5,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use rusqlite::ToSql;
 use rusqlite::fallible_iterator::FallibleIterator;
-use rusqlite::types::{Value, ValueRef};
+use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Batch, Connection, Statement};
 
-use super::failure::Failure;
 use super::guard::Guard;
+use super::store::{Datum, Failure, Found, MOST_BYTES, MOST_ROWS, Outcome};
 
-/// How long a statement may take, waiting for other writers included.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
 /// Steps of SQLite's machine between two looks at the clock: some microseconds.
 const STEPS: i32 = 1000;
 /// How often one looks again whether other writers are done.
 const MOMENT: Duration = Duration::from_micros(200);
-/// Rows of one answer.
-const MOST_ROWS: usize = 10_000;
-/// Bytes of one answer.
-const MOST_BYTES: usize = 16 << 20;
 /// What a value takes beside its bytes.
 const VALUE: usize = 16;
 
@@ -86,18 +81,16 @@ pub(super) fn timed<T>(
     result
 }
 
-/// The rows that a statement gave.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct Answer {
-    pub(crate) columns: Vec<String>,
-    pub(crate) rows: Vec<Vec<Value>>,
-}
-
-/// What a statement did.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) struct Outcome {
-    pub(crate) affected: u64,
-    pub(crate) last_rowid: i64,
+impl ToSql for Datum {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(match self {
+            Self::Null => ValueRef::Null,
+            Self::Integer(number) => ValueRef::Integer(*number),
+            Self::Real(number) => ValueRef::Real(*number),
+            Self::Text(text) => ValueRef::Text(text.as_bytes()),
+            Self::Blob(bytes) => ValueRef::Blob(bytes),
+        }))
+    }
 }
 
 /// The one statement of a text.
@@ -121,23 +114,23 @@ fn prepare<'c>(
     }
 }
 
-fn value_of(value: ValueRef<'_>) -> Value {
+fn value_of(value: ValueRef<'_>) -> Datum {
     match value {
         // What another program wrote need not be UTF-8.
-        ValueRef::Text(bytes) => Value::Text(String::from_utf8_lossy(bytes).into_owned()),
-        ValueRef::Null => Value::Null,
-        ValueRef::Integer(number) => Value::Integer(number),
-        ValueRef::Real(number) => Value::Real(number),
-        ValueRef::Blob(bytes) => Value::Blob(bytes.to_vec()),
+        ValueRef::Text(bytes) => Datum::Text(String::from_utf8_lossy(bytes).into_owned()),
+        ValueRef::Null => Datum::Null,
+        ValueRef::Integer(number) => Datum::Integer(number),
+        ValueRef::Real(number) => Datum::Real(number),
+        ValueRef::Blob(bytes) => Datum::Blob(bytes.to_vec()),
     }
 }
 
-fn size_of(value: &Value) -> usize {
+fn size_of(value: &Datum) -> usize {
     VALUE
         + match value {
-            Value::Text(text) => text.len(),
-            Value::Blob(bytes) => bytes.len(),
-            Value::Null | Value::Integer(_) | Value::Real(_) => 0,
+            Datum::Text(text) => text.len(),
+            Datum::Blob(bytes) => bytes.len(),
+            Datum::Null | Datum::Integer(_) | Datum::Real(_) => 0,
         }
 }
 
@@ -146,8 +139,8 @@ pub(super) fn query(
     connection: &Connection,
     guard: &Guard,
     text: &str,
-    parameters: &[Value],
-) -> Result<Answer, Failure> {
+    parameters: &[Datum],
+) -> Result<Found, Failure> {
     let mut statement = prepare(connection, guard, text)?;
     let columns: Vec<_> = statement
         .column_names()
@@ -175,7 +168,7 @@ pub(super) fn query(
         }
         rows.push(values);
     }
-    Ok(Answer { columns, rows })
+    Ok(Found { columns, rows })
 }
 
 /// Runs a statement for what it does; rows that it gives are not kept.
@@ -183,7 +176,7 @@ pub(super) fn execute(
     connection: &Connection,
     guard: &Guard,
     text: &str,
-    parameters: &[Value],
+    parameters: &[Datum],
 ) -> Result<Outcome, Failure> {
     let before = connection.total_changes();
     let mut statement = prepare(connection, guard, text)?;

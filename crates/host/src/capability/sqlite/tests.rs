@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use super::{Datum, Failure, Link};
+use super::link::Link;
+use super::{Datum, Exchange, Failure, Session};
 
 const PLENTY: u64 = 64 << 20;
 
@@ -26,9 +27,8 @@ impl Site {
     }
 
     async fn link_with(&self, quota: u64) -> Arc<Link> {
-        Link::at(self.folder.path().to_owned(), "shop", quota)
-            .await
-            .unwrap()
+        let exchange = Exchange::new(self.folder.path(), "shop", quota);
+        Arc::new(exchange).connect().await.unwrap()
     }
 }
 
@@ -50,51 +50,6 @@ fn number(number: i64) -> Vec<Vec<Datum>> {
 /// A query that never ends.
 const ENDLESS: &str =
     "WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c) SELECT count(*) FROM c";
-
-#[tokio::test]
-async fn values_of_every_type_come_back_as_they_were() {
-    let site = Site::new();
-    let link = site.link().await;
-    run(&link, "CREATE TABLE t (a, b, c, d, e)").await.unwrap();
-    let values = vec![
-        Datum::Null,
-        Datum::Integer(i64::MIN),
-        Datum::Real(-0.5),
-        Datum::Text("ä\0'; DROP TABLE t --".into()),
-        Datum::Blob(vec![0, 255]),
-    ];
-
-    let insert = "INSERT INTO t VALUES (?, ?, ?, ?, ?)".to_owned();
-    let done = link.execute(None, insert, values.clone()).await.unwrap();
-    let found = link
-        .query(None, "SELECT * FROM t".into(), vec![])
-        .await
-        .unwrap();
-
-    assert_eq!((done.affected, done.last_rowid), (1, 1));
-    assert_eq!(found.columns, ["a", "b", "c", "d", "e"]);
-    assert_eq!(found.rows, [values]);
-}
-
-#[tokio::test]
-async fn what_is_wrong_is_told_in_the_words_of_sqlite() {
-    let site = Site::new();
-    let link = site.link().await;
-    run(&link, "CREATE TABLE t (a UNIQUE)").await.unwrap();
-    run(&link, "INSERT INTO t VALUES (1)").await.unwrap();
-
-    let nonsense = run(&link, "SELEC 1").await;
-    let absent = run(&link, "SELECT * FROM absent").await;
-    let twice = run(&link, "INSERT INTO t VALUES (1)").await;
-    let lacking = run(&link, "INSERT INTO t VALUES (?)").await;
-    let nothing = run(&link, " -- nothing").await;
-
-    assert!(matches!(nonsense, Err(Failure::Invalid(1, m)) if m == "near \"SELEC\": syntax error"));
-    assert!(matches!(absent, Err(Failure::Invalid(1, m)) if m == "no such table: absent"));
-    assert!(matches!(twice, Err(Failure::Constraint(2067, m)) if m.contains("UNIQUE")));
-    assert!(matches!(lacking, Err(Failure::Invalid(25, m)) if m.starts_with("0 parameters")));
-    assert!(matches!(nothing, Err(Failure::Invalid(1, m)) if m == "there is no statement"));
-}
 
 #[tokio::test]
 async fn no_statement_reaches_another_file_however_it_is_written() {
@@ -202,67 +157,6 @@ async fn what_tells_of_the_database_and_what_belongs_to_it_may_be_asked_and_set(
 }
 
 #[tokio::test]
-async fn a_text_holds_one_statement_and_a_flood_of_them_overflows_nothing() {
-    let site = Site::new();
-    let link = site.link().await;
-
-    let two = run(&link, "SELECT 1; SELECT 2").await;
-    let hidden = run(&link, "SELECT 1; /* */ ATTACH '' AS o").await;
-    let flood = run(&link, &"SELECT 1;".repeat(100_000)).await;
-    let deep = run(
-        &link,
-        &format!("SELECT {}1{}", "(".repeat(9000), ")".repeat(9000)),
-    )
-    .await;
-
-    for result in [two, hidden, flood] {
-        assert_eq!(
-            result,
-            Err(Failure::Refused("it is more than one statement".into()))
-        );
-    }
-    assert!(matches!(deep, Err(Failure::Invalid(..))), "{deep:?}");
-    assert_eq!(
-        rows(&link, "SELECT 1; -- one\n ;").await.unwrap(),
-        number(1)
-    );
-}
-
-#[tokio::test]
-async fn an_answer_has_so_many_rows_and_bytes_and_no_value_is_huge() {
-    let site = Site::new();
-    let link = site.link().await;
-    let count = |most: u64| {
-        format!(
-            "WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < {most}) SELECT n, zeroblob(?) FROM c"
-        )
-    };
-    let ask = async |most, bytes| {
-        let parameters = vec![Datum::Integer(bytes)];
-        Ok::<_, Failure>(link.query(None, count(most), parameters).await?.rows.len())
-    };
-
-    assert_eq!(ask(10_000, 0).await, Ok(10_000));
-    let rows = ask(10_001, 0).await;
-    assert_eq!(
-        rows,
-        Err(Failure::TooLarge(
-            "the answer has more than 10000 rows".into()
-        ))
-    );
-    assert_eq!(ask(16, 1_000_000).await, Ok(16));
-    let bytes = ask(17, 1_000_000).await;
-    assert_eq!(
-        bytes,
-        Err(Failure::TooLarge(
-            "the answer has more than 16777216 bytes".into()
-        ))
-    );
-    let value = ask(1, 2_000_000).await;
-    assert!(matches!(value, Err(Failure::TooLarge(_))), "{value:?}");
-}
-
-#[tokio::test]
 async fn a_statement_that_never_ends_is_ended_and_its_neighbours_are_served() {
     let site = Site::new();
     let (link, neighbour) = (site.link().await, site.link().await);
@@ -343,75 +237,6 @@ fn size_of_files(folder: &Path) -> u64 {
     files
         .map(|file| file.unwrap().metadata().unwrap().len())
         .sum()
-}
-
-#[tokio::test]
-async fn a_transaction_is_all_or_nothing() {
-    let site = Site::new();
-    let (link, other) = (site.link().await, site.link().await);
-    run(&link, "CREATE TABLE t (a)").await.unwrap();
-    let insert = || "INSERT INTO t VALUES (1)".to_owned();
-    let count = async |link: &Link| rows(link, "SELECT count(*) FROM t").await.unwrap();
-
-    let first = link.begin().await.unwrap();
-    link.execute(Some(first), insert(), vec![]).await.unwrap();
-    assert_eq!(
-        count(&other).await,
-        number(0),
-        "nobody else sees it before its end"
-    );
-    link.end(first, false).await.unwrap();
-    assert_eq!(count(&other).await, number(0));
-    let second = link.begin().await.unwrap();
-    link.execute(Some(second), insert(), vec![]).await.unwrap();
-    let stale = link.execute(Some(first), insert(), vec![]).await;
-    assert_eq!(
-        stale,
-        Err(Failure::Other("the transaction has ended".into()))
-    );
-    assert!(
-        matches!(link.begin().await, Err(Failure::Other(_))),
-        "one at a time"
-    );
-    link.end(second, true).await.unwrap();
-
-    assert_eq!(count(&other).await, number(1));
-    assert!(matches!(
-        link.end(second, true).await,
-        Err(Failure::Other(_))
-    ));
-}
-
-#[tokio::test]
-async fn what_a_guest_left_open_is_rolled_back_and_waits_for_nobody() {
-    let site = Site::new();
-    let (link, other) = (site.link().await, site.link().await);
-    run(&link, "CREATE TABLE t (a)").await.unwrap();
-    run(&link, "BEGIN IMMEDIATE").await.unwrap();
-    run(&link, "INSERT INTO t VALUES (1)").await.unwrap();
-
-    drop(link);
-
-    run(&other, "INSERT INTO t VALUES (2)").await.unwrap();
-    assert_eq!(rows(&other, "SELECT a FROM t").await.unwrap(), number(2));
-}
-
-#[tokio::test]
-async fn a_writer_that_waits_too_long_is_told_and_nothing_is_changed() {
-    let site = Site::new();
-    let (link, other) = (site.link().await, site.link().await);
-    run(&link, "CREATE TABLE t (a)").await.unwrap();
-    let held = link.begin().await.unwrap();
-
-    let waited = run(&other, "INSERT INTO t VALUES (1)").await;
-    link.end(held, true).await.unwrap();
-
-    assert_eq!(waited, Err(Failure::Busy));
-    run(&other, "INSERT INTO t VALUES (1)").await.unwrap();
-    assert_eq!(
-        rows(&other, "SELECT count(*) FROM t").await.unwrap(),
-        number(1)
-    );
 }
 
 #[tokio::test]

@@ -5,7 +5,6 @@ use std::io::Write;
 use std::time::Instant;
 
 use super::*;
-use crate::capability::database::Place;
 
 const TIME: Duration = Duration::from_secs(1);
 
@@ -39,19 +38,13 @@ async fn measurement_of_reading_and_writing() {
     for mode in ["FULL", "NORMAL"] {
         // Not in a folder for temporary files, which may be in memory.
         let folder = tempfile::tempdir_in(env!("CARGO_MANIFEST_DIR")).unwrap();
-        let place = Place {
-            state: folder.path().to_owned(),
-            kind: "keyvalue",
-            name: "default".into(),
-        };
-        let database = Database::new(place, FORMAT, 1 << 30);
+        let store = &SqliteStore::new(folder.path(), "default", 1 << 30);
         let setting = move |connection: &Connection| {
             // It cannot be changed within a transaction, and this one has done nothing yet.
             connection.execute_batch(&format!("COMMIT; PRAGMA synchronous = {mode}; BEGIN"))?;
             Ok(())
         };
-        database.write(setting).await.unwrap();
-        let store = &SqliteStore::new(database);
+        store.database.write(setting).await.unwrap();
         for tasks in [1, 8, 64] {
             let set = |number: usize| async move {
                 let value = (format!("key-{}", number % 10_000), vec![b'x'; 100]);

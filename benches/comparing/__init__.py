@@ -1,0 +1,1 @@
+"""Compares two states of this repository: their micro-benchmarks in turn, and what their workers' requests take."""

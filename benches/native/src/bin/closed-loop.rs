@@ -1,0 +1,52 @@
+//! As many requests as a server answers: each connection sends one when the answer before it is there.
+//!
+//! `closed-loop PORTS SECONDS CONNECTIONS` prints one JSON object: percentiles in milliseconds, and what went wrong. Several ports,
+//! with commas between them, share the connections.
+
+use std::time::Duration;
+
+use bench_native::client::Client;
+use bench_native::{Failure, seen::Seen};
+use tokio::time::Instant;
+
+const USAGE: &str = "usage: closed-loop PORT[,PORT] SECONDS CONNECTIONS";
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Failure> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [ports, seconds, connections] = arguments.as_slice() else {
+        return Err(USAGE.into());
+    };
+    let ports = ports
+        .split(',')
+        .map(str::parse)
+        .collect::<Result<Vec<u16>, _>>()?;
+    let (seconds, connections): (u32, usize) = (seconds.parse()?, connections.parse()?);
+    let begin = Instant::now();
+    let end = begin + Duration::from_secs(seconds.into());
+    let tasks: Vec<_> = ports
+        .iter()
+        .cycle()
+        .take(connections)
+        .map(|port| tokio::spawn(connection(*port, end)))
+        .collect();
+    let mut all = Seen::new()?;
+    for task in tasks {
+        all.add(&task.await??)?;
+    }
+    println!("{}", all.report(begin.elapsed().as_secs_f64()));
+    Ok(())
+}
+
+async fn connection(port: u16, end: Instant) -> Result<Seen, Failure> {
+    let mut seen = Seen::new()?;
+    let mut client = Client::new(port);
+    loop {
+        let began = Instant::now();
+        if began >= end {
+            return Ok(seen);
+        }
+        let is_good = client.ask().await?;
+        seen.record(began.elapsed(), is_good)?;
+    }
+}
