@@ -77,7 +77,7 @@ audit: ## Look for known faults and forbidden licences in what we depend on
 
 bench: build ## Measure, side by side with Wasmtime and with servers of other kinds: half an hour
 	$(call say,The worker as users get it: optimised across all of its crates$(comma) which takes minutes)
-	cargo rustc --release --locked -p wisp-worker -- $(ACROSS_CRATES)
+	cargo rustc --release --locked -p wisp-worker --bin wisp-worker -- $(ACROSS_CRATES)
 	install "$(CARGO_TARGET_DIR)/release/wisp-worker" "$(CACHE)/work/wisp-worker"
 	"$$(scripts/bootstrap.sh)" sync --locked --group bench
 	$(call say,Measuring)
