@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import wisp
 from wisp.cli import output, reach
-from wisp.cli.parser import UsageError, seconds
+from wisp.cli.parser import UsageError, add_logging, add_processes, seconds
 from wisp.host import cpus
 from wisp.host.address import Address
 from wisp.host.log import Log
@@ -91,29 +91,8 @@ def _add_serving(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--advertise", metavar="URL", help="where others reach it, if that is not where it listens"
     )
-    group.add_argument(
-        "--workers",
-        type=int,
-        metavar="N",
-        help="worker processes (default: one for each processor we may use)",
-    )
-    group.add_argument(
-        "--admin",
-        default="127.0.0.1:0",
-        metavar="HOST:PORT",
-        help="where health, readiness and metrics are (default: a free port of 127.0.0.1)",
-    )
-    group.add_argument("--no-admin", action="store_true", help="no health, readiness and metrics")
-    group.add_argument(
-        "--drain-timeout",
-        default="10s",
-        metavar="TIME",
-        help="how long accepted requests may take at the end (default: %(default)s)",
-    )
-    group.add_argument("--no-access-log", action="store_true", help="no line for each request")
-    group.add_argument(
-        "--log-format", choices=("text", "json"), help="how log lines look (default: text on a terminal)"
-    )
+    add_processes(group)
+    add_logging(group)
 
 
 def run(arguments: argparse.Namespace) -> int:

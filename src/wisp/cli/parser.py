@@ -158,3 +158,34 @@ def seconds(text: str, option: str) -> float:
     except ValueError as error:
         message = f"{option} {text}: {error}"
         raise UsageError(message) from error
+
+
+def add_processes(group: argparse._ArgumentGroup) -> None:
+    """Add the arguments of a host's processes: how many, where they are looked after, how they end."""
+    group.add_argument(
+        "--workers",
+        type=int,
+        metavar="N",
+        help="worker processes (default: one for each processor we may use)",
+    )
+    group.add_argument(
+        "--admin",
+        default="127.0.0.1:0",
+        metavar="HOST:PORT",
+        help="where health, readiness and metrics are (default: a free port of 127.0.0.1)",
+    )
+    group.add_argument("--no-admin", action="store_true", help="no health, readiness and metrics")
+    group.add_argument(
+        "--drain-timeout",
+        default="10s",
+        metavar="TIME",
+        help="how long accepted requests may take at the end (default: %(default)s)",
+    )
+
+
+def add_logging(group: argparse._ArgumentGroup) -> None:
+    """Add the arguments of a host's log."""
+    group.add_argument("--no-access-log", action="store_true", help="no line for each request")
+    group.add_argument(
+        "--log-format", choices=("text", "json"), help="how log lines look (default: text on a terminal)"
+    )

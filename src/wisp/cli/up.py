@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wisp.cli import errors, output
-from wisp.cli.parser import UsageError, add_registries, seconds, variables
+from wisp.cli.parser import UsageError, add_logging, add_processes, add_registries, seconds, variables
 from wisp.cli.screen import Screen
 from wisp.host import cpus
 from wisp.host.address import Address
@@ -59,35 +59,14 @@ def _add_serving(parser: argparse.ArgumentParser) -> None:
         metavar="HOST:PORT",
         help="where to listen (default: %(default)s)",
     )
-    group.add_argument(
-        "--workers",
-        type=int,
-        metavar="N",
-        help="worker processes (default: one for each processor we may use)",
-    )
-    group.add_argument(
-        "--admin",
-        default="127.0.0.1:0",
-        metavar="HOST:PORT",
-        help="where health, readiness and metrics are (default: a free port of 127.0.0.1)",
-    )
-    group.add_argument("--no-admin", action="store_true", help="no health, readiness and metrics")
-    group.add_argument(
-        "--drain-timeout",
-        default="10s",
-        metavar="TIME",
-        help="how long accepted requests may take at the end (default: %(default)s)",
-    )
+    add_processes(group)
     group.add_argument(
         "--state",
         type=Path,
         metavar="FOLDER",
         help="where the stores of apps are, each below its name (default: .wisp/state beside the manifest)",
     )
-    group.add_argument("--no-access-log", action="store_true", help="no line for each request")
-    group.add_argument(
-        "--log-format", choices=("text", "json"), help="how log lines look (default: text on a terminal)"
-    )
+    add_logging(group)
 
 
 def _add_learning(parser: argparse.ArgumentParser) -> None:
