@@ -30,6 +30,11 @@ if TYPE_CHECKING:
 GROWTH = 8 << 20
 """Bytes by which a worker may grow when it is asked the same again: a page or two of an allocator, whatever the number of components."""
 
+_REFUSED = re.compile(
+    r"^error: (?:component |wisp\.toml:\d+:\d+: component\.)([\w-]+)[:.] ?(.*)$", re.MULTILINE
+)
+"""By a worker that cannot link it, or because nothing answers what it imports."""
+
 _COMPILERS = 2
 _LIMITS = 'limits = { timeout = "2s", cpu = "1s", memory = "32MiB", concurrency = 1 }'
 
@@ -74,10 +79,10 @@ def serve(good: bytes, damaged: Mapping[str, bytes], folder: Path) -> Served:
             if host.listens():
                 return _asked(host, left, refused)
             host.ended()
-            named = re.search(r"^error: component (\S+): (.*)$", host.stderr, re.MULTILINE)
-            if named is None or named[1] not in damaged:
+            named = {name: why for name, why in _REFUSED.findall(host.stderr) if name in damaged}
+            if not named:
                 raise RuntimeError(host.stderr)
-            refused[named[1]] = named[2]
+            refused.update(named)
 
 
 def resident(pids: Iterable[int]) -> int:
