@@ -48,9 +48,11 @@ impl Slots {
         })
     }
 
-    /// From now on these instances are asked to give up warm ones.
+    /// From now on these instances are asked to give up warm ones. Those of a component that was given back are forgotten.
     pub(crate) fn register(&self, holder: Weak<dyn Holder>) {
-        self.lock().push(holder);
+        let mut holders = self.lock();
+        holders.retain(|holder| holder.strong_count() > 0);
+        holders.push(holder);
     }
 
     /// Whether requests wait for a slot, so that no instance should be kept warm.
@@ -83,5 +85,35 @@ impl Slots {
             .await
             .ok()
             .map(|permit| Slot { _permit: permit })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug)]
+    struct Nobody;
+
+    impl Holder for Nobody {
+        fn warm(&self) -> usize {
+            0
+        }
+
+        fn give_up_one(&self) {}
+    }
+
+    #[test]
+    fn a_component_that_is_loaded_again_and_again_leaves_nothing() {
+        let slots = Slots::new(Arc::new(Semaphore::new(1)));
+        let stays: Arc<dyn Holder> = Arc::new(Nobody);
+        slots.register(Arc::downgrade(&stays));
+
+        for _ in 0..100 {
+            let comes: Arc<dyn Holder> = Arc::new(Nobody);
+            slots.register(Arc::downgrade(&comes));
+        }
+
+        assert_eq!(slots.lock().len(), 2);
     }
 }
