@@ -20,12 +20,7 @@ if TYPE_CHECKING:
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `wisp delete`."""
     parser.add_argument("app", metavar="APP", help="the app's name")
-    parser.add_argument(
-        "--timeout",
-        default="60s",
-        metavar="TIME",
-        help="how long to wait until it has stopped (default: %(default)s)",
-    )
+    reach.add_timeout(parser, until="it has stopped")
     parser.add_argument("--json", action="store_true", help="print JSON")
     reach.add_reach(parser)
 

@@ -21,12 +21,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `wisp drain`."""
     parser.add_argument("host", metavar="HOST", help="the host's name")
     parser.add_argument("--undo", action="store_true", help="let apps come back to it")
-    parser.add_argument(
-        "--timeout",
-        default="60s",
-        metavar="TIME",
-        help="how long to wait until it runs nothing (default: %(default)s)",
-    )
+    reach.add_timeout(parser, until="it runs nothing")
     parser.add_argument("--json", action="store_true", help="print JSON")
     reach.add_reach(parser)
 

@@ -45,12 +45,7 @@ def add_placing(parser: argparse.ArgumentParser) -> None:
 
 def add_waiting(parser: argparse.ArgumentParser) -> None:
     """Add `--timeout`, `--no-wait` and `--json`."""
-    parser.add_argument(
-        "--timeout",
-        default="60s",
-        metavar="TIME",
-        help="how long to wait until it runs (default: %(default)s)",
-    )
+    reach.add_timeout(parser, until="it runs")
     parser.add_argument("--no-wait", action="store_true", help="do not wait until it runs")
     parser.add_argument("--json", action="store_true", help="print JSON")
 

@@ -42,6 +42,16 @@ def add_lattice(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> No
     )
 
 
+def add_timeout(parser: argparse.ArgumentParser | argparse._ArgumentGroup, *, until: str) -> None:
+    """Add `--timeout` of a command that waits until something has come about."""
+    parser.add_argument(
+        "--timeout",
+        default="60s",
+        metavar="TIME",
+        help=f"how long to wait until {until} (default: %(default)s)",
+    )
+
+
 def absolute(path: str | None) -> Path | None:
     """Return where a folder is that an option may name."""
     return Path(path).absolute() if path else None
