@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import TypeVar
 
+    from tests.e2e.authority import Authority
+
     Found = TypeVar("Found")
 
 
@@ -63,10 +65,13 @@ class Nats:
 class Lattice:
     """One lattice, its hosts, and who talks to it."""
 
-    def __init__(self, folder: Path, cache: Path) -> None:
+    def __init__(self, folder: Path, cache: Path, authority: Authority | None = None) -> None:
+        """Make one. With an authority, its hosts have certificates."""
         self.folder = folder
+        self.authority = authority
         self.nats = Nats(folder / "nats")
         self.hosts: dict[str, Host] = {}
+        self.certified: set[str] = set()
         self._stack = ExitStack()
         self._variables = environment(
             cache, WISP_NATS=self.nats.url, WISP_LATTICE="test", WISP_STATE_DIR=str(folder / "state")
@@ -83,6 +88,8 @@ class Lattice:
 
     def start(self, name: str, *words: str, joined: bool = True) -> Host:
         """Start a host, and wait until it is part of the lattice."""
+        if self.authority is not None and name not in self.certified:
+            self.certify(name)
         fixed = ("--name", name, "--http", "127.0.0.1:0", "--workers", "1", "--log-format", "json")
         host = Host(
             *fixed, *words, folder=self.folder, variables=self._variables, listen=None, command=("host",)
@@ -90,6 +97,12 @@ class Lattice:
         self.hosts[name] = self._stack.enter_context(host)
         host.event("joined" if joined else "listening")
         return host
+
+    def certify(self, name: str) -> None:
+        """Give a host a certificate, in place of one that it has."""
+        assert self.authority is not None
+        self.authority.certify(name, "test", self.folder / "state" / "test" / "hosts" / name / "identity")
+        self.certified.add(name)
 
     def kill(self, name: str) -> Host:
         """End a host as a power cut would: it, and its workers."""

@@ -82,6 +82,10 @@ pub enum InvokeError {
     Load(String),
 }
 
+/// When a request must have been answered, if whoever sent it says so: an extension of the request.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Deadline(pub(crate) Instant);
+
 /// Where instances live: an engine of one profile and what it can still hold.
 #[derive(Clone, Debug)]
 pub(crate) struct Place {
@@ -206,9 +210,14 @@ impl Pool {
         unused
     }
 
-    /// Waits for a permit; gives it with the deadline of what it is for.
-    async fn admit(&self, ready: &Ready) -> Result<(Permit, Instant), InvokeError> {
+    /// Waits for a permit; gives it with the deadline of what it is for, which may be told.
+    async fn admit(
+        &self,
+        ready: &Ready,
+        told: Option<Instant>,
+    ) -> Result<(Permit, Instant), InvokeError> {
         let deadline = Instant::now() + Duration::from_millis(self.told.limits.timeout_ms);
+        let deadline = told.map_or(deadline, |told| told.min(deadline));
         match ready.admission.admit(deadline).await {
             Ok(permit) => Ok((permit, deadline)),
             Err(_) if Instant::now() >= deadline => Err(InvokeError::Timeout),
@@ -227,7 +236,9 @@ impl Pool {
     ) -> Result<http::Response<WasiBody>, InvokeError> {
         let ready = self.answering().map_err(|error| self.failed(id, error))?;
         let http = ready.http.as_ref().ok_or(InvokeError::Library)?;
-        let (permit, deadline) = self.admit(&ready).await?;
+        let told = request.extensions().get::<Deadline>();
+        let told = told.map(|deadline| deadline.0);
+        let (permit, deadline) = self.admit(&ready, told).await?;
         let result = match http {
             Instances::Sync(instances) => instances.handle(request, id, permit, deadline).await,
             Instances::Concurrent(instances) => {
@@ -262,7 +273,7 @@ impl Pool {
     ) -> Result<Option<Value>, InvokeError> {
         let ready = self.answering()?;
         let called = ready.called.as_ref().ok_or(InvokeError::Library)?;
-        let (_permit, deadline) = self.admit(&ready).await?;
+        let (_permit, deadline) = self.admit(&ready, None).await?;
         let call = called.measured(function, arguments, id);
         let result = timeout_at(deadline, call).await;
         result.unwrap_or(Err(InvokeError::Timeout))
@@ -346,7 +357,7 @@ impl Callee for Pool {
         Box::pin(async move {
             let ready = self.answering()?;
             let called = ready.called.as_ref().ok_or(InvokeError::Library)?;
-            let (permit, deadline) = self.admit(&ready).await?;
+            let (permit, deadline) = self.admit(&ready, None).await?;
             Ok(called.begin(begun, permit, deadline).await?)
         })
     }

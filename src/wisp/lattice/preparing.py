@@ -59,7 +59,7 @@ class Preparing:
 
     async def prepare(self, placed: Placed, host: str, objects: Objects | None) -> Prepared:
         """Make an app ready; `objects` is where to fetch from, while NATS is there. Raises WispError."""
-        app = await self._locked(placed.digest, objects)
+        app = await self.locked(placed.digest, objects)
         if app.name != placed.app:
             message = f"the object {placed.digest} is the app {app.name}, not {placed.app}"
             raise LatticeError(message, hint="deploy the app again")
@@ -92,7 +92,8 @@ class Preparing:
         )
         self._log.event("environment-missing", message, level="warn", component=component, variable=variable)
 
-    async def _locked(self, digest: str, objects: Objects | None) -> LockedApp:
+    async def locked(self, digest: str, objects: Objects | None) -> LockedApp:
+        """Return a locked app, which is remembered from then on. Raises WispError."""
         content = await asyncio.to_thread(self._remembered.locked, digest)
         if content is None:
             content = await _fetched(digest, objects)

@@ -105,6 +105,8 @@ class HostRecord(Record):
     capacity: int = Field(DEFAULT_CAPACITY, ge=0)
     workers: int
     version: str
+    peer: str | None = None
+    """`HOST:PORT` where other hosts send requests for its apps; None when it takes none from them."""
 
     def member(self, *, draining: bool) -> Member:
         """Return it as placement sees it."""
@@ -123,10 +125,20 @@ class Placed(Record):
     leaving: tuple[Name, ...] = ()
     """Hosts that go on running it until those that take over do."""
 
+    share: int = Field(100, ge=0, le=100)
+    """How many of a hundred requests for the app are for this version; all its versions have 100 together."""
+
     @property
     def everywhere(self) -> tuple[str, ...]:
         """All hosts that are to run it now."""
         return (*self.hosts, *self.leaving)
+
+
+class Peer(Record):
+    """Where other hosts reach a host."""
+
+    address: str
+    workers: int = 1
 
 
 class Missing(Record):
@@ -152,6 +164,9 @@ class Assignment(Record):
     missing: tuple[Missing, ...] = ()
     marks: dict[str, str] = Field(default_factory=dict)
     """The hosts that placement knew, with what it knew of them."""
+
+    peers: dict[str, Peer] = Field(default_factory=dict)
+    """Where the hosts that run something are reached by others, by name."""
 
     def last(self) -> Last:
         """Return what placement must know of it."""
