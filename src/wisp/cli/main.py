@@ -167,6 +167,27 @@ COMMANDS = (
         ),
     ),
     Command(
+        "config",
+        "Configure an app of a lattice",
+        (
+            (
+                "wisp config set shop greeting=hello",
+                "all its hosts have it within seconds, or it says which have not",
+            ),
+            ("wisp config list shop", "each key, and where its value comes from"),
+            ("wisp config history shop", "what was changed, and when"),
+        ),
+    ),
+    Command(
+        "secret",
+        "Set secrets of an app of a lattice, which only its hosts can open",
+        (
+            ("wisp secret set shop API_TOKEN", "ask for it"),
+            ("pass show api | wisp secret set shop API_TOKEN", "read it from standard input"),
+            ("wisp secret list shop", "which there are, and which are set"),
+        ),
+    ),
+    Command(
         "delete",
         "Remove an app from a lattice",
         (("wisp delete shop", "stop it on all hosts"),),

@@ -93,9 +93,18 @@ async def deploy(lattice: State, bundle: Bundle, changes: Changes, report: Calla
             version=bundle.version,
             wishes=_changed(wishes, changes),
             since=before.since if before and not before.deleted else time.time_ns() // 1_000_000,
+            configuration=before.configuration if before and not before.deleted else None,
         )
 
     return await _revise(lattice, bundle.name, wanted)
+
+
+async def current(lattice: State, name: str) -> tuple[App, int]:
+    """Return an app that is wanted, and at which revision of its key it was read. Raises LatticeError."""
+    _require_lattice(lattice)
+    found = await lattice.desired.get(f"app.{name}")
+    app = _required(App.read(found.value) if found else None, name, lattice)
+    return app, found.revision if found else 0
 
 
 async def scale(lattice: State, name: str, changes: Changes) -> App:

@@ -17,12 +17,16 @@ from wisp.registry.artifacts import artifact, artifacts, forget
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from wisp.host.log import Log
     from wisp.host.settings import JsonObject
+    from wisp.lattice.configuration import Configured
+    from wisp.lattice.keyring import Keyring
     from wisp.lattice.objects import Objects
     from wisp.lattice.records import Placed
     from wisp.lattice.remembered import Remembered
+    from wisp.lattice.state import State
     from wisp.registry.cache import Cache
 
 
@@ -32,6 +36,9 @@ class Prepared:
 
     app: str
     digest: str
+    configuration: str | None
+    """The digest of what it is configured with."""
+
     jobs: bool
     """Whether its jobs run here: on one of its hosts they do."""
 
@@ -50,15 +57,20 @@ class Preparing:
         remembered: Remembered,
         environment: Mapping[str, str],
         log: Log,
+        keyring: Keyring,
     ) -> None:
         """Prepare with variables of `environment` only: whoever deploys an app does not see all of the host's."""
         self._cache = cache
         self._remembered = remembered
         self._environment = environment
         self._log = log
+        self.keyring = keyring
 
-    async def prepare(self, placed: Placed, host: str, objects: Objects | None) -> Prepared:
-        """Make an app ready; `objects` is where to fetch from, while NATS is there. Raises WispError."""
+    async def prepare(
+        self, placed: Placed, host: str, configuration: str | None, lattice: State | None
+    ) -> Prepared:
+        """Make an app ready with a configuration; `lattice` is where to fetch from, while NATS is there. Raises WispError."""
+        objects = lattice.objects if lattice else None
         app = await self._locked(placed.digest, objects)
         if app.name != placed.app:
             message = f"the object {placed.digest} is the app {app.name}, not {placed.app}"
@@ -69,11 +81,13 @@ class Preparing:
             await self._component(digest, objects)
         compiled = await artifacts(self._cache, digests, report=self._report)
         jobs = placed.hosts[:1] == (host,)
+        configured = await self.keyring.configured(app.name, configuration, lattice)
         return Prepared(
             app=placed.app,
             digest=placed.digest,
+            configuration=configuration,
             jobs=jobs,
-            told=await self._told(app, jobs=jobs),
+            told=await self._told(app, configured, jobs=jobs),
             artifacts={found.digest: found.document() for found in compiled.values()},
         )
 
@@ -105,15 +119,27 @@ class Preparing:
             content = await _fetched(digest, objects)
             await asyncio.to_thread(self._cache.add, content)
 
-    async def _told(self, app: LockedApp, *, jobs: bool) -> JsonObject:
-        locked = app.to_data()
+    async def _told(self, app: LockedApp, configured: Configured, *, jobs: bool) -> JsonObject:
+        locked = configured.apply(app.to_data())
         folder = self._remembered.folder / "apps" / app.name
         await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True, mode=0o700)
-        declared = cast("Mapping[str, JsonObject]", locked["secrets"])
-        values = await secrets(declared, folder, self._environment) if declared else {}
+        values = await self._secrets(app, configured, folder)
         place = Place.of(app.name, folder, self._remembered.folder / "state")
         told = resolve(locked, place, values, environment=self._environment, missing=self._missing)
         return told if jobs else {**told, "cron": []}
+
+    async def _secrets(self, app: LockedApp, configured: Configured, folder: Path) -> dict[str, str]:
+        """Return the secrets that an app names: those that were set in the lattice, and the others from this host's environment."""
+        named = cast("Mapping[str, JsonObject]", app.to_data()["secrets"])
+        given = {name: value for name, value in configured.secrets.items() if name in named}
+        others = {name: source for name, source in named.items() if name not in given}
+        for name, source in others.items():
+            where = source["environment"]
+            if where is None or (where not in self._environment and source["default"] is None):
+                message = f"there is no secret {name}: it was not set in the lattice"
+                message += f", and this host was not started with --environment {where}" if where else ""
+                raise LatticeError(message, hint=f"`wisp secret set {app.name} {name}`")
+        return {**given, **(await secrets(others, folder, self._environment) if others else {})}
 
 
 def read_locked(content: bytes) -> LockedApp:
@@ -138,13 +164,6 @@ def refuse_foreign(app: LockedApp) -> None:
             if target.roots or target.certificate or target.key:
                 message = f"component {name} has certificates for {target.text}, and files do not travel to the hosts of a lattice yet"
                 raise LatticeError(message, hint=hint)
-    for name, secret in app.secrets.items():
-        if secret.file or secret.command:
-            message = f"the secret {name} comes from a file or a command, which a lattice does not let an app name on its hosts"
-            raise LatticeError(
-                message,
-                hint=f"take it from a variable, and start the hosts with --environment: [secrets.{name}]",
-            )
 
 
 async def _fetched(digest: str, objects: Objects | None) -> bytes:

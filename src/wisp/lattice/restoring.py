@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from wisp.errors import ArtifactError, LatticeError
 from wisp.lattice.bucket import Conflict
+from wisp.lattice.configuration import Configuration, Sealed, key_for
 from wisp.lattice.preparing import read_locked
 from wisp.lattice.state import ASSIGNMENT, IDENTITY
 
@@ -46,7 +47,9 @@ async def restore(lattice: State, remembered: Remembered, cache: Cache) -> Resto
     written: list[str] = []
     incomplete: list[str] = []
     for app in remembered.desired().values():
-        if not app.deleted and not await _objects(lattice, app, remembered, cache):
+        if not app.deleted and not all(
+            (await _objects(lattice, app, remembered, cache), await _configuration(lattice, app, remembered))
+        ):
             incomplete.append(app.name)
         if await _created(lattice, f"app.{app.name}", app.to_bytes()) and not app.deleted:
             written.append(app.name)
@@ -76,3 +79,17 @@ async def _objects(lattice: State, app: App, remembered: Remembered, cache: Cach
         except ArtifactError:
             complete = complete and await lattice.objects.has(component.digest)
     return complete
+
+
+async def _configuration(lattice: State, app: App, remembered: Remembered) -> bool:
+    """Write back what the app is configured with, and the keys to its secrets that this host has; returns whether it is there then."""
+    if app.configuration is None:
+        return True
+    content = remembered.configuration(app.configuration)
+    if content is None:
+        return await lattice.objects.has(app.configuration)
+    await lattice.objects.put(content)
+    for secret in Configuration.read(content).secrets.values():
+        if record := remembered.sealed(secret.id):
+            await _created(lattice, key_for(app.name, secret.id, Sealed.read(record).host), record)
+    return True
