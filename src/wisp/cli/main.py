@@ -130,6 +130,7 @@ COMMANDS = (
             ("wisp deploy", "the app in this folder, on one host"),
             ("wisp deploy --replicas 3 --spread zone", "on three hosts, in as many zones as there are"),
             ("wisp deploy shop --replicas per-host --require gpu=yes", "on each host that has this label"),
+            ("wisp deploy ghcr.io/acme/shop:1.2", "an app of an OCI registry"),
         ),
     ),
     Command(

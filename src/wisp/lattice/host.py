@@ -151,6 +151,7 @@ class LatticeHost:
         self._complain(wrong)
         self._errors = {app: (self._wanted(placed[app]), why) for app, why in wrong.items()}
         self._observe(assignment, placed, preparing=False)
+        await self._give()
         after = self._in_force()
         if after != before:
             self._log.event("carried-out", _sentence(assignment.number, after), assignment=assignment.number)
@@ -172,6 +173,11 @@ class LatticeHost:
     def _wanted(self, placed: Placed) -> Wanted:
         app = self._apps.get(placed.app)
         return placed.digest, app.configuration if app else None
+
+    async def _give(self) -> None:
+        """Let other hosts have what this one serves."""
+        blobs = [digest for served in self._serving.served.values() for digest in served.blobs]
+        await self._parts.preparing.blobs.keep(blobs, self._membership.lattice)
 
     def _in_force(self) -> dict[str, Wanted]:
         return {app: (served.digest, served.configuration) for app, served in self._serving.served.items()}

@@ -55,7 +55,7 @@ class Keyring:
     """The keys of one host."""
 
     def __init__(self, host: str, remembered: Remembered) -> None:
-        self._host = host
+        self.host = host
         self._remembered = remembered
         self._answering: dict[str, Answering] = {}
 
@@ -134,7 +134,7 @@ class Keyring:
         if lattice is None:
             raise LatticeError("NATS is away, and its key is not on this host yet")
         for attempt in range(2):
-            found = await lattice.desired.get(key_for(app, secret, self._host))
+            found = await lattice.desired.get(key_for(app, secret, self.host))
             if found is not None and (key := self._opened(app, secret, found.value)):
                 await asyncio.to_thread(self._remembered.keep_sealed, secret, found.value)
                 return key
@@ -146,11 +146,11 @@ class Keyring:
         with contextlib.suppress(LatticeError):
             sealed = Sealed.read(record)
             if sealed.public == self.public:
-                return self._key.open(sealed.content, about_key(app, secret, self._host))
+                return self._key.open(sealed.content, about_key(app, secret, self.host))
         return None
 
     async def _ask(self, app: str, secret: str, lattice: State) -> None:
-        wanted = _Wanted(host=self._host, secrets=(secret,))
+        wanted = _Wanted(host=self.host, secrets=(secret,))
         try:
             await lattice.requests.ask(f"keys.{app}", wanted.to_bytes(), PATIENCE)
         except Nobody as error:

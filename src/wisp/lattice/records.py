@@ -84,6 +84,9 @@ class App(Record):
     """When it was first deployed, in milliseconds: who came first is placed first."""
 
     deleted: bool = False
+    source: str | None = None
+    """The reference that this version was pulled by, with the digest; None when it was built."""
+
     configuration: Digest | None = None
     """The version of its configuration that is in force, an object (`wisp.lattice.configuration`)."""
 
@@ -186,6 +189,9 @@ class ObservedApp(Record):
     """The locked app whose requests are answered now; an earlier one while, or because, the new one cannot run."""
 
     error: str | None = None
+    source: str | None = None
+    """The reference that this version was pulled by, with the digest; None when it was built."""
+
     configuration: Digest | None = None
     """The version of its configuration that those requests are answered with."""
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from wisp.errors import ArtifactError, LatticeError
+from wisp.lattice import folders
 from wisp.lattice.bucket import Conflict
 from wisp.lattice.configuration import Configuration, Sealed, key_for
 from wisp.lattice.preparing import read_locked
@@ -73,7 +74,14 @@ async def _objects(lattice: State, app: App, remembered: Remembered, cache: Cach
         return await lattice.objects.has(app.digest)
     await lattice.objects.put(content)
     complete = True
-    for component in read_locked(content).components.values():
+    locked = read_locked(content)
+    for digest in folders.digests(locked):
+        packed = remembered.packed_path(digest)
+        if packed.is_file():
+            await lattice.objects.put(await asyncio.to_thread(packed.read_bytes))
+        else:
+            complete = complete and await lattice.objects.has(digest)
+    for component in locked.components.values():
         try:
             await lattice.objects.put(await asyncio.to_thread(cache.read, component.digest))
         except ArtifactError:
