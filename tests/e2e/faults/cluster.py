@@ -16,7 +16,7 @@ from tests.e2e.faults.invariants import Promises, Traffic, Witness
 from tests.e2e.lattice import Lattice, Nats, get
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from tests.e2e.faults.network import Network
     from tests.e2e.host import Host
@@ -41,12 +41,13 @@ def machines(count: int) -> list[str]:
 class Cluster(Lattice):
     """A lattice on the machines of a network; the test must be on its `client`."""
 
-    def __init__(self, folder: Path, cache: Path, network: Network) -> None:
+    def __init__(self, folder: Path, cache: Path, network: Network, nats: Sequence[str] = ()) -> None:
+        """Start NATS; `nats` are the words of a program that becomes it."""
         self.network = network
-        nats = Nats(folder / "nats", network.address("nats"), network.through("nats"))
-        super().__init__(folder, cache, nats)
+        server = Nats(folder / "nats", network.address("nats"), (*network.through("nats"), *nats))
+        super().__init__(folder, cache, server)
         self.promises = Promises()
-        self.witness = Witness(nats.url, "test")
+        self.witness = Witness(server.url, "test")
         self._versions = itertools.count(1)
         self.said: list[str] = []
         """What deployments have said."""
@@ -64,8 +65,8 @@ class Cluster(Lattice):
         """Start hosts, all at once, and put an app on each of them."""
         for name in hosts:
             self.launch(name)
-        for name in hosts:
-            self.hosts[name].event("joined")
+        for host in self.hosts.values():
+            host.event("joined")
         self.deploy(EVERYWHERE, "per-host")
 
     def launch(self, name: str, *words: str, before: tuple[str, ...] = (), **variables: str) -> Host:
