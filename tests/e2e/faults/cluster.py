@@ -16,7 +16,7 @@ from tests.e2e.faults.invariants import Promises, Traffic, Witness
 from tests.e2e.lattice import Lattice, Nats, get
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from tests.e2e.faults.network import Network
     from tests.e2e.host import Host
@@ -69,12 +69,14 @@ class Cluster(Lattice):
             host.event("joined")
         self.deploy(EVERYWHERE, "per-host")
 
-    def launch(self, name: str, *words: str, before: tuple[str, ...] = (), **variables: str) -> Host:
+    def launch(
+        self, name: str, before: Sequence[str] = (), variables: Mapping[str, str] | None = None
+    ) -> Host:
         """Start a host on its machine; `before` are the words of a program that becomes it."""
         address = self.network.address(name)
         fixed = ("--http", f"{address}:3000", "--drain-timeout", "2s", "--no-access-log")
         through = (*self.network.through(name), *before)
-        return self.begin_host(name, *fixed, *words, through=through, **variables)
+        return self.begin_host(name, *fixed, through=through, **(variables or {}))
 
     def url(self, name: str) -> str:
         """Return where a host answers for the app that is everywhere."""

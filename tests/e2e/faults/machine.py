@@ -5,16 +5,12 @@ from __future__ import annotations
 import contextlib
 import functools
 import itertools
-import os
 import shutil
 import struct
 import subprocess
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Self
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from typing import Final, Self
 
 SOURCE: Final = Path(__file__).with_name("clock.c")
 
@@ -68,7 +64,7 @@ class Clock:
         self.set(0)
 
     @property
-    def variables(self) -> Mapping[str, str]:
+    def variables(self) -> dict[str, str]:
         """The variables of a process that has this clock."""
         return {"LD_PRELOAD": str(library()), "FALSE_CLOCK": str(self._file)}
 
@@ -88,5 +84,4 @@ def library() -> Path:
     """Return what is preloaded, built."""
     built = Path(tempfile.mkdtemp(prefix="wisp-clock-")) / "clock.so"
     subprocess.run(["cc", "-O2", "-shared", "-fPIC", "-o", str(built), str(SOURCE)], check=True)
-    os.chmod(built, 0o755)
     return built

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import subprocess
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.e2e.conftest import manifest_of
 from tests.e2e.faults.cluster import EVERYWHERE, Cluster, machines, names
 from tests.e2e.faults.machine import Clock, Disk, no_clocks
 from tests.e2e.faults.network import Network, unavailable
+from tests.e2e.host import PROGRAM, Host, environment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -75,6 +78,52 @@ def test_nats_with_a_full_disk_refuses_what_it_cannot_keep_and_stops_nothing(
         assert cluster.deploy("pair", "2"), cluster.said
 
 
+def test_the_embedded_nats_writes_again_when_its_disk_has_room_again(
+    stack: ExitStack, tmp_path: Path, cache: Path
+) -> None:
+    if reason := unavailable():
+        pytest.skip(f"NOT TESTED, a full disk of NATS: {reason}")
+    disk = stack.enter_context(Disk(tmp_path / "nats", 8 * 1024))
+    variables = environment(cache, WISP_STATE_DIR=str(tmp_path / "state"))
+    words = (
+        "--http",
+        "127.0.0.1:0",
+        "--nats-listen",
+        "127.0.0.1:0",
+        "--workers",
+        "1",
+        "--log-format",
+        "json",
+    )
+    data = ("--nats-data", str(tmp_path / "nats"))
+    app = tmp_path / "wisp.toml"
+    app.write_text(manifest_of("http2", "/...", {}), encoding="utf-8")
+
+    with Host(
+        *words,
+        *data,
+        folder=tmp_path,
+        variables=variables,
+        listen=None,
+        through=disk.words,
+        command=("lattice", "up"),
+    ) as host:
+        host.event("joined")
+        disk.fill()
+        assert run(variables, "deploy", app).returncode == 1
+        since = len(host.lines)
+        disk.free()
+        host.event("joined", since=since)
+
+        assert run(variables, "deploy", app).returncode == 0
+
+
+def run(variables: dict[str, str], *words: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [PROGRAM, *words], env=variables, capture_output=True, text=True, check=False, timeout=90
+    )
+
+
 def test_a_host_whose_clock_jumps_keeps_its_lease_and_plans_on(
     stack: ExitStack, wires: Network, tmp_path: Path, cache: Path
 ) -> None:
@@ -83,7 +132,7 @@ def test_a_host_whose_clock_jumps_keeps_its_lease_and_plans_on(
     cluster = stack.enter_context(Cluster(tmp_path, cache, wires))
     clocks = {name: Clock(tmp_path / f"clock-{name}") for name in names(3)}
     for name, clock in clocks.items():
-        cluster.launch(name, **clock.variables)
+        cluster.launch(name, variables=clock.variables)
     cluster.up()
     planner = cluster.planner()
 
