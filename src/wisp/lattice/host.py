@@ -165,7 +165,7 @@ class LatticeHost:
     async def _one(self, placed: Placed) -> Prepared | WispError:
         served = self._serving.served.get(placed.app)
         name = self._parts.record.name
-        if served and served.digest == placed.digest and served.jobs == (placed.hosts[:1] == (name,)):
+        if served and served.digest == placed.digest and served.jobs == placed.runs_jobs(name):
             return served
         try:
             return await self._parts.preparing.prepare(placed, name, self._membership.objects)

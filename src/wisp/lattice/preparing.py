@@ -68,7 +68,7 @@ class Preparing:
         for digest in dict.fromkeys(digests):
             await self._component(digest, objects)
         compiled = await artifacts(self._cache, digests, report=self._report)
-        jobs = placed.hosts[:1] == (host,)
+        jobs = placed.runs_jobs(host)
         return Prepared(
             app=placed.app,
             digest=placed.digest,

@@ -112,7 +112,7 @@ class HostRecord(Record):
 
 
 class Placed(Record):
-    """An app, and the hosts that run it."""
+    """A version of an app, and the hosts that run it. While an app changes, it is there once for each of its versions."""
 
     app: AppName
     revision: int
@@ -122,6 +122,25 @@ class Placed(Record):
 
     leaving: tuple[Name, ...] = ()
     """Hosts that go on running it until those that take over do."""
+
+    share: int = Field(100, ge=0, le=100)
+    """How many of a hundred requests for the app are for this version; all its versions have 100 together."""
+
+    extra: tuple[Name, ...] = ()
+    """Those of its hosts that run it only while the app changes."""
+
+    jobs: bool = True
+    """Whether the app's jobs are run by this version."""
+
+    proven: bool = True
+    """Whether it has answered on all of its hosts. A version that has not must answer a probe first, on each."""
+
+    since: int | None = None
+    """When it first answered beside another version, in milliseconds."""
+
+    def runs_jobs(self, host: str) -> bool:
+        """Whether the app's jobs run on this host."""
+        return self.jobs and self.hosts[:1] == (host,)
 
     @property
     def everywhere(self) -> tuple[str, ...]:
@@ -155,15 +174,24 @@ class Assignment(Record):
 
     def last(self) -> Last:
         """Return what placement must know of it."""
-        return Last({placed.app: placed.hosts for placed in self.apps}, self.marks)
+        hosts: dict[str, tuple[str, ...]] = {}
+        for placed in self.apps:
+            stay = tuple(host for host in placed.hosts if host not in placed.extra)
+            hosts[placed.app] = (*hosts.get(placed.app, ()), *stay)
+        return Last(hosts, self.marks)
 
     def on(self, host: str) -> tuple[Placed, ...]:
-        """Return what a host is to run."""
+        """Return what a host is to run: of each app one version."""
         return tuple(placed for placed in self.apps if host in placed.everywhere)
 
+    def versions(self, app: str) -> tuple[Placed, ...]:
+        """Return where each version of an app is, the one that is wanted first."""
+        found = [placed for placed in self.apps if placed.app == app]
+        return tuple(sorted(found, key=lambda placed: -placed.revision))
+
     def placed(self, app: str) -> Placed | None:
-        """Return where an app is."""
-        return next((placed for placed in self.apps if placed.app == app), None)
+        """Return where the version of an app is that is wanted."""
+        return next(iter(self.versions(app)), None)
 
 
 class ObservedApp(Record):
