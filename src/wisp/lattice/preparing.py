@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from wisp.errors import LatticeError
 from wisp.host.resolve import Place, resolve
 from wisp.host.secrets import secrets
+from wisp.lattice.readiness import probe
 from wisp.manifest.locked import LockedApp
 from wisp.registry.artifacts import artifact, artifacts, forget
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from wisp.host.log import Log
+    from wisp.host.rehearsal import Probe
     from wisp.host.settings import JsonObject
     from wisp.lattice.objects import Objects
     from wisp.lattice.records import Placed
@@ -39,6 +41,8 @@ class Prepared:
     """The locked app with what only this machine knows, the values of secrets too."""
 
     artifacts: Mapping[str, JsonObject] = field(compare=False)
+    probe: Probe | None = field(default=None, compare=False)
+    """What it is asked to see whether it is ready."""
 
 
 class Preparing:
@@ -75,6 +79,7 @@ class Preparing:
             jobs=jobs,
             told=await self._told(app, jobs=jobs),
             artifacts={found.digest: found.document() for found in compiled.values()},
+            probe=probe(app),
         )
 
     async def recover(self, digest: str) -> JsonObject:

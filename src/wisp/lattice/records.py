@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from wisp.errors import LatticeError
 from wisp.lattice.placement import PER_HOST, Demand, Last, Member
+from wisp.lattice.versions import Strategy, Version, Window
 from wisp.manifest.digests import Digest
 from wisp.manifest.values import parse_name
 
@@ -84,6 +85,12 @@ class App(Record):
     """When it was first deployed, in milliseconds: who came first is placed first."""
 
     deleted: bool = False
+    strategy: Strategy = Strategy()
+    hurry: bool = False
+    """Whether it is an earlier version: one that is known is not compared with the one that it follows."""
+
+    history: tuple[Version, ...] = ()
+    """The versions that it has had, the newest last."""
 
     def demand(self) -> Demand:
         """Return it as placement sees it."""
@@ -129,6 +136,9 @@ class Placed(Record):
     extra: tuple[Name, ...] = ()
     """Those of its hosts that run it only while the app changes."""
 
+    changing: tuple[Name, ...] = ()
+    """Those of its hosts that have not said yet that they answer with it, while the app has another version."""
+
     jobs: bool = True
     """Whether the app's jobs are run by this version."""
 
@@ -137,6 +147,11 @@ class Placed(Record):
 
     since: int | None = None
     """When it first answered beside another version, in milliseconds."""
+
+    @property
+    def answering(self) -> tuple[str, ...]:
+        """The hosts to which its requests may go."""
+        return tuple(host for host in self.hosts if host not in self.changing)
 
     def runs_jobs(self, host: str) -> bool:
         """Whether the app's jobs run on this host."""
@@ -175,7 +190,7 @@ class Assignment(Record):
     def last(self) -> Last:
         """Return what placement must know of it."""
         hosts: dict[str, tuple[str, ...]] = {}
-        for placed in self.apps:
+        for placed in sorted(self.apps, key=lambda placed: not placed.jobs):
             stay = tuple(host for host in placed.hosts if host not in placed.extra)
             hosts[placed.app] = (*hosts.get(placed.app, ()), *stay)
         return Last(hosts, self.marks)
@@ -206,6 +221,8 @@ class ObservedApp(Record):
     """The locked app whose requests are answered now; an earlier one while, or because, the new one cannot run."""
 
     error: str | None = None
+    figures: tuple[Window, ...] = ()
+    """What was counted of the version that runs, while the app has two."""
 
 
 class Observed(Record):
