@@ -106,7 +106,7 @@ class Planner:
             while True:
                 now = _situation(desired, live)
                 following = await self.step(now)
-                await self._take_back(following, now, desired)
+                await self.take_back(following, now, desired)
                 await _changed(desired, PAUSE if _changing(following) else None)
 
     async def claim(self) -> Assignment:
@@ -130,7 +130,7 @@ class Planner:
             self._tell("assigned", f"wrote assignment {following.number}")
         return following
 
-    async def _take_back(self, current: Assignment, now: Situation, desired: Mirror) -> None:
+    async def take_back(self, current: Assignment, now: Situation, desired: Mirror) -> None:
         """Ask for the old versions of apps again whose new ones do worse. Raises LatticeError."""
         for name in sorted({placed.app for placed in current.apps if not placed.proven} & now.apps.keys()):
             app, entry = now.apps[name], desired.entries.get(f"app.{name}")
