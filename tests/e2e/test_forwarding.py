@@ -28,7 +28,7 @@ MEGABYTE = 1 << 20
 
 @pytest.fixture
 def lattice(tmp_path: Path, cache: Path) -> Iterator[Lattice]:
-    with Lattice(tmp_path, cache, Authority(tmp_path / "authority")) as made:
+    with Lattice(tmp_path, cache, authority=Authority(tmp_path / "authority")) as made:
         yield made
 
 

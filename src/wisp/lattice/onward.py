@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from wisp.lattice.records import Assignment, Placed
     from wisp.manifest.locked import LockedApp, LockedRoute
 
-    Locked = Callable[[str], Awaitable[LockedApp]]
-    """Gives the locked app with this digest, or raises WispError."""
+    Locked = Callable[[Placed], Awaitable[LockedApp]]
+    """Gives the locked app of a version, or raises WispError."""
 
 AUTHORITY: Final = "ca.pem"
 CERTIFICATE: Final = "host.pem"
@@ -72,14 +72,14 @@ class Onward:
 
     async def learn(self, assignment: Assignment, locked: Locked) -> None:
         """Get to know the routes of all apps that run somewhere. What cannot be known now is left out of the table."""
-        wanted = {placed.digest: placed.app for placed in assignment.apps}
+        wanted = {placed.digest: placed for placed in assignment.apps}
         self._apps = {digest: app for digest, app in self._apps.items() if digest in wanted}
         self._unknown = {digest: why for digest, why in self._unknown.items() if digest in wanted}
         missing = [digest for digest in wanted if digest not in self._apps]
-        found = await asyncio.gather(*(locked(digest) for digest in missing), return_exceptions=True)
+        found = await asyncio.gather(*(locked(wanted[digest]) for digest in missing), return_exceptions=True)
         for digest, app in zip(missing, found, strict=True):
             if isinstance(app, WispError):
-                self._complain(wanted[digest], digest, app)
+                self._complain(wanted[digest].app, digest, app)
             elif isinstance(app, BaseException):
                 raise app
             else:
@@ -128,8 +128,7 @@ class Onward:
 
 def _answering(placed: Placed) -> Iterable[str]:
     """Return the hosts that run it: not those that are still getting to it while others do."""
-    changing = getattr(placed, "changing", ())
-    return [host for host in placed.everywhere if host not in changing]
+    return [host for host in placed.everywhere if host not in placed.changing]
 
 
 def _routes(apps: Iterable[LockedApp]) -> list[list[JsonObject]]:

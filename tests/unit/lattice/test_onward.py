@@ -52,9 +52,9 @@ def learnt(made: Onward, given: Assignment, **apps: LockedApp) -> list[str]:
     """Have it learn, and return what it asked for."""
     asked: list[str] = []
 
-    async def give(digest: str) -> LockedApp:
-        asked.append(digest)
-        found = {ONE: apps.get("one"), TWO: apps.get("two")}[digest]
+    async def give(placed: Placed) -> LockedApp:
+        asked.append(placed.digest)
+        found = {ONE: apps.get("one"), TWO: apps.get("two")}[placed.digest]
         if found is None:
             raise LatticeError("it is away")
         return found
