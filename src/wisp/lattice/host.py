@@ -19,7 +19,7 @@ from wisp.host.supervisor import Supervisor
 from wisp.lattice.figures import Counting, count_forever
 from wisp.lattice.joining import Membership
 from wisp.lattice.onward import Onward, advertised
-from wisp.lattice.readiness import require_ready
+from wisp.lattice.readiness import Readiness
 from wisp.lattice.records import Observed, ObservedApp
 from wisp.lattice.serving import Serving
 from wisp.lattice.tasks import ended
@@ -82,6 +82,7 @@ class LatticeHost:
         """What is wanted, as it was when the assignment that is carried out was begun."""
 
         self._counting = Counting()
+        self._readiness = Readiness(parts.settings)
         self._said = Observed(host=parts.record.name, assignment=0)
         self._membership = self._member()
 
@@ -245,7 +246,7 @@ class LatticeHost:
         try:
             prepared = await self._parts.preparing.prepare(placed, name, wanted[1], self._membership.lattice)
             if not (placed.proven or (served and served.digest == placed.digest)):
-                await require_ready(self._parts.settings, prepared)
+                await self._readiness.require(prepared)
         except WispError as error:
             return error
         return prepared
