@@ -15,18 +15,16 @@ import nats.js.errors
 from nats.js import api
 
 from wisp.errors import LatticeError
-from wisp.lattice.connection import explained
+from wisp.lattice.connection import WRONG_REVISION, explained
 from wisp.lattice.tasks import ended
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from datetime import datetime
 
     from nats.js.kv import KeyValue
 
     from wisp.lattice.connection import Connection
-
-WRONG_REVISION: Final = (10071, 10164)
-"""The server's codes for: the key is not at the revision that was expected."""
 
 PATIENCE: Final = 10.0
 """Seconds in which the server must have told a mirror all there is."""
@@ -111,9 +109,24 @@ class Bucket:
             headers[api.Header.EXPECTED_LAST_SUBJECT_SEQUENCE.value] = str(revision)
         await self._publish(key, b"", headers, None)
 
-    async def purge(self, key: str) -> None:
-        """Remove a key with all that it has been. Raises LatticeError."""
-        await self._publish(key, b"", {"KV-Operation": "PURGE", api.Header.ROLLUP.value: "sub"}, None)
+    async def purge(self, key: str, revision: int) -> None:
+        """Remove a key with all that it has been, if it is at this revision. Raises Conflict, LatticeError."""
+        headers = {
+            "KV-Operation": "PURGE",
+            api.Header.ROLLUP.value: "sub",
+            api.Header.EXPECTED_LAST_SUBJECT_SEQUENCE.value: str(revision),
+        }
+        gone = await self._publish(key, b"", headers, None)
+        with explained():
+            # What says that it is gone need not stay; a value that was written meanwhile is a later one.
+            await self._jetstream.purge_stream(
+                f"KV_{self._name}", seq=gone + 1, subject=f"$KV.{self._name}.{key}"
+            )
+
+    async def written(self, key: str) -> datetime | None:
+        """Return when the newest value of a key was written, by the server's clock. Raises LatticeError."""
+        found = await self._last(key)
+        return found.time if found is not None and _is_value(found) else None
 
     async def entries(self, pattern: str = ">") -> dict[str, Entry]:
         """Return all values whose keys match. Raises LatticeError."""

@@ -15,6 +15,8 @@ from wisp.errors import HostError, LatticeError
 from wisp.host.clashes import refuse_clashes
 from wisp.lattice import state
 from wisp.lattice.bucket import Conflict
+from wisp.lattice.collecting import settled, whole
+from wisp.lattice.objects import digest_of
 from wisp.lattice.preparing import read_locked
 from wisp.lattice.records import App, Assignment, Drain, PlannerRecord, Wishes
 from wisp.lattice.state import ASSIGNMENT, HISTORY, PLANNER
@@ -79,13 +81,8 @@ async def deploy(lattice: State, bundle: Bundle, changes: Changes, report: Calla
     """Put an app and its components into the lattice, and want it from now on. Raises LatticeError."""
     _require_lattice(lattice)
     await _refuse_clashes(lattice, bundle)
-    for digest, content in bundle.components.items():
-        if not await lattice.objects.has(digest):
-            report(f"sending {digest[:19]}")
-            if await lattice.objects.put(await asyncio.to_thread(content)) != digest:
-                message = f"the object {digest} is something else now"
-                raise LatticeError(message, hint="build and deploy it again")
-    locked = await lattice.objects.put(bundle.locked)
+    locked = digest_of(bundle.locked)
+    contents = {**bundle.components, locked: lambda: bundle.locked}
 
     def wanted(before: App | None) -> App:
         wishes = before.wishes if before is not None and not before.deleted else Wishes()
@@ -100,7 +97,7 @@ async def deploy(lattice: State, bundle: Bundle, changes: Changes, report: Calla
             configuration=before.configuration if before and not before.deleted else None,
         )
 
-    return await _revise(lattice, bundle.name, wanted)
+    return await settled(lattice, contents, lambda: _revise(lattice, bundle.name, wanted), report)
 
 
 async def current(lattice: State, name: str) -> tuple[App, int]:
@@ -135,7 +132,7 @@ async def rollback(lattice: State, name: str, to: int | None) -> App:
         update = {"revision": known.revision + 1, **taken}
         return known.model_copy(update=update)
 
-    return await _revise(lattice, name, wanted)
+    return await whole(lattice, await _revise(lattice, name, wanted))
 
 
 def _earlier(history: Sequence[App], now: App, to: int | None) -> App:
