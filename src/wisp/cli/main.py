@@ -87,6 +87,30 @@ COMMANDS = (
         ),
     ),
     Command(
+        "sign",
+        "Sign an app, or a component, of an OCI registry",
+        (
+            ("wisp sign ghcr.io/acme/shop:1.2 --key acme.key", "say that this is what we have pushed"),
+            ("COSIGN_PASSWORD=... wisp sign REF --key acme.key", "where nobody sits at a terminal"),
+        ),
+    ),
+    Command(
+        "verify",
+        "Say who has signed an app, or a component, of an OCI registry",
+        (
+            ("wisp verify ghcr.io/acme/shop:1.2 --key acme.pub", "exit with 1 if it was not this key"),
+            ("wisp verify ghcr.io/acme/shop:1.2", "with the keys that this machine's policy trusts for it"),
+        ),
+    ),
+    Command(
+        "key",
+        "Make and show the keys that sign artifacts",
+        (
+            ("wisp key new acme", "write acme.key and acme.pub, as cosign does"),
+            ("wisp key show acme.pub", "print its fingerprint"),
+        ),
+    ),
+    Command(
         "cron",
         "Show when components run by the clock, or run one now",
         (

@@ -5,7 +5,8 @@ What was pulled stays below the user's state folder, by digest, beside the store
     ${XDG_STATE_HOME:-~/.local/state}/wisp/ghcr.io/acme/shop/apps/<digest>/
     ${XDG_STATE_HOME:-~/.local/state}/wisp/ghcr.io/acme/shop/state/
 
-A tag is looked up whenever the app is prepared, at the start and at a reload. A digest that was pulled needs no registry.
+A tag is looked up whenever the app is prepared, at the start and at a reload. A digest that was pulled needs no registry. Whether its
+signatures are enough is asked every time: a policy may have changed.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wisp.cli.pull import app_into, component_into
-from wisp.cli.registries import accessible
+from wisp.cli.registries import accessible, gate
 from wisp.errors import ManifestError
 from wisp.manifest import load
 from wisp.registry.cache import hex_of
@@ -53,12 +54,14 @@ async def fetched(reference: Reference, options: PrepareOptions, report: Callabl
 
     """
     home = _home(reference)
+    admitting = gate(options)
     path = _place(home, reference.digest) if reference.digest is not None else None
+    admitted = path is not None and (not admitting.asks(reference) or admitting.known(reference) is not None)
     digest = reference.digest or ""
-    if path is None or not path.exists():
+    if path is None or not admitted or not path.exists():
         async with accessible(options, report) as client:
             report(f"pulling {reference}")
-            found = await components.image(client, reference)
+            found = await components.image(client, reference, admitting)
             digest, path = found.digest, _place(home, found.digest)
             if not path.exists():
                 await _pull(client, found, path)

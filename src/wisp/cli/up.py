@@ -259,6 +259,7 @@ class _Up:
             runtime_config=self._runtime_config,
             insecure=tuple(self._arguments.insecure),
             authority=self._arguments.ca,
+            policy=self._arguments.policy,
         )
 
     async def _recover(self, digest: str) -> Mapping[str, object]:

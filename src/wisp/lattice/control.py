@@ -219,7 +219,7 @@ async def _revise(lattice: State, name: str, wanted: Callable[[App | None], App]
     key = f"app.{name}"
     for _ in range(ATTEMPTS):
         found = await lattice.desired.get(key)
-        app = wanted(App.read(found.value) if found else None)
+        app = await _newer(lattice, wanted(App.read(found.value) if found else None))
         try:
             if found:
                 await lattice.desired.update(key, app.to_bytes(), found.revision)
@@ -230,6 +230,15 @@ async def _revise(lattice: State, name: str, wanted: Callable[[App | None], App]
         return app
     message = f"others change the app {name} all the time"
     raise LatticeError(message, hint="try again")
+
+
+async def _newer(lattice: State, app: App) -> App:
+    """Count on from what runs, should NATS have lost later records of this app: a planner takes an earlier one for a loss."""
+    assignment = await lattice.assignment()
+    placed = assignment.placed(app.name) if assignment else None
+    if placed is None or placed.revision < app.revision:
+        return app
+    return app.model_copy(update={"revision": placed.revision + 1})
 
 
 def _changed(wishes: Wishes, changes: Changes) -> Wishes:

@@ -144,6 +144,9 @@ class LatticeHost:
         self._observe(assignment, placed, preparing=True)
         before = self._in_force()
         prepared, wrong = await self._prepared(placed)
+        if self._parts.record.name not in assignment.marks:
+            # It was written while we were away. What is ours is in the next one, which the planner writes when it sees us.
+            prepared = {**self._serving.served, **prepared}
         try:
             wrong.update(await self._serving.serve(prepared))
         except HostError as error:

@@ -1,6 +1,7 @@
 """Writing back what NATS has lost, from what one host remembers.
 
-It can be done from several hosts, one after the other: what is there already is left as it is. The identity of the lattice is written
+It can be done from several hosts, one after the other: what is there already is left as it is, unless a host remembers a later
+record, as when NATS was set back to a copy of its data. The identity of the lattice is written
 last, because hosts wait for it: when they come back, what is wanted is there.
 """
 
@@ -16,10 +17,10 @@ from wisp.lattice import folders
 from wisp.lattice.bucket import Conflict
 from wisp.lattice.configuration import Configuration, Sealed, key_for
 from wisp.lattice.preparing import read_locked
+from wisp.lattice.records import App
 from wisp.lattice.state import ASSIGNMENT, IDENTITY
 
 if TYPE_CHECKING:
-    from wisp.lattice.records import App
     from wisp.lattice.remembered import Remembered
     from wisp.lattice.state import State
     from wisp.registry.cache import Cache
@@ -30,7 +31,7 @@ class Restored:
     """What was written back."""
 
     apps: tuple[str, ...]
-    """Records that were missing."""
+    """Of which records were missing, or older ones were there."""
 
     incomplete: tuple[str, ...]
     """Apps of which this host has not all components: another host may have them."""
@@ -52,12 +53,25 @@ async def restore(lattice: State, remembered: Remembered, cache: Cache) -> Resto
             (await _objects(lattice, app, remembered, cache), await _configuration(lattice, app, remembered))
         ):
             incomplete.append(app.name)
-        if await _created(lattice, f"app.{app.name}", app.to_bytes()) and not app.deleted:
+        if await _renewed(lattice, app) and not app.deleted:
             written.append(app.name)
     if assignment := remembered.assignment():
         await _created(lattice, ASSIGNMENT, assignment.to_bytes())
     await _created(lattice, IDENTITY, identity.to_bytes())
     return Restored(tuple(written), tuple(incomplete))
+
+
+async def _renewed(lattice: State, app: App) -> bool:
+    """Write an app's record, unless NATS has this one or a later one; whether it was written."""
+    key = f"app.{app.name}"
+    found = await lattice.desired.get(key)
+    if found is None:
+        return await _created(lattice, key, app.to_bytes())
+    with contextlib.suppress(Conflict):
+        if App.read(found.value).revision < app.revision:
+            await lattice.desired.update(key, app.to_bytes(), found.revision)
+            return True
+    return False
 
 
 async def _created(lattice: State, key: str, value: bytes) -> bool:
