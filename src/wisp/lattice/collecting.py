@@ -12,27 +12,24 @@ long enough to break that.
 from __future__ import annotations
 
 import asyncio
-import re
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from wisp.errors import LatticeError
-from wisp.lattice import state
+from wisp.lattice import named, state
 from wisp.lattice.bucket import Conflict
 from wisp.lattice.records import App, Record
 from wisp.lattice.state import ASSIGNMENT, COLLECTED
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping
     from datetime import datetime
 
     from wisp.lattice.bucket import Entry
     from wisp.lattice.records import HostRecord
     from wisp.lattice.state import State
 
-_DIGEST: Final = re.compile(rb"sha256:[0-9a-f]{64}")
-_SECRET: Final = re.compile(rb'"id":"([0-9a-f]{32})"')
 _KEY_PARTS: Final = 4
 
 
@@ -112,11 +109,10 @@ class Collecting:
         contents = [assignment.value] if assignment else []
         for key, entry in (await self._lattice.desired.entries("app.*")).items():
             contents += await self._history(key, entry)
-        roots = _digests(contents)
+        roots = named.digests(contents)
         documents = [await self._document(digest) for digest in sorted(roots)]
         self._documents = {digest: one for digest, one in self._documents.items() if digest in roots}
-        secrets = {found.decode() for one in documents for found in _SECRET.findall(one)}
-        return _Needed(roots | _digests(documents), frozenset(secrets))
+        return _Needed(roots | named.digests(documents), named.secrets(documents))
 
     async def _history(self, key: str, entry: Entry) -> list[bytes]:
         """Return the records of an app that can be gone back to; all of them when they are a newer wisp's."""
@@ -171,10 +167,6 @@ def _is_needed(key: str, needed: _Needed, apps: Mapping[str, App], hosts: Mappin
     return app is None or record is None or record.may_run(app)
 
 
-def _digests(contents: Iterable[bytes]) -> frozenset[str]:
-    return frozenset(found.decode() for content in contents for found in _DIGEST.findall(content))
-
-
 async def settled(
     lattice: State,
     contents: Mapping[str, Callable[[], bytes]],
@@ -211,7 +203,7 @@ async def _put(
 async def whole(lattice: State, app: App) -> App:
     """Return an app whose objects are there, and stay. Raises LatticeError when one is missing."""
     document = await lattice.objects.get(app.digest)
-    for digest in {app.digest, *_digests([document])}:
+    for digest in {app.digest, *named.digests([document])}:
         if not await lattice.objects.touch(digest):
             message = f"version {app.version} of {app.name} is not complete any more: {digest} was removed"
             raise LatticeError(message, hint="deploy it again")

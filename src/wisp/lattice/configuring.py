@@ -182,7 +182,8 @@ async def _written(lattice: State, app: App, revision: int, configuration: Confi
     """Have the record of an app name a configuration; None when somebody else has changed it."""
     content = configuration.to_bytes()
     digest = digest_of(content)
-    changed = app.model_copy(update={"revision": app.revision + 1, "configuration": digest})
+    update = {"revision": app.revision + 1, "configuration": digest}
+    changed = await control.newer(lattice, app.model_copy(update=update))
 
     async def write() -> App:
         await lattice.desired.update(f"app.{app.name}", changed.to_bytes(), revision)

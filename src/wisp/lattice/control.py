@@ -219,7 +219,7 @@ async def _revise(lattice: State, name: str, wanted: Callable[[App | None], App]
     key = f"app.{name}"
     for _ in range(ATTEMPTS):
         found = await lattice.desired.get(key)
-        app = await _newer(lattice, wanted(App.read(found.value) if found else None))
+        app = await newer(lattice, wanted(App.read(found.value) if found else None))
         try:
             if found:
                 await lattice.desired.update(key, app.to_bytes(), found.revision)
@@ -232,7 +232,7 @@ async def _revise(lattice: State, name: str, wanted: Callable[[App | None], App]
     raise LatticeError(message, hint="try again")
 
 
-async def _newer(lattice: State, app: App) -> App:
+async def newer(lattice: State, app: App) -> App:
     """Count on from what runs, should NATS have lost later records of this app: a planner takes an earlier one for a loss."""
     assignment = await lattice.assignment()
     placed = assignment.placed(app.name) if assignment else None
