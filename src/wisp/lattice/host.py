@@ -230,9 +230,10 @@ class LatticeHost:
         return placed.digest, app.configuration if app else None
 
     async def _give(self) -> None:
-        """Let other hosts have what this one serves."""
+        """Let other hosts have what this one serves, and remove what nobody needs here any more."""
         blobs = [digest for served in self._serving.served.values() for digest in served.blobs]
         await self._parts.preparing.blobs.keep(blobs, self._membership.lattice)
+        await asyncio.to_thread(self._parts.preparing.tidying.now_and_then, blobs)
 
     def _in_force(self) -> dict[str, Wanted]:
         return {app: (served.digest, served.configuration) for app, served in self._serving.served.items()}
