@@ -131,3 +131,19 @@ async def test_where_nobody_listens_the_message_says_so_without_the_token(server
         async with connect(server.url, name="a test"):
             pass
     assert server.url.split("//")[1].split("@")[0] not in str(caught.value)
+
+
+async def test_a_lease_that_is_renewed_wakes_nobody_and_its_end_does(open_state: Connect) -> None:
+    bucket = (await open_state()).live
+    revision = await bucket.put("host.a", b"here", lease=1)
+    async with bucket.mirror("host.*") as mirror:
+        await mirror.changed()
+        renewed = await bucket.update("host.a", b"here", revision, lease=1)
+        await bucket.put("host.b", b"new")
+        await mirror.changed()
+
+        assert mirror.entries["host.a"].revision == renewed
+        assert mirror.entries.keys() == {"host.a", "host.b"}
+        await bucket.put("host.b", b"new")
+        await asyncio.wait_for(mirror.changed(), 20)
+        assert mirror.entries.keys() == {"host.b"}
