@@ -17,7 +17,7 @@ $(shell mkdir -p -m 700 "$(CACHE)")
 
 comma := ,
 # What the wheels' worker is linked with (decision 005). Tests and the demo do without: it takes minutes after each change.
-ACROSS_CRATES := -C lto=thin
+ACROSS_CRATES := -C lto=fat
 PYTHON := .venv/bin/python
 DENY := $(CACHE)/toolchains/cargo-deny/bin/cargo-deny
 

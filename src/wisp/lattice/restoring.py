@@ -13,7 +13,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from wisp.errors import ArtifactError, LatticeError
+from wisp.lattice import folders
 from wisp.lattice.bucket import Conflict
+from wisp.lattice.configuration import Configuration, Sealed, key_for
 from wisp.lattice.preparing import read_locked
 from wisp.lattice.records import App
 from wisp.lattice.state import ASSIGNMENT, IDENTITY
@@ -47,7 +49,9 @@ async def restore(lattice: State, remembered: Remembered, cache: Cache) -> Resto
     written: list[str] = []
     incomplete: list[str] = []
     for app in remembered.desired().values():
-        if not app.deleted and not await _objects(lattice, app, remembered, cache):
+        if not app.deleted and not all(
+            (await _objects(lattice, app, remembered, cache), await _configuration(lattice, app, remembered))
+        ):
             incomplete.append(app.name)
         if await _renewed(lattice, app) and not app.deleted:
             written.append(app.name)
@@ -84,9 +88,30 @@ async def _objects(lattice: State, app: App, remembered: Remembered, cache: Cach
         return await lattice.objects.has(app.digest)
     await lattice.objects.put(content)
     complete = True
-    for component in read_locked(content).components.values():
+    locked = read_locked(content)
+    for digest in folders.digests(locked):
+        packed = remembered.packed_path(digest)
+        if packed.is_file():
+            await lattice.objects.put(await asyncio.to_thread(packed.read_bytes))
+        else:
+            complete = complete and await lattice.objects.has(digest)
+    for component in locked.components.values():
         try:
             await lattice.objects.put(await asyncio.to_thread(cache.read, component.digest))
         except ArtifactError:
             complete = complete and await lattice.objects.has(component.digest)
     return complete
+
+
+async def _configuration(lattice: State, app: App, remembered: Remembered) -> bool:
+    """Write back what the app is configured with, and the keys to its secrets that this host has; returns whether it is there then."""
+    if app.configuration is None:
+        return True
+    content = remembered.configuration(app.configuration)
+    if content is None:
+        return await lattice.objects.has(app.configuration)
+    await lattice.objects.put(content)
+    for secret in Configuration.read(content).secrets.values():
+        if record := remembered.sealed(secret.id):
+            await _created(lattice, key_for(app.name, secret.id, Sealed.read(record).host), record)
+    return True
