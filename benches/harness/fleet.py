@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from wisp.lattice import bucket
     from wisp.lattice.control import View
     from wisp.lattice.objects import Objects
+    from wisp.lattice.requests import Requests
 
 EDGE: Final = 100
 FASTEST, SLOWEST = 0.020, 0.200
@@ -161,6 +162,7 @@ def state_at(link: Link) -> State:
         cast("bucket.Bucket", desired),
         cast("bucket.Bucket", live),
         cast("Objects", None),
+        cast("Requests", None),
     )
 
 
