@@ -7,6 +7,7 @@ waits for as long as a real host has taken for that just now. How many messages 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import random
 import time
 from dataclasses import dataclass
@@ -48,14 +49,13 @@ LOCAL: Final = 0.0005
 JOIN: Final = 9
 """Round trips until a host has found its buckets and the lattice's identity."""
 
-FETCH: Final = 8
-"""Round trips for one object: to look for it, and to make and end a consumer of its pieces; twice, as an app is a manifest and a component."""
+FETCH: Final = 4
+"""Round trips for one object: to look for it, and to make and end a consumer of its pieces."""
 
 FEW, MANY = 100, 1000
 APPS: Final = 100
 REAL: Final = 5
 LIMIT: Final = 600.0
-DIGEST: Final = f"sha256:{'1' * 64}"
 QUIET: Final = 20.0
 """Seconds for which messages are counted."""
 
@@ -82,6 +82,7 @@ class SimulatedHost:
         self._assignment: Assignment | None = None
         self._changed, self._news = asyncio.Event(), asyncio.Event()
         self._served: dict[str, str] = {}
+        self._known: set[str] = set()
         self._observed: Observed | None = None
 
     async def run(self) -> None:
@@ -128,6 +129,7 @@ class SimulatedHost:
                 continue
             placed = assignment.on(self._name)
             self._say(assignment)
+            await self._learn(assignment)
             new = [one for one in placed if self._served.get(one.app) != one.digest]
             for _ in new:
                 await self._link.round_trips(FETCH)
@@ -136,6 +138,13 @@ class SimulatedHost:
                 await asyncio.sleep(self._constants.prepare)
             self._served = {one.app: one.digest for one in placed}
             self._say(assignment)
+
+    async def _learn(self, assignment: Assignment) -> None:
+        """Fetch the manifest of each app, wherever it runs: requests for it are passed on."""
+        for placed in assignment.apps:
+            if placed.digest not in self._known:
+                self._known.add(placed.digest)
+                await self._link.round_trips(FETCH)
 
     def _say(self, assignment: Assignment) -> None:
         apps = tuple(
@@ -170,12 +179,12 @@ def measure(context: Context) -> Section:
     """Measure constants on real hosts, then simulate."""
     constants, real = _constants(context)
     context.say(f"an app answers {constants.prepare * 1000:.0f} ms after a host knows of it")
-    few, many = (virtual.run(_at_rest(count, APPS, constants)) for count in (FEW, MANY))
-    alike = virtual.run(_at_rest(REAL, 1, constants))
+    few, many = (virtual.run(at_rest(count, APPS, constants)) for count in (FEW, MANY))
+    alike = virtual.run(at_rest(REAL, 1, constants))
     rows = [
         Row(
             f"{EDGE} hosts with round trips of 20 - 200 ms and 10 Mbit/s: from `wisp deploy` writing an app until all answer",
-            tuple(virtual.run(_edge(seed, constants)) for seed in range(context.rounds)),
+            tuple(virtual.run(edge(seed, constants)) for seed in range(context.rounds)),
             "s",
         ),
         Row(f"{MANY:,} hosts at rest, {APPS} apps: control messages a second", (many.rate,), ""),
@@ -224,7 +233,7 @@ class Counted:
     """What the death of a host takes beyond that."""
 
 
-async def _at_rest(count: int, apps: int, constants: Constants) -> Counted:
+async def at_rest(count: int, apps: int, constants: Constants) -> Counted:
     """Count the messages of so many hosts with so many apps of two replicas."""
     broker = Broker()
     lattice = await Simulation.of([Link(broker, LOCAL) for _ in range(count)], constants)
@@ -238,15 +247,15 @@ async def _at_rest(count: int, apps: int, constants: Constants) -> Counted:
     return Counted(rate, death)
 
 
-async def _edge(seed: int, constants: Constants) -> float:
+async def edge(seed: int, constants: Constants, *, hosts: int = EDGE) -> float:
     """Return how long it takes until hosts at the edge answer for a new app."""
     chance = random.Random(seed)  # noqa: S311 - it is to be the same each time
     broker, loop = Broker(), asyncio.get_running_loop()
-    trips = [chance.uniform(FASTEST, SLOWEST) for _ in range(EDGE)]
+    trips = [chance.uniform(FASTEST, SLOWEST) for _ in range(hosts)]
     lattice = await Simulation.of([Link(broker, trip, EDGE_BANDWIDTH) for trip in trips], constants)
     began = loop.time()
     await lattice.deploy("shop", "per-host")
-    await lattice.until(_complete("shop", 1, EDGE))
+    await lattice.until(_complete("shop", 1, hosts))
     took = loop.time() - began
     await lattice.end()
     return took
@@ -279,7 +288,8 @@ class Simulation:
     async def deploy(self, name: str, replicas: int | Literal["per-host"]) -> None:
         """Want an app."""
         wishes = Wishes(replicas=replicas)
-        app = App(name=name, revision=1, digest=DIGEST, version="1", wishes=wishes, since=0)
+        digest = f"sha256:{hashlib.sha256(name.encode()).hexdigest()}"
+        app = App(name=name, revision=1, digest=digest, version="1", wishes=wishes, since=0)
         await self.state.desired.create(f"app.{name}", app.to_bytes())
 
     async def until(self, look: Callable[[View], bool]) -> None:
