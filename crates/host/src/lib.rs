@@ -8,6 +8,7 @@ mod demand;
 pub mod embed;
 mod encode;
 mod engine;
+mod errand;
 mod error;
 mod exit_code;
 mod extent;
@@ -24,6 +25,7 @@ mod merge;
 mod pagemap;
 mod peers;
 mod pool;
+pub mod remote;
 mod settings;
 mod shutdown;
 #[cfg(target_os = "linux")]

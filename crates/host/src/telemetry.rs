@@ -7,6 +7,7 @@ mod log;
 mod metrics;
 mod refusals;
 mod throttle;
+mod trace;
 
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
@@ -20,6 +21,7 @@ pub use log::Log;
 pub use metrics::Metrics;
 pub(crate) use metrics::{Counters, Outcome};
 pub(crate) use refusals::Refusals;
+pub(crate) use trace::Trace;
 
 /// Identity of one request, the same in headers, log lines and problem details: 32 hexadecimal digits.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
