@@ -21,6 +21,7 @@ pub use log::Log;
 pub use metrics::Metrics;
 pub(crate) use metrics::{Counters, Outcome};
 pub(crate) use refusals::Refusals;
+pub(crate) use throttle::Throttle;
 pub(crate) use trace::Trace;
 
 /// Identity of one request, the same in headers, log lines and problem details: 32 hexadecimal digits.

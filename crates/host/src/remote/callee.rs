@@ -116,11 +116,7 @@ impl Desk {
         match result {
             Ok(Ok(result)) => returned(&signature, result.as_ref()),
             Ok(Err(error)) => self.failed(host, &head, outcome(&error)),
-            Err(_) => self.failed(
-                host,
-                &head,
-                Outcome::timed_out(OVER),
-            ),
+            Err(_) => self.failed(host, &head, Outcome::timed_out(OVER)),
         }
     }
 
