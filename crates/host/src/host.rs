@@ -11,6 +11,7 @@ use crate::loader::{self, App, Loader};
 use crate::locked::LockedRoute;
 use crate::peers::Destination;
 use crate::pool::{Pool, PoolStatus};
+use crate::remote::{Carrier, Desk};
 use crate::settings::{HttpSettings, Start};
 use crate::shutdown::Shutdown;
 use crate::telemetry::{Log, Metrics, Refusals};
@@ -186,6 +187,16 @@ impl Host {
             fields.insert("missed".into(), missed.into());
         }
         value
+    }
+
+    /// Takes calls of other hosts for the components of this one.
+    pub fn desk(&self) -> Arc<Desk> {
+        Desk::new(self.loader.directory().clone(), self.log.clone())
+    }
+
+    /// Has calls of components that do not run here taken to other hosts, from now on. Only the first carrier counts.
+    pub fn carry_calls(&self, carrier: Arc<dyn Carrier>) {
+        self.loader.directory().carry(carrier);
     }
 
     /// Where this host writes its lines.

@@ -34,6 +34,7 @@ use wasmtime::component::Component;
 use wasmtime_wasi_http::{Error as HttpError, WasiBody};
 use wisp_wasi::{Limit, Meter, PeerResponse};
 
+use crate::errand::Errand;
 use crate::error::HostError;
 use crate::link::{Begun, Called, Callee, Exported, Returned};
 use crate::locked::{LockedComponent, LockedInstances, LockedLimits, Profile};
@@ -262,19 +263,23 @@ impl Pool {
         arguments: Vec<Value>,
         id: RequestId,
     ) -> Result<Option<Value>, InvokeError> {
-        self.invoke(function, arguments, Some(id)).await
+        let errand = Errand {
+            request: Some(id),
+            ..Errand::default()
+        };
+        self.invoke(function, arguments, errand).await
     }
 
     async fn invoke(
         self: &Arc<Self>,
         function: &Exported,
         arguments: Vec<Value>,
-        id: Option<RequestId>,
+        errand: Errand,
     ) -> Result<Option<Value>, InvokeError> {
         let ready = self.answering()?;
         let called = ready.called.as_ref().ok_or(InvokeError::Library)?;
         let (_permit, deadline) = self.admit(&ready, None).await?;
-        let call = called.measured(function, arguments, id);
+        let call = called.measured(function, arguments, errand.until(deadline));
         let result = timeout_at(deadline, call).await;
         result.unwrap_or(Err(InvokeError::Timeout))
     }
@@ -349,17 +354,27 @@ impl Callee for Pool {
         ready.called.as_ref().map(|called| called.code().clone())
     }
 
-    fn call(self: Arc<Self>, function: Arc<Exported>, arguments: Vec<Value>) -> Called {
-        Box::pin(async move { Ok(self.invoke(&function, arguments, None).await?) })
+    fn call(
+        self: Arc<Self>,
+        function: Arc<Exported>,
+        arguments: Vec<Value>,
+        errand: Errand,
+    ) -> Called {
+        Box::pin(async move { Ok(self.invoke(&function, arguments, errand).await?) })
     }
 
-    fn begin(self: Arc<Self>, begun: Begun) -> Returned {
+    fn begin(self: Arc<Self>, function: Arc<Exported>, mut begun: Begun) -> Returned {
         Box::pin(async move {
             let ready = self.answering()?;
             let called = ready.called.as_ref().ok_or(InvokeError::Library)?;
             let (permit, deadline) = self.admit(&ready, None).await?;
-            Ok(called.begin(begun, permit, deadline).await?)
+            begun.errand = begun.errand.until(deadline);
+            Ok(called.begin((function, begun), permit, deadline).await?)
         })
+    }
+
+    fn most_argument_bytes(&self) -> u64 {
+        self.told.limits.body
     }
 
     fn serves_http(&self) -> bool {
