@@ -122,7 +122,7 @@ def _parts(arguments: argparse.Namespace, nats: str) -> Parts:
     from wisp.lattice.host import Parts  # noqa: PLC0415 - the help does not need it
     from wisp.lattice.joining import Address as LatticeAddress  # noqa: PLC0415
     from wisp.lattice.keyring import Keyring  # noqa: PLC0415
-    from wisp.lattice.onward import Identity  # noqa: PLC0415
+    from wisp.lattice.onward import Identity, usual  # noqa: PLC0415
     from wisp.lattice.preparing import Preparing  # noqa: PLC0415
     from wisp.lattice.records import HostRecord  # noqa: PLC0415
     from wisp.registry.cache import Cache  # noqa: PLC0415
@@ -133,7 +133,7 @@ def _parts(arguments: argparse.Namespace, nats: str) -> Parts:
     environment = {name: os.environ[name] for name in arguments.environment if name in os.environ}
     identity = Identity(remembered.folder / "identity", _name(arguments), lattice)
     if identity.exists:
-        settings = replace(settings, hosts=_for_hosts(arguments))
+        settings = replace(settings, hosts=usual(_for_hosts(arguments), remembered.folder))
     record = HostRecord(
         name=_name(arguments),
         token=remembered.token(),

@@ -18,7 +18,7 @@ from wisp.host.signals import Signals
 from wisp.host.supervisor import Supervisor
 from wisp.lattice.figures import Counting, count_forever
 from wisp.lattice.joining import Membership
-from wisp.lattice.onward import Onward, advertised
+from wisp.lattice.onward import Onward, advertised, keep_port
 from wisp.lattice.readiness import Readiness
 from wisp.lattice.records import Observed, ObservedApp
 from wisp.lattice.serving import Serving
@@ -108,6 +108,8 @@ class LatticeHost:
     async def _up(self) -> None:
         await self._supervisor.open()
         admin = await self._admin.open(self._parts.admin) if self._parts.admin else None
+        if hosts := self._supervisor.for_hosts:
+            await asyncio.to_thread(keep_port, hosts, self._parts.remembered.folder)
         await self._serving.begin()
         await self._carry()
         url = f"http://{self._supervisor.listeners.address.reachable}"

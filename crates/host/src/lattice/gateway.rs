@@ -4,6 +4,7 @@
 //! Tried again is only what is safe: where the other host has handled nothing, or the method says that doing it twice does
 //! no harm; and only while the body can still be sent from its beginning.
 
+use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -111,7 +112,8 @@ impl Gateway {
             let message = format!("requests for the app {app} are not sent to other hosts: {why}");
             self.log.worker("warning", &message);
         }
-        self.peers.keep(|address| settings.peers.contains(address));
+        let wanted: HashSet<_> = settings.peers.iter().collect();
+        self.peers.keep(|address| wanted.contains(address));
         let mut current = self.table.write().unwrap_or_else(PoisonError::into_inner);
         if current
             .as_ref()
