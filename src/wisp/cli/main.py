@@ -87,6 +87,14 @@ COMMANDS = (
         ),
     ),
     Command(
+        "sbom",
+        "Print what is in an app, as a bill of materials (CycloneDX)",
+        (
+            ("wisp sbom", "build the app in this folder, and list components and packages"),
+            ("wisp sbom ghcr.io/acme/shop:1.2 -o shop.cdx.json", "what was pushed with it"),
+        ),
+    ),
+    Command(
         "sign",
         "Sign an app, or a component, of an OCI registry",
         (
