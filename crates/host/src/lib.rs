@@ -14,6 +14,7 @@ mod extent;
 mod handlers;
 mod host;
 mod inspect;
+pub mod lattice;
 mod link;
 mod loader;
 mod locked;

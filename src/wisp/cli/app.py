@@ -45,6 +45,8 @@ def _lines(view: View, app: App) -> Iterator[str]:
 
     found = standing(view, app.name, app.revision)
     yield f"{app.name} {app.version}, revision {app.revision}, {app.digest[:19]}"
+    if app.source:
+        yield f"from    {app.source}"
     yield f"wanted  {_wanted(app.wishes)}"
     rows = [(one.host, one.state, one.url or "", one.error or "") for one in found.hosts]
     yield from output.columns(rows)

@@ -50,6 +50,7 @@ def data(view: View, app: App) -> JsonObject:
         "revision": app.revision,
         "version": app.version,
         "digest": app.digest,
+        "source": app.source,
         "wishes": app.wishes.model_dump(),
     }
 

@@ -162,6 +162,7 @@ COMMANDS = (
             ("wisp deploy", "the app in this folder, on one host"),
             ("wisp deploy --replicas 3 --spread zone", "on three hosts, in as many zones as there are"),
             ("wisp deploy shop --replicas per-host --require gpu=yes", "on each host that has this label"),
+            ("wisp deploy ghcr.io/acme/shop:1.2", "an app of an OCI registry"),
         ),
     ),
     Command(
@@ -196,6 +197,27 @@ COMMANDS = (
         (
             ("wisp rollback shop", "the version before the one that is wanted now"),
             ("wisp rollback shop --to 3", "that of revision 3; its replicas and labels stay as they are"),
+        ),
+    ),
+    Command(
+        "config",
+        "Configure an app of a lattice",
+        (
+            (
+                "wisp config set shop greeting=hello",
+                "all its hosts have it within seconds, or it says which have not",
+            ),
+            ("wisp config list shop", "each key, and where its value comes from"),
+            ("wisp config history shop", "what was changed, and when"),
+        ),
+    ),
+    Command(
+        "secret",
+        "Set secrets of an app of a lattice, which only its hosts can open",
+        (
+            ("wisp secret set shop API_TOKEN", "ask for it"),
+            ("pass show api | wisp secret set shop API_TOKEN", "read it from standard input"),
+            ("wisp secret list shop", "which there are, and which are set"),
         ),
     ),
     Command(

@@ -42,6 +42,9 @@ class RemoteApp:
     state: Path
     """Where its stores are, unless somebody says otherwise."""
 
+    reference: Reference
+    """With the digest that the tag meant."""
+
 
 async def fetched(reference: Reference, options: PrepareOptions, report: Callable[[str], None]) -> RemoteApp:
     """Return an app of a registry, which is on this machine afterwards.
@@ -54,15 +57,16 @@ async def fetched(reference: Reference, options: PrepareOptions, report: Callabl
     admitting = gate(options)
     path = _place(home, reference.digest) if reference.digest is not None else None
     admitted = path is not None and (not admitting.asks(reference) or admitting.known(reference) is not None)
+    digest = reference.digest or ""
     if path is None or not admitted or not path.exists():
         async with accessible(options, report) as client:
             report(f"pulling {reference}")
             found = await components.image(client, reference, admitting)
-            path = _place(home, found.digest)
+            digest, path = found.digest, _place(home, found.digest)
             if not path.exists():
                 await _pull(client, found, path)
     await asyncio.to_thread(_require_nothing_written, path, reference)
-    return RemoteApp(await asyncio.to_thread(_served, path), home / "state")
+    return RemoteApp(await asyncio.to_thread(_served, path), home / "state", reference.at(digest))
 
 
 async def _pull(client: Client, found: Found, place: Path) -> None:

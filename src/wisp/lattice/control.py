@@ -47,7 +47,10 @@ class Bundle:
     version: str
     locked: bytes = field(repr=False)
     components: Mapping[str, Callable[[], bytes]]
-    """How to read each component, by digest."""
+    """How to read each component, and each folder as an object, by digest."""
+
+    source: str | None = None
+    """The reference that it was pulled by, with a digest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +83,8 @@ async def deploy(lattice: State, bundle: Bundle, changes: Changes, report: Calla
         if not await lattice.objects.has(digest):
             report(f"sending {digest[:19]}")
             if await lattice.objects.put(await asyncio.to_thread(content)) != digest:
-                message = f"the component {digest} is something else in the cache"
-                raise LatticeError(message, hint="build it again")
+                message = f"the object {digest} is something else now"
+                raise LatticeError(message, hint="build and deploy it again")
     locked = await lattice.objects.put(bundle.locked)
 
     def wanted(before: App | None) -> App:
@@ -91,11 +94,21 @@ async def deploy(lattice: State, bundle: Bundle, changes: Changes, report: Calla
             revision=before.revision + 1 if before else 1,
             digest=locked,
             version=bundle.version,
+            source=bundle.source,
             wishes=_changed(wishes, changes),
             since=before.since if before and not before.deleted else time.time_ns() // 1_000_000,
+            configuration=before.configuration if before and not before.deleted else None,
         )
 
     return await _revise(lattice, bundle.name, wanted)
+
+
+async def current(lattice: State, name: str) -> tuple[App, int]:
+    """Return an app that is wanted, and at which revision of its key it was read. Raises LatticeError."""
+    _require_lattice(lattice)
+    found = await lattice.desired.get(f"app.{name}")
+    app = _required(App.read(found.value) if found else None, name, lattice)
+    return app, found.revision if found else 0
 
 
 async def scale(lattice: State, name: str, changes: Changes) -> App:
@@ -118,7 +131,8 @@ async def rollback(lattice: State, name: str, to: int | None) -> App:
     def wanted(before: App | None) -> App:
         known = _required(before, name, lattice)
         earlier = _earlier(history, known, to)
-        update = {"revision": known.revision + 1, "digest": earlier.digest, "version": earlier.version}
+        taken = {"digest": earlier.digest, "version": earlier.version, "source": earlier.source}
+        update = {"revision": known.revision + 1, **taken}
         return known.model_copy(update=update)
 
     return await _revise(lattice, name, wanted)
@@ -208,7 +222,7 @@ async def _revise(lattice: State, name: str, wanted: Callable[[App | None], App]
     key = f"app.{name}"
     for _ in range(ATTEMPTS):
         found = await lattice.desired.get(key)
-        app = wanted(App.read(found.value) if found else None)
+        app = await _newer(lattice, wanted(App.read(found.value) if found else None))
         try:
             if found:
                 await lattice.desired.update(key, app.to_bytes(), found.revision)
@@ -219,6 +233,15 @@ async def _revise(lattice: State, name: str, wanted: Callable[[App | None], App]
         return app
     message = f"others change the app {name} all the time"
     raise LatticeError(message, hint="try again")
+
+
+async def _newer(lattice: State, app: App) -> App:
+    """Count on from what runs, should NATS have lost later records of this app: a planner takes an earlier one for a loss."""
+    assignment = await lattice.assignment()
+    placed = assignment.placed(app.name) if assignment else None
+    if placed is None or placed.revision < app.revision:
+        return app
+    return app.model_copy(update={"revision": placed.revision + 1})
 
 
 def _changed(wishes: Wishes, changes: Changes) -> Wishes:

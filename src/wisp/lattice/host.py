@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from wisp.errors import HostError, WispError
 from wisp.host.admin import Admin
@@ -21,19 +21,22 @@ from wisp.lattice.serving import Serving
 from wisp.lattice.tasks import ended
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from wisp.host.address import Address as ListenAddress
     from wisp.host.log import Log
     from wisp.host.settings import HostSettings
     from wisp.lattice.joining import Address
     from wisp.lattice.preparing import Prepared, Preparing
-    from wisp.lattice.records import Assignment, HostRecord, Placed
+    from wisp.lattice.records import App, Assignment, HostRecord, Placed
     from wisp.lattice.remembered import Remembered
 
 FIRST_RETRY: Final = 1.0
 LAST_RETRY: Final = 30.0
 """Seconds until what could not be carried out is tried again."""
+
+Wanted: TypeAlias = tuple[str, str | None]
+"""The locked app, and its configuration, by digest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +64,11 @@ class LatticeHost:
         self._scheduler = Scheduler(self._supervisor.run, parts.log, SystemClock())
         self._serving = Serving(self._supervisor, self._scheduler)
         self._admin = Admin(self._supervisor, self._scheduler)
-        self._errors: dict[str, tuple[str, str]] = {}
-        """By app: the locked app that could not run, and why."""
+        self._errors: dict[str, tuple[Wanted, str]] = {}
+        """By app: what could not run, and why."""
+
+        self._apps: Mapping[str, App] = {}
+        """What is wanted, as it was when the assignment that is carried out was begun."""
 
         self._membership = self._member()
 
@@ -81,7 +87,7 @@ class LatticeHost:
         scheme = "https" if parts.settings.http.tls else "http"
         url = parts.advertise or f"{scheme}://{self._supervisor.listeners.address.reachable}"
         record = parts.record.model_copy(update={"url": url})
-        return Membership(parts.address, record, parts.remembered, parts.log)
+        return Membership(parts.address, record, parts.remembered, parts.preparing.keyring, parts.log)
 
     async def _up(self) -> None:
         await self._supervisor.open()
@@ -126,25 +132,30 @@ class LatticeHost:
     async def _carry(self) -> None:
         """Carry out the newest assignment, as far as that is possible now."""
         self._membership.changed.clear()
+        self._apps = self._membership.apps
         assignment = self._membership.assignment
         if assignment is None:
             return
         placed = {one.app: one for one in assignment.on(self._parts.record.name)}
         known = self._errors
         self._errors = {
-            app: one for app, one in known.items() if app in placed and placed[app].digest == one[0]
+            app: one for app, one in known.items() if app in placed and self._wanted(placed[app]) == one[0]
         }
         self._observe(assignment, placed, preparing=True)
-        before = {app: served.digest for app, served in self._serving.served.items()}
+        before = self._in_force()
         prepared, wrong = await self._prepared(placed)
+        if self._parts.record.name not in assignment.marks:
+            # It was written while we were away. What is ours is in the next one, which the planner writes when it sees us.
+            prepared = {**self._serving.served, **prepared}
         try:
             wrong.update(await self._serving.serve(prepared))
         except HostError as error:
             wrong.update(dict.fromkeys(placed, error.message))
         self._complain(wrong)
-        self._errors = {app: (placed[app].digest, why) for app, why in wrong.items()}
+        self._errors = {app: (self._wanted(placed[app]), why) for app, why in wrong.items()}
         self._observe(assignment, placed, preparing=False)
-        after = {app: served.digest for app, served in self._serving.served.items()}
+        await self._give()
+        after = self._in_force()
         if after != before:
             self._log.event("carried-out", _sentence(assignment.number, after), assignment=assignment.number)
 
@@ -162,13 +173,26 @@ class LatticeHost:
                 prepared[app] = self._serving.served[app]
         return prepared, wrong
 
+    def _wanted(self, placed: Placed) -> Wanted:
+        app = self._apps.get(placed.app)
+        return placed.digest, app.configuration if app else None
+
+    async def _give(self) -> None:
+        """Let other hosts have what this one serves."""
+        blobs = [digest for served in self._serving.served.values() for digest in served.blobs]
+        await self._parts.preparing.blobs.keep(blobs, self._membership.lattice)
+
+    def _in_force(self) -> dict[str, Wanted]:
+        return {app: (served.digest, served.configuration) for app, served in self._serving.served.items()}
+
     async def _one(self, placed: Placed) -> Prepared | WispError:
-        served = self._serving.served.get(placed.app)
+        served, wanted = self._serving.served.get(placed.app), self._wanted(placed)
         name = self._parts.record.name
-        if served and served.digest == placed.digest and served.jobs == (placed.hosts[:1] == (name,)):
+        same = served is not None and (served.digest, served.configuration) == wanted
+        if served and same and served.jobs == (placed.hosts[:1] == (name,)):
             return served
         try:
-            return await self._parts.preparing.prepare(placed, name, self._membership.objects)
+            return await self._parts.preparing.prepare(placed, name, wanted[1], self._membership.lattice)
         except WispError as error:
             return error
 
@@ -183,7 +207,7 @@ class LatticeHost:
 
     def _observed(self, placed: Placed, *, preparing: bool) -> ObservedApp:
         served, error = self._serving.served.get(placed.app), self._errors.get(placed.app)
-        new = served is None or served.digest != placed.digest
+        new = served is None or (served.digest, served.configuration) != self._wanted(placed)
         running = served.digest if served else None
         return ObservedApp(
             app=placed.app,
@@ -191,6 +215,7 @@ class LatticeHost:
             state=("failed" if error else "preparing" if preparing else "failed") if new else "running",
             running=running,
             error=error[1] if error and new else None,
+            configuration=served.configuration if served else None,
         )
 
     async def _down(self, signals: Signals) -> None:
@@ -203,6 +228,6 @@ class LatticeHost:
         self._log.event("stopped", "stopped")
 
 
-def _sentence(number: int, apps: Mapping[str, str]) -> str:
+def _sentence(number: int, apps: Iterable[str]) -> str:
     names = ", ".join(sorted(apps)) or "nothing"
     return f"carried out assignment {number}: this host runs {names}"

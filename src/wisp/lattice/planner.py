@@ -13,13 +13,13 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import AsyncExitStack
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from wisp.errors import LatticeError
 from wisp.lattice import state
 from wisp.lattice.bucket import Conflict
 from wisp.lattice.lease import Lease
-from wisp.lattice.planning import Situation, successor
+from wisp.lattice.planning import Situation, missing_from, successor
 from wisp.lattice.records import Assignment, PlannerRecord
 from wisp.lattice.state import ASSIGNMENT, PLANNER, Timing
 from wisp.lattice.tasks import first
@@ -32,6 +32,10 @@ if TYPE_CHECKING:
 
 Tell: TypeAlias = "Callable[[str, str], None]"
 """Told an event and a sentence about it."""
+
+
+TOGETHER: Final = 0.2
+"""Seconds within which leases end that end at once."""
 
 
 class Fenced(LatticeError):  # noqa: N818 - says it all
@@ -49,6 +53,7 @@ class Planner:
         self._revision = 0
         self._current: Assignment | None = None
         self._known: Assignment | None = None
+        self._lost: frozenset[str] = frozenset()
 
     async def run(self, known: Assignment | None = None) -> None:
         """Wait for the lease, plan, and begin anew when it is lost, until the connection breaks. Raises LatticeError.
@@ -98,7 +103,10 @@ class Planner:
             self._tell("planner", f"this host plans, from assignment {current.number} on")
             await self._settle(current, live)
             while True:
-                await self.step(_situation(desired, live))
+                await self._believe(live)
+                now = _situation(desired, live)
+                self._tell_lost(now)
+                await self.step(now)
                 await desired.changed()
 
     async def claim(self) -> Assignment:
@@ -139,6 +147,29 @@ class Planner:
         else:
             self._revision = await desired.create(ASSIGNMENT, content)
         self._current = assignment
+
+    async def _believe(self, live: Mirror) -> None:
+        """Wait until what is seen of hosts can be believed.
+
+        When the clock of NATS jumps, all leases end at once, ours too, and hosts that are well seem to be gone.
+        """
+        current = self._current
+        if current is None or not current.marks.keys() - state.hosts(live.entries).keys():
+            return
+        await asyncio.sleep(TOGETHER)
+        if self._host in current.marks and self._host not in state.hosts(live.entries):
+            await self._settle(current, live)
+
+    def _tell_lost(self, now: Situation) -> None:
+        """Say once what NATS has lost of desired state."""
+        lost = missing_from(self._current, now) if self._current else frozenset()
+        if lost - self._lost:
+            self._tell(
+                "lost",
+                f"NATS has lost what was deployed last of {', '.join(sorted(lost))}, or knows an older record only; what runs"
+                " goes on, and `wisp lattice restore` writes back what a host remembers",
+            )
+        self._lost = lost
 
     async def _settle(self, current: Assignment, live: Mirror) -> None:
         """Wait until the hosts that were there are, or have had the time to come back."""

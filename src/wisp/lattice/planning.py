@@ -33,10 +33,11 @@ class Situation:
 def successor(current: Assignment, now: Situation) -> Assignment:
     """Return the assignment that follows; the same one, when nothing is to be changed.
 
-    An app that was placed and of which the bucket knows nothing stays as it is: that is a loss, and no order to stop.
+    What the bucket has lost stays as it is: that is no order to stop.
     """
-    wanted = {name: app for name, app in now.apps.items() if not app.deleted}
-    lost = [placed for placed in current.apps if placed.app not in now.apps]
+    lost = [placed for placed in current.apps if placed.app in missing_from(current, now)]
+    names = {placed.app for placed in lost}
+    wanted = {name: app for name, app in now.apps.items() if not app.deleted and name not in names}
     placement = place(
         [app.demand() for app in wanted.values()],
         [host.member(draining=name in now.draining) for name, host in now.hosts.items()],
@@ -53,6 +54,18 @@ def successor(current: Assignment, now: Situation) -> Assignment:
         }
     )
     return current if following == current.model_copy(update={"number": following.number}) else following
+
+
+def missing_from(current: Assignment, now: Situation) -> frozenset[str]:
+    """Return the apps that were placed, and of which the bucket knows nothing, or only what they were before.
+
+    NATS may have lost its data, or may have been set back to a copy of them.
+    """
+    return frozenset(
+        placed.app
+        for placed in current.apps
+        if (app := now.apps.get(placed.app)) is None or app.revision < placed.revision
+    )
 
 
 def _steps(

@@ -84,6 +84,11 @@ class App(Record):
     """When it was first deployed, in milliseconds: who came first is placed first."""
 
     deleted: bool = False
+    source: str | None = None
+    """The reference that this version was pulled by, with the digest; None when it was built."""
+
+    configuration: Digest | None = None
+    """The version of its configuration that is in force, an object (`wisp.lattice.configuration`)."""
 
     def demand(self) -> Demand:
         """Return it as placement sees it."""
@@ -105,6 +110,12 @@ class HostRecord(Record):
     capacity: int = Field(DEFAULT_CAPACITY, ge=0)
     workers: int
     version: str
+    xkey: str | None = None
+    """The public part of its key for secrets."""
+
+    def may_run(self, app: App) -> bool:
+        """Whether this host may ever run an app."""
+        return app.wishes.require.items() <= self.labels.items()
 
     def member(self, *, draining: bool) -> Member:
         """Return it as placement sees it."""
@@ -178,6 +189,11 @@ class ObservedApp(Record):
     """The locked app whose requests are answered now; an earlier one while, or because, the new one cannot run."""
 
     error: str | None = None
+    source: str | None = None
+    """The reference that this version was pulled by, with the digest; None when it was built."""
+
+    configuration: Digest | None = None
+    """The version of its configuration that those requests are answered with."""
 
 
 class Observed(Record):

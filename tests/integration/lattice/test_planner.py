@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
 
 import pytest
 
+from wisp.lattice import control
 from wisp.lattice import state as states
 from wisp.lattice.bucket import Conflict
 from wisp.lattice.lease import Lease
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from tests.integration.lattice.conftest import Connect
     from wisp.lattice.state import State
 
-QUICK = Timing(lease=1.0, renew=0.3, settle=2.0)
+QUICK = Timing(lease=2.0, renew=0.3, settle=2.0)
 DIGEST = f"sha256:{'1' * 64}"
 
 
@@ -202,6 +203,60 @@ async def test_an_app_that_the_bucket_has_lost_stays_where_it_is(open_state: Con
     after = await first.step(situation(app("blog", replicas=0, revision=2)))
 
     assert after.placed("shop") is not None
+
+
+async def test_records_that_are_older_than_what_runs_take_nothing_back_and_that_is_said(
+    open_state: Connect,
+) -> None:
+    state = await open_state()
+    said: list[tuple[str, str]] = []
+    first = planner(state, "x")
+    await first.claim()
+    await first.step(situation(app("shop", revision=7)))
+    await state.desired.put("app.shop", app("shop", replicas=3, revision=6).to_bytes())
+    second = Planner(await open_state(), "b", lambda event, message: said.append((event, message)), QUICK)
+
+    async with present(state, "a"), running(second):
+        await state.desired.put("app.blog", app("blog").to_bytes())
+        found = await until(state, lambda found: found.placed("blog") is not None)
+
+    [lost] = [message for event, message in said if event == "lost"]
+    assert "shop" in lost
+    assert [(one.revision, one.hosts) for one in found.apps if one.app == "shop"] == [(7, ("a",))]
+
+
+async def test_what_is_wanted_after_nats_was_set_back_counts_on_from_what_runs(open_state: Connect) -> None:
+    state = await open_state()
+    await state.founded()
+    first = planner(state, "x")
+    await first.claim()
+    await first.step(situation(app("shop", revision=7)))
+    await state.desired.put("app.shop", app("shop", revision=2).to_bytes())
+
+    scaled = await control.scale(await open_state(), "shop", {"replicas": 2})
+
+    assert scaled.revision == 8
+
+
+async def test_when_all_leases_end_at_once_nothing_is_moved(open_state: Connect) -> None:
+    state = await open_state()
+    async with AsyncExitStack() as stack:
+        hosts = [await stack.enter_async_context(present(state, name)) for name in ("a", "b", "c")]
+        async with running(planner(await open_state(), "a")):
+            await state.desired.put("app.shop", app("shop", replicas=2).to_bytes())
+            before = await until(state, lambda found: found.placed("shop") is not None)
+            await ended(hosts)
+            for name in ("a", "b", "c"):
+                await state.live.remove(f"host.{name}")
+            for name in ("a", "b", "c"):
+                await stack.enter_async_context(present(state, name))
+            await state.desired.put("app.blog", app("blog").to_bytes())
+            await until(state, lambda found: found.placed("blog") is not None)
+
+    history = [Assignment.read(value) for value in await state.desired.history(ASSIGNMENT)]
+    since = [one for one in history if one.number >= before.number]
+    assert {one.placed("shop") for one in since} == {before.placed("shop")}
+    assert {tuple(sorted(one.marks)) for one in since} == {("a", "b", "c")}
 
 
 async def test_a_record_that_is_none_stops_nothing(open_state: Connect) -> None:
