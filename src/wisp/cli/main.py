@@ -181,6 +181,14 @@ COMMANDS = (
         (("wisp hosts", "who is there, and what each runs"), ("wisp hosts --json", "the same for a program")),
     ),
     Command(
+        "top",
+        "Show how busy the hosts and apps of a lattice are",
+        (
+            ("wisp top", "requests, latency, errors, memory and refusals, until Ctrl-C"),
+            ("wisp top --once --json", "once, for a program"),
+        ),
+    ),
+    Command(
         "scale",
         "Change on how many hosts an app runs, and on which",
         (

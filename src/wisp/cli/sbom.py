@@ -14,9 +14,14 @@ from wisp.registry.sbom import MEDIA_TYPE
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import AsyncIterator
 
     from wisp.manifest.references import Reference
     from wisp.registry.oci.client import Client, Found
+    from wisp.registry.oci.documents import ImageManifest
+
+_MOST: Final = 64
+"""Things that refer to an artifact that are looked at."""
 
 _CREATED: Final = "org.opencontainers.image.created"
 
@@ -77,31 +82,34 @@ async def _made(path: Path, options: PrepareOptions, progress: output.Progress) 
 
 async def _attached(client: Client, reference: Reference) -> bytes:
     """Return the newest bill that refers to an artifact."""
-    from wisp.registry.oci import components, referrers  # noqa: PLC0415 - slow to import
+    from wisp.registry.oci import components  # noqa: PLC0415 - slow to import
 
     for found in reversed(await components.resolve(client, reference)):
-        listed = await referrers.listed(client, found.reference)
-        bills = [one for one in listed if one.artifact_type == MEDIA_TYPE]
+        bills = [bill async for bill in _bills(client, found)]
         if bills:
-            newest = max(bills, key=lambda one: one.annotations.get(_CREATED, ""))
-            return await _content(client, found, newest.digest)
+            newest = max(bills, key=lambda bill: bill.annotations.get(_CREATED, ""))
+            return await client.document(found.reference, newest.layers[0])
     message = f"{reference} has no bill of materials in CycloneDX"
     raise RegistryError(
         message, hint="`wisp push` adds one, unless it is told --no-sbom", reference=str(reference)
     )
 
 
-async def _content(client: Client, subject: Found, digest: str) -> bytes:
-    from wisp.registry.oci.documents import ImageManifest  # noqa: PLC0415 - slow to import
+async def _bills(client: Client, subject: Found) -> AsyncIterator[ImageManifest]:
+    """Return the bills that refer to an artifact, and say so themselves; a list is only a hint."""
+    from wisp.registry.oci import referrers  # noqa: PLC0415 - slow to import
+    from wisp.registry.oci.documents import EMPTY, ImageManifest  # noqa: PLC0415 - the same
 
-    bill = (await client.manifest(subject.reference.at(digest))).manifest
-    about = (
-        isinstance(bill, ImageManifest) and bill.subject is not None and bill.subject.digest == subject.digest
-    )
-    layers = bill.layers if isinstance(bill, ImageManifest) else ()
-    if not about or len(layers) != 1:
-        message = (
-            f"what is listed as the bill of materials of {subject.reference} is none, or of something else"
-        )
-        raise RegistryError(message, reference=str(subject.reference))
-    return await client.document(subject.reference, layers[0])
+    listed = await referrers.listed(client, subject.reference)
+    # Some registries know only the type of a config.
+    fitting = [one for one in listed if one.artifact_type in {None, EMPTY, MEDIA_TYPE}]
+    for descriptor in fitting[:_MOST]:
+        bill = (await client.manifest(subject.reference.at(descriptor.digest))).manifest
+        if (
+            not isinstance(bill, ImageManifest)
+            or bill.subject is None
+            or bill.subject.digest != subject.digest
+        ):
+            continue
+        if [layer.media_type for layer in bill.layers] == [MEDIA_TYPE]:
+            yield bill

@@ -16,6 +16,7 @@ from wisp.host.cron import Scheduler, SystemClock
 from wisp.host.signals import Signals
 from wisp.host.supervisor import Supervisor
 from wisp.lattice.joining import Membership
+from wisp.lattice.onlookers import Onlookers
 from wisp.lattice.records import Observed, ObservedApp
 from wisp.lattice.serving import Serving
 from wisp.lattice.tasks import ended
@@ -71,6 +72,7 @@ class LatticeHost:
         """What is wanted, as it was when the assignment that is carried out was begun."""
 
         self._membership = self._member()
+        self._membership.beside = Onlookers(parts.record.name, self._supervisor).run
 
     async def run(self) -> int:
         """Serve until a signal says to stop. Raises WispError when serving is not possible, or not any more."""
