@@ -16,6 +16,7 @@ from wisp.cli.parser import UsageError, add_logging, add_processes, seconds
 from wisp.host import cpus
 from wisp.host.address import Address
 from wisp.host.log import Log
+from wisp.host.relay import Relay
 from wisp.host.settings import HostSettings, LogSettings
 
 if TYPE_CHECKING:
@@ -104,7 +105,11 @@ async def serve(arguments: argparse.Namespace, nats: str) -> int:
     """Run the host of a lattice at this NATS. Raises WispError."""
     from wisp.lattice.host import LatticeHost  # noqa: PLC0415 - the help does not need it
 
-    return await LatticeHost(_parts(arguments, nats)).run()
+    relay = Relay(_log_settings(arguments))
+    try:
+        return await LatticeHost(_parts(arguments, nats, relay)).run()
+    finally:
+        relay.close()
 
 
 def host_log(arguments: argparse.Namespace) -> Log:
@@ -112,7 +117,7 @@ def host_log(arguments: argparse.Namespace) -> Log:
     return Log(_log_settings(arguments))
 
 
-def _parts(arguments: argparse.Namespace, nats: str) -> Parts:
+def _parts(arguments: argparse.Namespace, nats: str, relay: Relay) -> Parts:
     from wisp.lattice.host import Parts  # noqa: PLC0415 - the help does not need it
     from wisp.lattice.joining import Address as LatticeAddress  # noqa: PLC0415
     from wisp.lattice.keyring import Keyring  # noqa: PLC0415
@@ -120,7 +125,8 @@ def _parts(arguments: argparse.Namespace, nats: str) -> Parts:
     from wisp.lattice.records import HostRecord  # noqa: PLC0415
     from wisp.registry.cache import Cache  # noqa: PLC0415
 
-    lattice, settings, log = reach.lattice_name(arguments), _settings(arguments), host_log(arguments)
+    lattice, settings = reach.lattice_name(arguments), _settings(arguments, relay)
+    log = Log(relay.settings, relay.descriptor)
     remembered = remembered_by(arguments)
     keyring = Keyring(_name(arguments), remembered)
     environment = {name: os.environ[name] for name in arguments.environment if name in os.environ}
@@ -143,10 +149,11 @@ def _parts(arguments: argparse.Namespace, nats: str) -> Parts:
         log=log,
         admin=None if arguments.no_admin else Address.parse(arguments.admin),
         advertise=arguments.advertise,
+        relay=relay,
     )
 
 
-def _settings(arguments: argparse.Namespace) -> HostSettings:
+def _settings(arguments: argparse.Namespace, relay: Relay) -> HostSettings:
     workers = cpus.usable() if arguments.workers is None else arguments.workers
     if not 1 <= workers <= MOST_WORKERS:
         message = f"--workers must be 1 to {MOST_WORKERS}, not {workers}"
@@ -154,7 +161,8 @@ def _settings(arguments: argparse.Namespace) -> HostSettings:
     return HostSettings(
         address=Address.parse(arguments.http),
         workers=workers,
-        log=_log_settings(arguments),
+        log=relay.settings,
+        output=relay.descriptor,
         drain_timeout=seconds(arguments.drain_timeout, "--drain-timeout"),
     )
 

@@ -30,7 +30,7 @@ def show(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps(_data(health), indent=2))
     else:
-        print("\n".join(output.columns(_rows(health), indent=0)))
+        print("\n".join(output.columns(_rows(health), indent=0)), flush=True)
         for remark in health.remarks:
             print(f"note: {remark}", file=sys.stderr)
         for problem in health.problems:

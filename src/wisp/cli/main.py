@@ -181,6 +181,14 @@ COMMANDS = (
         (("wisp hosts", "who is there, and what each runs"), ("wisp hosts --json", "the same for a program")),
     ),
     Command(
+        "logs",
+        "Print what the hosts of a lattice log",
+        (
+            ("wisp logs shop -f", "all lines about an app, on all hosts, until Ctrl-C"),
+            ("wisp logs -f --level warning --json", "what goes wrong anywhere, for a program"),
+        ),
+    ),
+    Command(
         "top",
         "Show how busy the hosts and apps of a lattice are",
         (

@@ -28,6 +28,8 @@ from wisp.host.sockets import Listeners
 from wisp.host.worker import Worker
 
 if TYPE_CHECKING:
+    import socket
+
     from wisp.host.log import Log
 
 FAREWELL = 1.0
@@ -152,11 +154,14 @@ class Supervisor:
         try:
             for slot in self._slots:
                 listener = self.listeners.open(slot.number)
-                spawned.append(await Worker.spawn(self._binary, slot.number, listener))
+                spawned.append(await self._worker(slot.number, listener))
         except BaseException:
             await _ended(spawned)
             raise
         return spawned
+
+    async def _worker(self, slot: int, listener: socket.socket) -> Worker:
+        return await Worker.spawn(self._binary, slot, listener, self._settings.output)
 
     async def _generate(self, start: Start, workers: list[Worker]) -> tuple[Start, list[Worker]]:
         """Start a generation: all of it, or none."""
@@ -186,7 +191,7 @@ class Supervisor:
         """Start one worker for a slot that has lost its own, on the apps that are served now."""
         recovered: set[str] = set()
         while True:
-            worker = await Worker.spawn(self._binary, slot.number, self.listeners.open(slot.number))
+            worker = await self._worker(slot.number, self.listeners.open(slot.number))
             failed = await self._begin(worker, self._start)
             if failed is None:
                 return worker

@@ -55,8 +55,10 @@ class Worker:
         self._ending = asyncio.create_task(self._end())
 
     @classmethod
-    async def spawn(cls, binary: Path, slot: int, listener: socket.socket) -> Worker:
-        """Start the process of a slot, with the slot's listening socket. Raises HostError."""
+    async def spawn(
+        cls, binary: Path, slot: int, listener: socket.socket, output: int | None = None
+    ) -> Worker:
+        """Start the process of a slot, with the slot's listening socket and somewhere to write its log. Raises HostError."""
         ours, theirs = socket.socketpair()
         with theirs:
             try:
@@ -64,6 +66,7 @@ class Worker:
                     binary,
                     *("--control", str(theirs.fileno()), "--listener", str(listener.fileno())),
                     stdin=asyncio.subprocess.DEVNULL,
+                    stdout=output,
                     pass_fds=(theirs.fileno(), listener.fileno()),
                     env=worker_binary.environment(),
                     process_group=0,

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from wisp.host.address import Address as ListenAddress
     from wisp.host.log import Log
+    from wisp.host.relay import Relay
     from wisp.host.settings import HostSettings
     from wisp.lattice.joining import Address
     from wisp.lattice.preparing import Prepared, Preparing
@@ -54,6 +55,9 @@ class Parts:
     advertise: str | None
     """Where others reach this host, if that is not where it listens."""
 
+    relay: Relay | None = None
+    """Where the log passes, for those who listen to it."""
+
 
 class LatticeHost:
     """One run of a host. Made and awaited once, with `run`."""
@@ -72,7 +76,7 @@ class LatticeHost:
         """What is wanted, as it was when the assignment that is carried out was begun."""
 
         self._membership = self._member()
-        self._membership.beside = Onlookers(parts.record.name, self._supervisor).run
+        self._membership.beside = Onlookers(parts.record.name, self._supervisor, parts.relay).run
 
     async def run(self) -> int:
         """Serve until a signal says to stop. Raises WispError when serving is not possible, or not any more."""

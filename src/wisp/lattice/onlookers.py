@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Final
 
 from wisp.host.metrics import combined
 from wisp.lattice import samples
+from wisp.lattice.listening import Speaking
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from wisp.host.relay import Relay
     from wisp.host.supervisor import Supervisor
     from wisp.lattice.state import State
 
@@ -23,15 +25,16 @@ _PAGE: Final = os.sysconf("SC_PAGE_SIZE")
 class Onlookers:
     """Answers for one host, while NATS is there."""
 
-    def __init__(self, host: str, supervisor: Supervisor) -> None:
+    def __init__(self, host: str, supervisor: Supervisor, relay: Relay | None) -> None:
         self._host = host
         self._supervisor = supervisor
+        self._speaking = Speaking(host, relay) if relay is not None else None
 
     async def run(self, lattice: State) -> None:
         """Answer until this is cancelled. Raises LatticeError."""
         answering = await samples.answering(lattice.requests, self._measure)
         try:
-            await asyncio.Event().wait()
+            await (self._speaking.run(lattice.requests) if self._speaking else asyncio.Event().wait())
         finally:
             await answering.stop()
 

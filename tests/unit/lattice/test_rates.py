@@ -66,6 +66,4 @@ def test_what_a_host_answers_is_by_app_however_many_components_there_are() -> No
     found = Sample.model_validate_json(samples.sample("a", 1.5, 7, metrics))
 
     assert (found.host, found.clock, found.memory, found.workers) == ("a", 1.5, 7, 2)
-    assert found.apps == (
-        Counted(app="shop", requests=4, active=2, errors=6, duration_us=20, refusals=4),
-    )
+    assert found.apps == (Counted(app="shop", requests=4, active=2, errors=6, duration_us=20, refusals=4),)
