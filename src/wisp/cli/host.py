@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import wisp
 from wisp.cli import output, reach
-from wisp.cli.parser import UsageError, add_logging, add_processes, seconds
+from wisp.cli.parser import UsageError, add_logging, add_policy, add_processes, seconds
 from wisp.host import cpus
 from wisp.host.address import Address
 from wisp.host.log import Log
@@ -59,6 +59,7 @@ def add_hosting(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="a variable of this process that apps may be granted, and secrets may come from; may be repeated",
     )
+    add_policy(group)
     _add_serving(parser)
 
 
@@ -124,6 +125,7 @@ def _parts(arguments: argparse.Namespace, nats: str, relay: Relay) -> Parts:
     from wisp.lattice.preparing import Preparing  # noqa: PLC0415
     from wisp.lattice.records import HostRecord  # noqa: PLC0415
     from wisp.registry.cache import Cache  # noqa: PLC0415
+    from wisp.registry.signing.gate import Gate  # noqa: PLC0415
 
     lattice, settings = reach.lattice_name(arguments), _settings(arguments, relay)
     log = Log(relay.settings, relay.descriptor)
@@ -150,6 +152,7 @@ def _parts(arguments: argparse.Namespace, nats: str, relay: Relay) -> Parts:
         admin=None if arguments.no_admin else Address.parse(arguments.admin),
         advertise=arguments.advertise,
         relay=relay,
+        gate=Gate.open(arguments.policy, Cache.open()),
     )
 
 

@@ -12,6 +12,7 @@ signatures are enough is asked every time: a policy may have changed.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,10 +20,11 @@ from typing import TYPE_CHECKING
 
 from wisp.cli.pull import app_into, component_into
 from wisp.cli.registries import accessible, gate
-from wisp.errors import ManifestError
+from wisp.errors import ManifestError, RegistryError
 from wisp.manifest import load
 from wisp.registry.cache import hex_of
 from wisp.registry.oci import apps, components
+from wisp.registry.signing import signatures
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -67,6 +69,24 @@ async def fetched(reference: Reference, options: PrepareOptions, report: Callabl
                 await _pull(client, found, path)
     await asyncio.to_thread(_require_nothing_written, path, reference)
     return RemoteApp(await asyncio.to_thread(_served, path), home / "state", reference.at(digest))
+
+
+async def evidence(
+    reference: Reference, options: PrepareOptions, report: Callable[[str], None]
+) -> str | None:
+    """Return what speaks for an artifact, pinned to its digest, for the policies of other hosts; None if nobody can say now.
+
+    Raises:
+        SignatureError: our own policy refuses it.
+
+    """
+    if (kept := gate(options).known(reference)) is not None:
+        return kept.to_bytes().decode()
+    with contextlib.suppress(RegistryError):
+        async with accessible(options, report) as client:
+            chain = await components.resolve(client, reference)
+            return (await signatures.gather(client, *chain)).to_bytes().decode()
+    return None
 
 
 async def _pull(client: Client, found: Found, place: Path) -> None:

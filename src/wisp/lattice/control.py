@@ -52,6 +52,9 @@ class Bundle:
     source: str | None = None
     """The reference that it was pulled by, with a digest."""
 
+    evidence: str | None = None
+    """What speaks for that artifact."""
+
 
 @dataclass(frozen=True, slots=True)
 class View:
@@ -95,6 +98,7 @@ async def deploy(lattice: State, bundle: Bundle, changes: Changes, report: Calla
             digest=locked,
             version=bundle.version,
             source=bundle.source,
+            evidence=bundle.evidence,
             wishes=_changed(wishes, changes),
             since=before.since if before and not before.deleted else time.time_ns() // 1_000_000,
             configuration=before.configuration if before and not before.deleted else None,
@@ -131,8 +135,8 @@ async def rollback(lattice: State, name: str, to: int | None) -> App:
     def wanted(before: App | None) -> App:
         known = _required(before, name, lattice)
         earlier = _earlier(history, known, to)
-        taken = {"digest": earlier.digest, "version": earlier.version, "source": earlier.source}
-        update = {"revision": known.revision + 1, **taken}
+        taken = ("digest", "version", "source", "evidence")
+        update = {"revision": known.revision + 1, **{key: getattr(earlier, key) for key in taken}}
         return known.model_copy(update=update)
 
     return await _revise(lattice, name, wanted)

@@ -15,6 +15,7 @@ from wisp.host.admin import Admin
 from wisp.host.cron import Scheduler, SystemClock
 from wisp.host.signals import Signals
 from wisp.host.supervisor import Supervisor
+from wisp.lattice.admission import admit
 from wisp.lattice.joining import Membership
 from wisp.lattice.onlookers import Onlookers
 from wisp.lattice.records import Observed, ObservedApp
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from wisp.lattice.preparing import Prepared, Preparing
     from wisp.lattice.records import App, Assignment, HostRecord, Placed
     from wisp.lattice.remembered import Remembered
+    from wisp.registry.signing.gate import Gate
 
 FIRST_RETRY: Final = 1.0
 LAST_RETRY: Final = 30.0
@@ -57,6 +59,9 @@ class Parts:
 
     relay: Relay | None = None
     """Where the log passes, for those who listen to it."""
+
+    gate: Gate | None = None
+    """What says whose artifacts may run here."""
 
 
 class LatticeHost:
@@ -198,6 +203,8 @@ class LatticeHost:
         if served and same and served.jobs == (placed.hosts[:1] == (name,)):
             return served
         try:
+            if self._parts.gate is not None:
+                admit(self._parts.gate, self._apps.get(placed.app), placed)
             return await self._parts.preparing.prepare(placed, name, wanted[1], self._membership.lattice)
         except WispError as error:
             return error

@@ -17,6 +17,9 @@ from wisp.manifest.values import parse_name
 
 NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 DEFAULT_CAPACITY: Final = 100
+MOST_EVIDENCE: Final = 256 * 1024
+"""Characters: a value of a bucket has at most a mebibyte."""
+
 State: TypeAlias = Literal["preparing", "running", "failed"]
 
 
@@ -86,6 +89,9 @@ class App(Record):
     deleted: bool = False
     source: str | None = None
     """The reference that this version was pulled by, with the digest; None when it was built."""
+
+    evidence: str | None = Field(None, max_length=MOST_EVIDENCE)
+    """What speaks for that artifact: its manifest and signatures, for the policies of hosts."""
 
     configuration: Digest | None = None
     """The version of its configuration that is in force, an object (`wisp.lattice.configuration`)."""
