@@ -11,8 +11,8 @@ import sys
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
-from harness.processes import running
 from harness.components import workplace
+from harness.processes import running
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from wisp.cli import output, placing, reach
+from wisp.cli import output, placing, reach, rolling
 from wisp.cli.parser import add_registries
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from wisp.cli.prepared import PreparedApp
     from wisp.host.settings import JsonObject
     from wisp.lattice.control import Bundle
-    from wisp.lattice.standing import Standing
+    from wisp.lattice.records import App
     from wisp.lattice.state import State
 
 
@@ -36,6 +36,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--profile", metavar="NAME", help="apply [profile.NAME] of the manifest")
     parser.add_argument("--locked", action="store_true", help="fail rather than change wisp.lock")
     placing.add_placing(parser)
+    rolling.add_rolling(parser)
     placing.add_waiting(parser)
     add_registries(parser)
     reach.add_reach(parser)
@@ -43,22 +44,22 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Deploy, wait, and say what has come of it."""
-    changes = placing.changes(arguments)
+    changes, strategy = placing.changes(arguments), rolling.strategy(arguments)
     progress = output.Progress(quiet=arguments.json)
     try:
         app = asyncio.run(_prepared(arguments, progress))
-
-        async def work(lattice: State) -> Standing:
-            from wisp.lattice.control import deploy  # noqa: PLC0415 - the help does not need it
-
-            wanted = await deploy(lattice, await asyncio.to_thread(_bundle, app), changes, progress.report)
-            progress.report(f"waiting for {wanted.name}, revision {wanted.revision}")
-            return await placing.wait(lattice, wanted, arguments)
-
-        found = reach.with_lattice(arguments, work)
     finally:
         progress.close()
-    return placing.conclude(found, arguments)
+
+    async def change(lattice: State) -> App:
+        from wisp.lattice.control import deploy  # noqa: PLC0415 - the help does not need it
+
+        bundle = await asyncio.to_thread(_bundle, app)
+        wanted = await deploy(lattice, bundle, changes, progress.report, strategy)
+        progress.report(f"waiting for {wanted.name}, revision {wanted.revision}")
+        return wanted
+
+    return placing.carry_out(arguments, change, progress)
 
 
 @dataclass(frozen=True, slots=True)

@@ -163,6 +163,17 @@ COMMANDS = (
             ("wisp deploy --replicas 3 --spread zone", "on three hosts, in as many zones as there are"),
             ("wisp deploy shop --replicas per-host --require gpu=yes", "on each host that has this label"),
             ("wisp deploy ghcr.io/acme/shop:1.2", "an app of an OCI registry"),
+            ("wisp deploy --canary 10%", "give a new version a tenth of the requests at first"),
+        ),
+    ),
+    Command(
+        "promote",
+        "Give the canary of an app of a lattice all requests",
+        (
+            (
+                "wisp promote shop",
+                "the version that was deployed with --canary takes over from the one before",
+            ),
         ),
     ),
     Command(
@@ -173,7 +184,10 @@ COMMANDS = (
     Command(
         "app",
         "Show one app of a lattice, on each of its hosts",
-        (("wisp app shop", "what was wanted, what runs where, and what went wrong"),),
+        (
+            ("wisp app shop", "what was wanted, what runs where, and what went wrong"),
+            ("wisp app shop --history", "the versions that it has had, and why some were gone back to"),
+        ),
     ),
     Command(
         "hosts",

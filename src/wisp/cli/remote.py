@@ -80,13 +80,15 @@ async def evidence(
         SignatureError: our own policy refuses it.
 
     """
-    if (kept := gate(options).known(reference)) is not None:
-        return kept.to_bytes().decode()
+    from wisp.lattice.records import MOST_EVIDENCE  # noqa: PLC0415 - only a lattice has it
+
+    found = gate(options).known(reference)
     with contextlib.suppress(RegistryError):
-        async with accessible(options, report) as client:
-            chain = await components.resolve(client, reference)
-            return (await signatures.gather(client, *chain)).to_bytes().decode()
-    return None
+        if found is None:
+            async with accessible(options, report) as client:
+                found = await signatures.gather(client, *await components.resolve(client, reference))
+    text = found.to_bytes().decode() if found is not None else ""
+    return text if 0 < len(text) <= MOST_EVIDENCE else None
 
 
 async def _pull(client: Client, found: Found, place: Path) -> None:

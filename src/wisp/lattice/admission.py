@@ -18,18 +18,20 @@ if TYPE_CHECKING:
 
 
 def admit(gate: Gate, app: App | None, placed: Placed) -> None:
-    """Let an app run here. An earlier version than the one that is wanted was let in when it was wanted.
+    """Let a version of an app run here.
 
     Raises:
         SignatureError: the policy refuses the artifact that it came from.
         LatticeError: nobody can read where it came from.
 
     """
-    if app is None or app.digest != placed.digest or app.source is None:
+    source = app.origin(placed.digest) if app is not None else None
+    if app is None or source is None:
         return
     try:
-        artifact = parse_reference(app.source)
+        artifact = parse_reference(source)
     except ValueError as error:
         message = f"where {app.name} came from cannot be read: {error}"
         raise LatticeError(message) from error
-    gate.require(artifact, Evidence.read(app.evidence.encode()) if app.evidence else None)
+    evidence = app.evidence.get(source)
+    gate.require(artifact, Evidence.read(evidence.encode()) if evidence else None)

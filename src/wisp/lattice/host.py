@@ -7,6 +7,7 @@ carries out is brought about in one place, one assignment after the other; a new
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
@@ -16,8 +17,10 @@ from wisp.host.cron import Scheduler, SystemClock
 from wisp.host.signals import Signals
 from wisp.host.supervisor import Supervisor
 from wisp.lattice.admission import admit
+from wisp.lattice.figures import Counting, count_forever
 from wisp.lattice.joining import Membership
 from wisp.lattice.onlookers import Onlookers
+from wisp.lattice.readiness import require_ready
 from wisp.lattice.records import Observed, ObservedApp
 from wisp.lattice.serving import Serving
 from wisp.lattice.tasks import ended
@@ -80,6 +83,8 @@ class LatticeHost:
         self._apps: Mapping[str, App] = {}
         """What is wanted, as it was when the assignment that is carried out was begun."""
 
+        self._counting = Counting()
+        self._said = Observed(host=parts.record.name, assignment=0)
         self._membership = self._member()
         self._membership.beside = Onlookers(parts.record.name, self._supervisor, parts.relay).run
 
@@ -114,10 +119,13 @@ class LatticeHost:
         carrying = asyncio.create_task(self._carry_forever())
         stopping = asyncio.create_task(signals.stop.wait())
         exhausted = asyncio.create_task(self._supervisor.exhaustion())
-        tasks: set[asyncio.Task[Any]] = {member, carrying, stopping, exhausted}
+        counting = asyncio.create_task(
+            count_forever(self._counting, self._supervisor, self._compared, self._say)
+        )
+        tasks: set[asyncio.Task[Any]] = {member, carrying, counting, stopping, exhausted}
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            for task in (member, carrying):
+            for task in (member, carrying, counting):
                 if task.done():
                     task.result()  # they only end by a fault of ours, which must be seen
             if exhausted.done() and not stopping.done():
@@ -199,15 +207,18 @@ class LatticeHost:
     async def _one(self, placed: Placed) -> Prepared | WispError:
         served, wanted = self._serving.served.get(placed.app), self._wanted(placed)
         name = self._parts.record.name
-        same = served is not None and (served.digest, served.configuration) == wanted
-        if served and same and served.jobs == (placed.hosts[:1] == (name,)):
+        current = served is not None and (served.digest, served.configuration) == wanted
+        if served and current and served.jobs == placed.runs_jobs(name):
             return served
         try:
             if self._parts.gate is not None:
                 admit(self._parts.gate, self._apps.get(placed.app), placed)
-            return await self._parts.preparing.prepare(placed, name, wanted[1], self._membership.lattice)
+            prepared = await self._parts.preparing.prepare(placed, name, wanted[1], self._membership.lattice)
+            if not (placed.proven or (served and served.digest == placed.digest)):
+                await require_ready(self._parts.settings, prepared)
         except WispError as error:
             return error
+        return prepared
 
     def _complain(self, wrong: Mapping[str, str]) -> None:
         for app, why in wrong.items():
@@ -216,7 +227,24 @@ class LatticeHost:
 
     def _observe(self, assignment: Assignment, placed: Mapping[str, Placed], *, preparing: bool) -> None:
         said = tuple(self._observed(one, preparing=preparing) for one in placed.values())
-        self._membership.say(Observed(host=self._parts.record.name, assignment=assignment.number, apps=said))
+        self._said = Observed(host=self._parts.record.name, assignment=assignment.number, apps=said)
+        self._say()
+
+    def _say(self) -> None:
+        """Say how things are, with what was counted."""
+        apps = [
+            one.model_copy(update={"figures": self._counting.of(one.app, one.running)})
+            for one in self._said.apps
+        ]
+        self._membership.say(self._said.model_copy(update={"apps": tuple(apps)}))
+
+    def _compared(self) -> dict[str, str]:
+        """Return the versions that run here of apps that are changing."""
+        assignment = self._membership.assignment
+        if assignment is None or not self._serving.settled:
+            return {}
+        counts = Counter(placed.app for placed in assignment.apps)
+        return {app: served.digest for app, served in self._serving.served.items() if counts[app] > 1}
 
     def _observed(self, placed: Placed, *, preparing: bool) -> ObservedApp:
         served, error = self._serving.served.get(placed.app), self._errors.get(placed.app)

@@ -12,12 +12,15 @@ decides nothing before every host that the last assignment knew is back, or has 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import time
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from wisp.errors import LatticeError
 from wisp.lattice import state
 from wisp.lattice.bucket import Conflict
+from wisp.lattice.judging import judge, taken_back
 from wisp.lattice.lease import Lease
 from wisp.lattice.planning import Situation, missing_from, successor
 from wisp.lattice.records import Assignment, PlannerRecord
@@ -32,6 +35,9 @@ if TYPE_CHECKING:
 
 Tell: TypeAlias = "Callable[[str, str], None]"
 """Told an event and a sentence about it."""
+
+PAUSE: Final = 0.5
+"""Seconds after which a planner looks again while an app changes."""
 
 
 TOGETHER: Final = 0.2
@@ -106,8 +112,9 @@ class Planner:
                 await self._believe(live)
                 now = _situation(desired, live)
                 self._tell_lost(now)
-                await self.step(now)
-                await desired.changed()
+                following = await self.step(now)
+                await self.take_back(following, now, desired)
+                await _changed(desired, PAUSE if _changing(following) else None)
 
     async def claim(self) -> Assignment:
         """Write the newest assignment as ours, so that nobody who has read an earlier one can write. Raises Conflict, LatticeError."""
@@ -129,6 +136,18 @@ class Planner:
             await self._write(following, self._revision)
             self._tell("assigned", f"wrote assignment {following.number}")
         return following
+
+    async def take_back(self, current: Assignment, now: Situation, desired: Mirror) -> None:
+        """Ask for the old versions of apps again whose new ones do worse. Raises LatticeError."""
+        for name in sorted({placed.app for placed in current.apps if not placed.proven} & now.apps.keys()):
+            app, entry = now.apps[name], desired.entries.get(f"app.{name}")
+            verdict = None if app.deleted else judge(app, current.versions(name), now.observed)
+            if verdict is None or entry is None:
+                continue
+            with contextlib.suppress(Conflict):  # somebody wants something else by now
+                content = taken_back(app, verdict, now.now).to_bytes()
+                await self._lattice.desired.update(f"app.{name}", content, entry.revision)
+                self._tell("taken-back", f"app {name} goes back to its version before: {verdict.why}")
 
     def _newest(self, found: Assignment) -> Assignment:
         """Return what to go on from: what hosts carry out already, should NATS know an earlier one only."""
@@ -189,4 +208,17 @@ def _situation(desired: Mirror, live: Mirror) -> Situation:
         state.hosts(live.entries),
         state.draining(desired.entries),
         state.observed(live.entries),
+        time.time_ns() // 1_000_000,
     )
+
+
+def _changing(assignment: Assignment) -> bool:
+    """Whether an app is in two versions: then time alone brings about the next step."""
+    return len({placed.app for placed in assignment.apps}) < len(assignment.apps)
+
+
+async def _changed(mirror: Mirror, limit: float | None) -> None:
+    """Wait until something has changed, or for so many seconds."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(limit):
+            await mirror.changed()

@@ -14,6 +14,7 @@ from wisp.host.resolve import Place, resolve
 from wisp.host.secrets import secrets
 from wisp.lattice import folders
 from wisp.lattice.blobs import Blobs
+from wisp.lattice.readiness import probe
 from wisp.lattice.tasks import gathered
 from wisp.manifest.locked import LockedApp
 from wisp.registry.artifacts import artifact, artifacts, forget
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from wisp.host.log import Log
+    from wisp.host.rehearsal import Probe
     from wisp.host.settings import JsonObject
     from wisp.lattice.configuration import Configured
     from wisp.lattice.keyring import Keyring
@@ -61,6 +63,8 @@ class Prepared:
     artifacts: Mapping[str, JsonObject] = field(compare=False)
     blobs: tuple[str, ...] = field(compare=False)
     """What it consists of, by digest: what other hosts may get from here."""
+    probe: Probe | None = field(default=None, compare=False)
+    """What it is asked to see whether it is ready."""
 
 
 class Preparing:
@@ -101,7 +105,7 @@ class Preparing:
             ]
         )
         compiled = await artifacts(self._cache, digests, report=self._report)
-        jobs = placed.hosts[:1] == (host,)
+        jobs = placed.runs_jobs(host)
         configured = await self.keyring.configured(app.name, configuration, lattice)
         return Prepared(
             app=placed.app,
@@ -111,6 +115,7 @@ class Preparing:
             told=await self._told(app, configured, jobs=jobs),
             artifacts={found.digest: found.document() for found in compiled.values()},
             blobs=(placed.digest, *digests, *packed),
+            probe=probe(app),
         )
 
     async def recover(self, digest: str) -> JsonObject:

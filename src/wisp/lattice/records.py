@@ -12,13 +12,14 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from wisp.errors import LatticeError
 from wisp.lattice.placement import PER_HOST, Demand, Last, Member
+from wisp.lattice.versions import Strategy, Version, Window
 from wisp.manifest.digests import Digest
 from wisp.manifest.values import parse_name
 
 NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 DEFAULT_CAPACITY: Final = 100
-MOST_EVIDENCE: Final = 256 * 1024
-"""Characters: a value of a bucket has at most a mebibyte."""
+MOST_EVIDENCE: Final = 64 * 1024
+"""Characters for each version: a value of a bucket has at most a mebibyte."""
 
 State: TypeAlias = Literal["preparing", "running", "failed"]
 
@@ -90,11 +91,23 @@ class App(Record):
     source: str | None = None
     """The reference that this version was pulled by, with the digest; None when it was built."""
 
-    evidence: str | None = Field(None, max_length=MOST_EVIDENCE)
-    """What speaks for that artifact: its manifest and signatures, for the policies of hosts."""
+    evidence: dict[str, Annotated[str, Field(max_length=MOST_EVIDENCE)]] = Field(default_factory=dict)
+    """What speaks for the artifacts that versions were pulled by, by reference: manifests and signatures, for the policies of hosts."""
 
     configuration: Digest | None = None
     """The version of its configuration that is in force, an object (`wisp.lattice.configuration`)."""
+    strategy: Strategy = Strategy()
+    hurry: bool = False
+    """Whether it is an earlier version: one that is known is not compared with the one that it follows."""
+
+    history: tuple[Version, ...] = ()
+    """The versions that it has had, the newest last."""
+
+    def origin(self, digest: str) -> str | None:
+        """Return the reference that one of its versions was pulled by; None when it was built, or is not known."""
+        if digest == self.digest:
+            return self.source
+        return next((one.source for one in reversed(self.history) if one.digest == digest), None)
 
     def demand(self) -> Demand:
         """Return it as placement sees it."""
@@ -129,7 +142,7 @@ class HostRecord(Record):
 
 
 class Placed(Record):
-    """An app, and the hosts that run it."""
+    """A version of an app, and the hosts that run it. While an app changes, it is there once for each of its versions."""
 
     app: AppName
     revision: int
@@ -139,6 +152,33 @@ class Placed(Record):
 
     leaving: tuple[Name, ...] = ()
     """Hosts that go on running it until those that take over do."""
+
+    share: int = Field(100, ge=0, le=100)
+    """How many of a hundred requests for the app are for this version; all its versions have 100 together."""
+
+    extra: tuple[Name, ...] = ()
+    """Those of its hosts that run it only while the app changes."""
+
+    changing: tuple[Name, ...] = ()
+    """Those of its hosts that have not said yet that they answer with it, while the app has another version."""
+
+    jobs: bool = True
+    """Whether the app's jobs are run by this version."""
+
+    proven: bool = True
+    """Whether it has answered on all of its hosts. A version that has not must answer a probe first, on each."""
+
+    since: int | None = None
+    """When it first answered beside another version, in milliseconds."""
+
+    @property
+    def answering(self) -> tuple[str, ...]:
+        """The hosts to which its requests may go."""
+        return tuple(host for host in self.hosts if host not in self.changing)
+
+    def runs_jobs(self, host: str) -> bool:
+        """Whether the app's jobs run on this host."""
+        return self.jobs and self.hosts[:1] == (host,)
 
     @property
     def everywhere(self) -> tuple[str, ...]:
@@ -172,15 +212,24 @@ class Assignment(Record):
 
     def last(self) -> Last:
         """Return what placement must know of it."""
-        return Last({placed.app: placed.hosts for placed in self.apps}, self.marks)
+        hosts: dict[str, tuple[str, ...]] = {}
+        for placed in sorted(self.apps, key=lambda placed: not placed.jobs):
+            stay = tuple(host for host in placed.hosts if host not in placed.extra)
+            hosts[placed.app] = (*hosts.get(placed.app, ()), *stay)
+        return Last(hosts, self.marks)
 
     def on(self, host: str) -> tuple[Placed, ...]:
-        """Return what a host is to run."""
+        """Return what a host is to run: of each app one version."""
         return tuple(placed for placed in self.apps if host in placed.everywhere)
 
+    def versions(self, app: str) -> tuple[Placed, ...]:
+        """Return where each version of an app is, the one that is wanted first."""
+        found = [placed for placed in self.apps if placed.app == app]
+        return tuple(sorted(found, key=lambda placed: -placed.revision))
+
     def placed(self, app: str) -> Placed | None:
-        """Return where an app is."""
-        return next((placed for placed in self.apps if placed.app == app), None)
+        """Return where the version of an app is that is wanted."""
+        return next(iter(self.versions(app)), None)
 
 
 class ObservedApp(Record):
@@ -200,6 +249,8 @@ class ObservedApp(Record):
 
     configuration: Digest | None = None
     """The version of its configuration that those requests are answered with."""
+    figures: tuple[Window, ...] = ()
+    """What was counted of the version that runs, while the app has two."""
 
 
 class Observed(Record):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,9 +15,10 @@ from wisp.lattice.bucket import Conflict
 from wisp.lattice.lease import Lease
 from wisp.lattice.planner import Planner
 from wisp.lattice.planning import Situation
-from wisp.lattice.records import App, Assignment, HostRecord, Wishes
+from wisp.lattice.records import App, Assignment, HostRecord, Observed, ObservedApp, Wishes
 from wisp.lattice.state import ASSIGNMENT, Timing
 from wisp.lattice.tasks import ended
+from wisp.lattice.versions import Window
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
     from wisp.lattice.state import State
 
 QUICK = Timing(lease=2.0, renew=0.3, settle=2.0)
-DIGEST = f"sha256:{'1' * 64}"
+DIGEST, WORSE = f"sha256:{'1' * 64}", f"sha256:{'2' * 64}"
 
 
 def app(name: str, *, replicas: int = 1, revision: int = 1, deleted: bool = False) -> App:
@@ -257,6 +259,65 @@ async def test_when_all_leases_end_at_once_nothing_is_moved(open_state: Connect)
     since = [one for one in history if one.number >= before.number]
     assert {one.placed("shop") for one in since} == {before.placed("shop")}
     assert {tuple(sorted(one.marks)) for one in since} == {("a", "b", "c")}
+
+
+def observed(host: str, digest: str, requests: int, failures: int) -> Observed:
+    windows = (Window(1, requests, failures, 0),)
+    one = ObservedApp(app="shop", revision=2, state="running", running=digest, figures=windows)
+    return Observed(host=host, assignment=1, apps=(one,))
+
+
+async def two_versions(state: State) -> tuple[Planner, Situation, Assignment]:
+    """Bring an app into two versions, of which the new one fails, and return who has planned that and what is known then."""
+    first = planner(state, "a")
+    await first.claim()
+    await first.step(situation(app("shop"), hosts=("a", "b")))
+    old = await first.step(
+        replace(situation(app("shop"), hosts=("a", "b")), observed={"a": observed("a", DIGEST, 1, 0)})
+    )
+    [host] = old.apps[0].hosts
+    [other] = {"a", "b"} - {host}
+    said = {host: observed(host, DIGEST, 100, 0), other: observed(other, WORSE, 100, 100)}
+    known = replace(situation(app("shop"), hosts=("a", "b")), observed=said)
+    await first.step(known)
+    changed = app("shop", revision=2).model_copy(update={"digest": WORSE})
+    await state.desired.put("app.shop", changed.to_bytes())
+    now = replace(known, apps={"shop": changed})
+    following = await first.step(now)
+    assert len(following.versions("shop")) == 2
+    return first, now, following
+
+
+async def test_a_version_that_does_worse_is_taken_back_in_place_of_the_record_that_was_judged(
+    open_state: Connect,
+) -> None:
+    state = await open_state()
+    first, now, following = await two_versions(state)
+    async with state.desired.mirror("app.*") as desired:
+        await first.take_back(following, now, desired)
+    found = await state.desired.get("app.shop")
+
+    assert found is not None
+    taken = App.read(found.value)
+    assert (taken.revision, taken.digest) == (3, DIGEST)
+    assert taken.history[-1].why == "100.0 % of 100 requests failed, of the version before 0.0 % of 100"
+
+
+async def test_what_somebody_has_deployed_meanwhile_is_not_taken_back(open_state: Connect) -> None:
+    state = await open_state()
+    first, now, following = await two_versions(state)
+    async with state.desired.mirror("app.*") as desired:
+        # The mirror of a planner that was frozen knows the record that it has judged.
+        judged = dict(desired.entries)
+        await state.desired.put("app.shop", app("shop", revision=3).to_bytes())
+        await desired.changed()
+        desired.entries.update(judged)
+
+        await first.take_back(following, now, desired)
+    found = await state.desired.get("app.shop")
+
+    assert found is not None
+    assert App.read(found.value) == app("shop", revision=3)
 
 
 async def test_a_record_that_is_none_stops_nothing(open_state: Connect) -> None:

@@ -88,8 +88,11 @@ def test_a_new_version_stays_where_the_old_one_is() -> None:
 
     updated = successor(placed, situation(app(2, NEW, 2), "a", "b", "c"))
 
-    assert updated.apps[0].hosts == placed.apps[0].hosts
-    assert updated.apps[0].digest == NEW
+    assert updated.last().hosts == placed.last().hosts
+    assert [(one.digest, one.hosts, one.extra) for one in updated.apps] == [
+        (NEW, ("a",), ("a",)),
+        (OLD, placed.apps[0].hosts, ()),
+    ]
 
 
 def test_what_cannot_be_placed_is_written_down_with_its_reason() -> None:
