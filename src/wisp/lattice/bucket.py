@@ -224,7 +224,7 @@ class Mirror:
         self._told = asyncio.Semaphore(0)
 
     async def changed(self) -> None:
-        """Wait until something has changed since the last call."""
+        """Wait until something has changed since the last call. That a lease was renewed is no change: a thousand hosts renew all the time."""
         await self._changed.wait()
         self._changed.clear()
 
@@ -242,11 +242,14 @@ class Mirror:
         async for entry in told:
             if entry is None:
                 self._told.release()
+                self._changed.set()
             elif entry.operation is None:
+                known = self.entries.get(entry.key)
                 self.entries[entry.key] = Entry(entry.value or b"", entry.revision or 0)
-            else:
-                self.entries.pop(entry.key, None)
-            self._changed.set()
+                if known is None or known.value != entry.value:
+                    self._changed.set()
+            elif self.entries.pop(entry.key, None):
+                self._changed.set()
 
 
 async def _stopped(watcher: KeyValue.KeyWatcher) -> None:

@@ -135,6 +135,10 @@ class Preparing:
         )
         self._log.event("environment-missing", message, level="warn", component=component, variable=variable)
 
+    async def locked(self, placed: Placed, lattice: State | None) -> LockedApp:
+        """Return the locked app of a version, which is remembered from then on. Raises WispError."""
+        return await self._locked(placed.digest, _Source(placed.everywhere, lattice))
+
     async def _locked(self, digest: str, source: _Source) -> LockedApp:
         content = await asyncio.to_thread(self._remembered.locked, digest)
         if content is None:

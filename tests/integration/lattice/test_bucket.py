@@ -162,3 +162,19 @@ async def test_what_has_been_sent_and_has_not_come_yet_is_not_taken_for_nothing(
     assert await bucket.history("app.shop") == [b"0", b"1", b"2"]
     assert await bucket.entries("drain.*") == {}
     assert await bucket.history("app.other") == []
+
+
+async def test_a_lease_that_is_renewed_wakes_nobody_and_its_end_does(open_state: Connect) -> None:
+    bucket = (await open_state()).live
+    revision = await bucket.put("host.a", b"here", lease=1)
+    async with bucket.mirror("host.*") as mirror:
+        await mirror.changed()
+        renewed = await bucket.update("host.a", b"here", revision, lease=1)
+        await bucket.put("host.b", b"new")
+        await mirror.changed()
+
+        assert mirror.entries["host.a"].revision == renewed
+        assert mirror.entries.keys() == {"host.a", "host.b"}
+        await bucket.put("host.b", b"new")
+        await asyncio.wait_for(mirror.changed(), 20)
+        assert mirror.entries.keys() == {"host.b"}
