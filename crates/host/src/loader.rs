@@ -12,14 +12,14 @@ use wasmtime::component::{InstancePre, Linker};
 use wisp_wasi::{OWN_HOST, Peers, State};
 
 use crate::blueprint::{Blueprint, Home};
-use crate::capability;
+use crate::capability::{self, InLattice, Lanes, Nats};
 use crate::demand::{Demand, Image};
 use crate::engine::{self, RunningEngine};
 use crate::error::HostError;
 use crate::link::{self, Callee};
 use crate::locked::{
-    Artifact, EngineKind, LinkMode, LockedApp, LockedComponent, LockedCron, LockedRoute, Profile,
-    SCHEMA,
+    Artifact, EngineKind, LinkMode, LockedApp, LockedComponent, LockedCron, LockedRoute,
+    LockedSubscription, Profile, SCHEMA,
 };
 use crate::peers::{self, Destination, Neighbourhood, Reach};
 use crate::pool::{Code, Place, Pool, Ready, Residents, Share, Slots, Source};
@@ -37,6 +37,9 @@ pub(crate) struct App {
     pub(crate) pools: BTreeMap<Arc<str>, Arc<Pool>>,
     pub(crate) http: Vec<LockedRoute>,
     pub(crate) cron: Vec<LockedCron>,
+    pub(crate) messaging: Vec<LockedSubscription>,
+    /// Its messages, when this host is in a lattice.
+    pub(crate) lanes: Option<Arc<Lanes>>,
 }
 
 /// Makes the pools of all apps of a host.
@@ -53,6 +56,7 @@ struct Workshop {
     /// Components with the same digest share their code, for as long as one of them is loaded.
     codes: Mutex<HashMap<String, Weak<Code>>>,
     residents: Residents,
+    nats: Option<Arc<Nats>>,
 }
 
 impl std::fmt::Debug for Workshop {
@@ -85,6 +89,7 @@ impl Loader {
         artifacts: BTreeMap<String, Artifact>,
         apps: &[LockedApp],
         (log, metrics): (Log, Metrics),
+        nats: Option<Arc<Nats>>,
     ) -> Result<Self, HostError> {
         let grounds = demands(&settings, &artifacts, apps)?
             .into_iter()
@@ -102,6 +107,7 @@ impl Loader {
             grounds,
             codes: Mutex::default(),
             residents: Residents::default(),
+            nats,
         })))
     }
 
@@ -115,16 +121,24 @@ impl Loader {
             name,
             http,
             cron,
+            messaging,
             state,
             components,
             ..
         } = app;
         let app: Arc<str> = name.into();
+        let quotas = components.values().map(|one| one.limits.store);
+        let quota = quotas.max().unwrap_or_default();
+        let lattice = self.0.nats.as_ref().map(|nats| InLattice {
+            nats: nats.clone(),
+            lanes: Lanes::new(nats, &app, quota, messaging.clone().into()),
+        });
         let neighbourhood = Arc::<Neighbourhood>::default();
         let home = Home {
             app: app.clone(),
             state,
             components: Arc::new(components.keys().cloned().collect()),
+            lattice: lattice.clone(),
         };
         let source: Arc<dyn Source> = Arc::new(Origin {
             workshop: self.0.clone(),
@@ -150,7 +164,14 @@ impl Loader {
             pools,
             http,
             cron,
+            messaging,
+            lanes: lattice.map(|lattice| lattice.lanes),
         })
+    }
+
+    /// Calls of a component in progress at once in this worker.
+    pub(crate) fn share(&self, pool: &Pool) -> u32 {
+        self.0.settings.share(pool.limits().concurrency)
     }
 
     /// Loads what has to be there from the start, and looks at the artifacts of the others.
@@ -245,13 +266,14 @@ fn linked(app: &LockedApp) -> BTreeSet<String> {
     links.map(|link| link.component.clone()).collect()
 }
 
-/// The names of the components that others call by interface, or the clock.
+/// The names of the components that others call by interface, or the clock, or that take messages.
 fn called(app: &LockedApp) -> BTreeSet<String> {
     let links = app.components.values().flat_map(|one| &one.links);
     let linked = links.filter(|(interface, _)| peers::peer(interface).is_none());
     let linked = linked.map(|(_, link)| link.component.clone());
     let timed = app.cron.iter().map(|cron| cron.component.clone());
-    linked.chain(timed).collect()
+    let taking = app.messaging.iter().map(|one| one.component.clone());
+    linked.chain(timed).chain(taking).collect()
 }
 
 /// What a component was told, once for all those of an app that have the same code and were told the same.

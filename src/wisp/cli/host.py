@@ -7,6 +7,7 @@ import os
 import re
 import socket
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -117,6 +118,7 @@ def _parts(arguments: argparse.Namespace, nats: str) -> Parts:
     from wisp.lattice.joining import Address as LatticeAddress  # noqa: PLC0415
     from wisp.lattice.preparing import Preparing  # noqa: PLC0415
     from wisp.lattice.records import HostRecord  # noqa: PLC0415
+    from wisp.lattice.told import nats_settings  # noqa: PLC0415
     from wisp.registry.cache import Cache  # noqa: PLC0415
 
     lattice, settings, log = reach.lattice_name(arguments), _settings(arguments), host_log(arguments)
@@ -131,10 +133,11 @@ def _parts(arguments: argparse.Namespace, nats: str) -> Parts:
         workers=settings.workers,
         version=wisp.__version__,
     )
+    address = LatticeAddress(nats, lattice)
     return Parts(
-        settings=settings,
+        settings=replace(settings, nats=nats_settings(address)),
         record=record,
-        address=LatticeAddress(nats, lattice),
+        address=address,
         remembered=remembered,
         preparing=Preparing(Cache.open(), remembered, environment, log),
         log=log,

@@ -67,6 +67,9 @@ class HostSettings:
     ready_timeout: float = 30.0
     """Seconds in which a worker must be ready: it only maps artifacts, but a loaded machine may be slow."""
 
+    nats: JsonObject | None = field(default=None, repr=False)
+    """The NATS of the lattice that this host belongs to, as workers are told it; there may be secrets in it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Start:
@@ -95,6 +98,7 @@ class Start:
             },
             "apps": list(self.apps),
             "artifacts": dict(self.artifacts),
+            **({"nats": settings.nats} if settings.nats else {}),
         }
 
     def with_artifact(self, digest: str, artifact: JsonObject) -> Start:

@@ -367,5 +367,6 @@ def _entries(manifest: Manifest, links: Mapping[str, tuple[Link, ...]]) -> tuple
     all_links = [link for made in links.values() for link in made]
     targets = {link.component for link in all_links}
     run = {trigger.component for trigger in manifest.http} | {cron.component for cron in manifest.cron}
+    run |= {subscription.component for subscription in manifest.messaging}
     run |= {link.component for link in all_links if link.mode == "bridged"}
     return tuple(name for name in manifest.component if name in run or name not in targets)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 
 from wisp.manifest import copies, templates
 from wisp.manifest.digests import Digest
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from wisp.manifest.grants import Grants, HttpGrant
     from wisp.manifest.links import Link
     from wisp.manifest.models import Component, Limits, Manifest
+    from wisp.manifest.subscriptions import Subscription
 
 
 class _Locked(BaseModel):
@@ -166,6 +167,19 @@ class LockedCron(_Locked):
     component: str
 
 
+class LockedSubscription(_Locked):
+    """Which messages a component takes."""
+
+    subject: str
+    group: str
+    component: str
+    ordered: bool
+    attempts: int
+    backoff_ms: int
+    most_backoff_ms: int
+    dead_letter: str
+
+
 class LockedComponent(_Locked):
     """One component."""
 
@@ -186,10 +200,19 @@ class LockedApp(_Locked):
     version: str
     http: tuple[LockedRoute, ...]
     cron: tuple[LockedCron, ...]
+    messaging: tuple[LockedSubscription, ...] = ()
     secrets: dict[str, LockedSecret]
     """Those that a component's configuration names."""
 
     components: dict[str, LockedComponent]
+
+    @model_serializer(mode="wrap")
+    def _without_nothing(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out what older hosts of a lattice do not know when the app has none of it."""
+        data: dict[str, Any] = write(self)
+        if not data["messaging"]:
+            del data["messaging"]
+        return data
 
     def to_json(self) -> str:
         """Write the app as workers read it."""
@@ -220,6 +243,7 @@ def lock_app(
         version=manifest.app.version,
         http=tuple(_route(trigger) for trigger in manifest.http),
         cron=tuple(LockedCron(**cron.model_dump()) for cron in manifest.cron),
+        messaging=tuple(_subscription(one) for one in manifest.messaging),
         secrets=_secrets(manifest, run),
         components={
             name: _component(
@@ -239,6 +263,19 @@ def _route(trigger: HttpTrigger) -> LockedRoute:
         component=trigger.component,
         response=LockedResponse(**response.model_dump()) if response else None,
         convention=trigger.convention,
+    )
+
+
+def _subscription(one: Subscription) -> LockedSubscription:
+    return LockedSubscription(
+        subject=one.subject,
+        group=one.named,
+        component=one.component,
+        ordered=one.ordered,
+        attempts=one.attempts,
+        backoff_ms=to_milliseconds(one.backoff),
+        most_backoff_ms=to_milliseconds(one.most_backoff),
+        dead_letter=one.aside,
     )
 
 

@@ -1,7 +1,8 @@
 //! What causes invocations.
 //!
 //! [`http`] is the data plane: it accepts connections, finds the route of each request, prepares the request for its
-//! guest, and streams the answer back. [`cron`] calls components when the control plane says that it is time.
+//! guest, and streams the answer back. [`cron`] calls components when the control plane says that it is time, [`messaging`] with each
+//! message that they want.
 
 mod activity;
 mod body;
@@ -14,6 +15,7 @@ mod forwarded;
 pub(crate) mod headers;
 pub mod http;
 pub(crate) mod manner;
+pub(crate) mod messaging;
 mod pattern;
 mod problem;
 mod respond;
