@@ -103,11 +103,13 @@ def test_a_host_whose_apps_keep_nothing_opens_no_connection_for_them(
     host = lattice.start("a")
     deploy(lattice, tmp_path)
 
-    assert lattice.get("a", "/stranger/random")[0] == 200
-    assert not [line for line in host.lines if line.get("message") == "connected to NATS"]
+    assert lattice.get("a", "/stranger/random/bytes")[0] == 200
+    connected = "connected to NATS"
+    assert not [line for line in host.lines if line.get("message") == connected]
     use(lattice, "a", "get", "key=a")
     use(lattice, "a", "get", "key=b")
-    assert len([line for line in host.lines if line.get("message") == "connected to NATS"]) == 1
+    host.line(message=connected)
+    assert len([line for line in host.lines if line.get("message") == connected]) == 1
 
 
 @dataclass

@@ -116,6 +116,7 @@ def host_log(arguments: argparse.Namespace) -> Log:
 def _parts(arguments: argparse.Namespace, nats: str) -> Parts:
     from wisp.lattice.host import Parts  # noqa: PLC0415 - the help does not need it
     from wisp.lattice.joining import Address as LatticeAddress  # noqa: PLC0415
+    from wisp.lattice.keyring import Keyring  # noqa: PLC0415
     from wisp.lattice.preparing import Preparing  # noqa: PLC0415
     from wisp.lattice.records import HostRecord  # noqa: PLC0415
     from wisp.lattice.told import nats_settings  # noqa: PLC0415
@@ -123,6 +124,7 @@ def _parts(arguments: argparse.Namespace, nats: str) -> Parts:
 
     lattice, settings, log = reach.lattice_name(arguments), _settings(arguments), host_log(arguments)
     remembered = remembered_by(arguments)
+    keyring = Keyring(_name(arguments), remembered)
     environment = {name: os.environ[name] for name in arguments.environment if name in os.environ}
     record = HostRecord(
         name=_name(arguments),
@@ -132,6 +134,7 @@ def _parts(arguments: argparse.Namespace, nats: str) -> Parts:
         capacity=_at_least(arguments.capacity, 0, "--capacity"),
         workers=settings.workers,
         version=wisp.__version__,
+        xkey=keyring.public,
     )
     address = LatticeAddress(nats, lattice)
     return Parts(
@@ -139,7 +142,7 @@ def _parts(arguments: argparse.Namespace, nats: str) -> Parts:
         record=record,
         address=address,
         remembered=remembered,
-        preparing=Preparing(Cache.open(), remembered, environment, log),
+        preparing=Preparing(Cache.open(), remembered, environment, log, keyring),
         log=log,
         admin=None if arguments.no_admin else Address.parse(arguments.admin),
         advertise=arguments.advertise,

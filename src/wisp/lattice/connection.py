@@ -1,4 +1,4 @@
-"""Connections to NATS: this module, `bucket`, `objects` and `waiting` are the only ones that import its client.
+"""Connections to NATS: this module, `bucket`, `objects`, `requests` and `waiting` are the only ones that import its client.
 
 A connection is one stretch of being connected. When it breaks, it is over: whoever needs NATS makes another one and looks at
 everything anew. So nothing is missed between two stretches, and no watch can be silently dead after a server came back.
@@ -43,6 +43,8 @@ class Connection:
     over: asyncio.Event
     """Set when the connection has broken, or was closed."""
 
+    client: Client
+
 
 @asynccontextmanager
 async def connect(url: str, *, name: str) -> AsyncIterator[Connection]:
@@ -71,7 +73,7 @@ async def connect(url: str, *, name: str) -> AsyncIterator[Connection]:
                 closed_cb=ended,
                 error_cb=trouble,
             )
-        yield Connection(client.jetstream(timeout=REQUEST_TIMEOUT), over)
+        yield Connection(client.jetstream(timeout=REQUEST_TIMEOUT), over, client)
     finally:
         with contextlib.suppress(nats.errors.Error, OSError, TimeoutError):
             await client.close()

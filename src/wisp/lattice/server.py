@@ -21,6 +21,7 @@ from typing import Final
 
 from wisp.errors import LatticeError
 from wisp.host.address import Address
+from wisp.lattice import room
 from wisp.registry import files
 
 PROGRAM: Final = "nats-server"
@@ -62,7 +63,9 @@ def token(folder: Path) -> str:
 class Server:
     """One running server. Made with `start`."""
 
-    def __init__(self, process: asyncio.subprocess.Process, address: Address, secret: str) -> None:
+    def __init__(
+        self, process: asyncio.subprocess.Process, folder: Path, address: Address, secret: str
+    ) -> None:
         self._process = process
         self.address = address
         """Where it listens."""
@@ -70,7 +73,7 @@ class Server:
         self.url = f"nats://{secret}@{address.reachable}"
         """Where clients connect, with the token in it."""
 
-        self._said = asyncio.create_task(_drain(process))
+        self._said = asyncio.create_task(room.listen(process, folder))
 
     @classmethod
     async def start(cls, folder: Path, address: Address) -> Server:
@@ -94,7 +97,7 @@ class Server:
                 process.kill()
             await process.wait()
             raise
-        return cls(process, Address(address.host, port), secret)
+        return cls(process, folder, Address(address.host, port), secret)
 
     @property
     def pid(self) -> int:
@@ -166,11 +169,6 @@ async def _ready(process: asyncio.subprocess.Process, address: Address) -> int:
     raise LatticeError(
         message, hint="is another one running there? --nats-listen HOST:PORT chooses another address"
     )
-
-
-async def _drain(process: asyncio.subprocess.Process) -> None:
-    while await _line(process):
-        pass
 
 
 async def _line(process: asyncio.subprocess.Process) -> bytes:

@@ -198,6 +198,9 @@ class LockedApp(_Locked):
     schema_version: Literal[1] = Field(1, alias="schema")
     name: str
     version: str
+    health: str | None = None
+    """What is asked to see whether the app is well. Workers are not told, and what is not said is not written, for hosts that do not know it."""
+
     http: tuple[LockedRoute, ...]
     cron: tuple[LockedCron, ...]
     messaging: tuple[LockedSubscription, ...] = ()
@@ -207,15 +210,16 @@ class LockedApp(_Locked):
     components: dict[str, LockedComponent]
 
     @model_serializer(mode="wrap")
-    def _without_nothing(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave out what older hosts of a lattice do not know when the app has none of it."""
+    def _written(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
         data: dict[str, Any] = write(self)
-        if not data["messaging"]:
+        if self.health is None:
+            del data["health"]
+        if not self.messaging:
             del data["messaging"]
         return data
 
     def to_json(self) -> str:
-        """Write the app as workers read it."""
+        """Write the app."""
         return self.model_dump_json(by_alias=True)
 
     def to_data(self) -> dict[str, Any]:
@@ -241,6 +245,7 @@ def lock_app(
     return LockedApp(
         name=manifest.app.name,
         version=manifest.app.version,
+        health=manifest.app.health,
         http=tuple(_route(trigger) for trigger in manifest.http),
         cron=tuple(LockedCron(**cron.model_dump()) for cron in manifest.cron),
         messaging=tuple(_subscription(one) for one in manifest.messaging),

@@ -64,5 +64,5 @@ def test_a_component_has_one_handler_of_messages() -> None:
 
 
 def test_a_module_without_a_handler_is_told_what_to_do() -> None:
-    with pytest.raises(TypeError, match="decorate a function with @wisp_guest.inbox.handler"):
+    with pytest.raises(TypeError, match=r"decorate a function with @wisp_guest\.inbox\.handler"):
         take(ModuleType("shop"))

@@ -23,7 +23,9 @@ use tokio::sync::{Mutex, MutexGuard};
 use tokio::time::Instant;
 
 use super::store::{Entry, KeyValue, Listing, MOST_READ, Page, Swapped, Version};
-use crate::capability::nats::{Failure, Lost, Nats, Pull, Stored, Stream, StreamKind, headers, word};
+use crate::capability::nats::{
+    Failure, Lost, Nats, Pull, Stored, Stream, StreamKind, headers, word,
+};
 use crate::capability::stores::StoreError;
 use crate::telemetry::RequestId;
 

@@ -264,7 +264,11 @@ impl Ledger {
         let each = |subject: &str, payload: &[u8]| {
             let content = subject.strip_prefix(&prefix);
             let told = serde_json::from_slice::<Loose>(payload).ok();
-            loose.extend(content.zip(told).map(|(content, told)| (told.since, told.size, content.to_owned())));
+            loose.extend(
+                content
+                    .zip(told)
+                    .map(|(content, told)| (told.since, told.size, content.to_owned())),
+            );
         };
         let listed = self.each(&format!("{prefix}>"), false, until, each).await;
         listed.map_err(|failure| self.error(failure))?;
@@ -295,7 +299,8 @@ impl Batch<'_> {
 
     fn put(&mut self, subject: String, value: &impl Serialize, expected: u64) {
         let headers = headers([(EXPECTED, expected.to_string())]);
-        self.writes.push((subject, headers, json!(value).to_string().into()));
+        self.writes
+            .push((subject, headers, json!(value).to_string().into()));
     }
 
     fn remove(&mut self, subject: String, expected: u64) {

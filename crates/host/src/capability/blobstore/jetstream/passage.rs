@@ -130,8 +130,11 @@ impl Reading {
         let subject = self.ledger.of_piece(&self.content, number);
         let found = self.ledger.stream.last(&subject, self.ledger.until()).await;
         let found = found.map_err(|failure| self.ledger.error(failure))?;
-        let gone = "the object was replaced or deleted a while ago, and what is left to read is gone";
-        let piece = found.ok_or_else(|| BlobError::Refused(gone.into()))?.payload;
+        let gone =
+            "the object was replaced or deleted a while ago, and what is left to read is gone";
+        let piece = found
+            .ok_or_else(|| BlobError::Refused(gone.into()))?
+            .payload;
         self.piece = Some((number, piece.clone()));
         Ok(piece)
     }
@@ -152,7 +155,10 @@ impl BlobReader for Reading {
         let left = usize::try_from(self.left()).unwrap_or(usize::MAX);
         let end = piece.len().min(start.saturating_add(most.min(left)));
         if start >= end {
-            return Err(BlobError::Failed(format!("{}: a piece is short", self.content)));
+            return Err(BlobError::Failed(format!(
+                "{}: a piece is short",
+                self.content
+            )));
         }
         self.position += (end - start) as u64;
         Ok(piece.slice(start..end))
