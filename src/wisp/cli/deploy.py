@@ -85,6 +85,7 @@ async def _prepared(arguments: argparse.Namespace, progress: output.Progress) ->
         locked=arguments.locked,
         insecure=tuple(arguments.insecure),
         authority=arguments.ca,
+        policy=arguments.policy,
     )
     path, source = await _found(arguments.path, options, progress)
     app = (await prepare([path], options, progress.report))[0]

@@ -92,6 +92,11 @@ def _add_serving(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--advertise", metavar="URL", help="where others reach it, if that is not where it listens"
     )
+    group.add_argument(
+        "--peer",
+        metavar="HOST:PORT",
+        help="where other hosts send requests for its apps (default: the host of --http, and a free port)",
+    )
     add_processes(group)
     add_logging(group)
 
@@ -117,6 +122,7 @@ def _parts(arguments: argparse.Namespace, nats: str) -> Parts:
     from wisp.lattice.host import Parts  # noqa: PLC0415 - the help does not need it
     from wisp.lattice.joining import Address as LatticeAddress  # noqa: PLC0415
     from wisp.lattice.keyring import Keyring  # noqa: PLC0415
+    from wisp.lattice.onward import Identity  # noqa: PLC0415
     from wisp.lattice.preparing import Preparing  # noqa: PLC0415
     from wisp.lattice.records import HostRecord  # noqa: PLC0415
     from wisp.lattice.told import nats_settings  # noqa: PLC0415
@@ -126,6 +132,9 @@ def _parts(arguments: argparse.Namespace, nats: str) -> Parts:
     remembered = remembered_by(arguments)
     keyring = Keyring(_name(arguments), remembered)
     environment = {name: os.environ[name] for name in arguments.environment if name in os.environ}
+    identity = Identity(remembered.folder / "identity", _name(arguments), lattice)
+    if identity.exists:
+        settings = replace(settings, hosts=_for_hosts(arguments))
     record = HostRecord(
         name=_name(arguments),
         token=remembered.token(),
@@ -146,7 +155,14 @@ def _parts(arguments: argparse.Namespace, nats: str) -> Parts:
         log=log,
         admin=None if arguments.no_admin else Address.parse(arguments.admin),
         advertise=arguments.advertise,
+        identity=identity,
     )
+
+
+def _for_hosts(arguments: argparse.Namespace) -> Address:
+    if arguments.peer:
+        return Address.parse(arguments.peer)
+    return Address(Address.parse(arguments.http).host, 0)
 
 
 def _settings(arguments: argparse.Namespace) -> HostSettings:

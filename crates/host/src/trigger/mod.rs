@@ -5,6 +5,7 @@
 //! message that they want.
 
 mod activity;
+mod arrivals;
 mod body;
 mod connection;
 pub(crate) mod cron;
@@ -13,10 +14,13 @@ mod exchange;
 pub(crate) mod fixed;
 mod forwarded;
 pub(crate) mod headers;
+mod heads;
 pub mod http;
 pub(crate) mod manner;
 pub(crate) mod messaging;
 mod pattern;
+mod peer;
+mod place;
 mod problem;
 mod respond;
 pub mod router;

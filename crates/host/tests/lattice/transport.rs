@@ -15,10 +15,10 @@ use wisp_host::lattice::{Fate, Identity, Kind};
 use crate::stranger;
 use crate::support::{Host, SOON, get, identity, peers, read, settings, text};
 
-type Frames = mpsc::UnboundedSender<Frame<Bytes>>;
+pub(crate) type Frames = mpsc::UnboundedSender<Frame<Bytes>>;
 
 /// A body whose frames come from a channel.
-fn streamed() -> (Frames, WasiBody) {
+pub(crate) fn streamed() -> (Frames, WasiBody) {
     let (sender, mut receiver) = mpsc::unbounded_channel();
     let frames = futures::stream::poll_fn(move |cx| receiver.poll_recv(cx));
     let frames = futures::StreamExt::map(frames, Ok::<_, HttpError>);
