@@ -187,6 +187,10 @@ class Lattice:
         """Send a request to a host; status 0 when it does not answer."""
         return get(f"{self.hosts[host].url}{path}")
 
+    def post(self, host: str, path: str, body: bytes = b"") -> tuple[int, bytes]:
+        """The same with a body."""
+        return get(f"{self.hosts[host].url}{path}", body)
+
 
 def free_port(address: str) -> int:
     with socket.socket() as listener:
@@ -194,9 +198,9 @@ def free_port(address: str) -> int:
         return int(listener.getsockname()[1])
 
 
-def get(url: str) -> tuple[int, bytes]:
+def get(url: str, body: bytes | None = None) -> tuple[int, bytes]:
     try:
-        with urllib.request.urlopen(url, timeout=10) as answer:  # noqa: S310 - it is ours
+        with urllib.request.urlopen(url, body, timeout=10) as answer:  # noqa: S310 - it is ours
             return answer.status, answer.read()
     except urllib.error.HTTPError as error:
         with error:

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::blueprint::OutboundStatus;
+use crate::capability::Nats;
 use crate::error::HostError;
 use crate::lattice::calls::Calls;
 use crate::lattice::{Bounds, Gateway, IdentitySettings, Kind, Listener, TableSettings};
@@ -19,6 +20,7 @@ use crate::telemetry::{Log, Metrics, Refusals};
 use crate::trigger::cron::{InProgress, Jobs, Ran, Run};
 use crate::trigger::fixed::Target;
 use crate::trigger::http::Server;
+use crate::trigger::messaging::Takers;
 use crate::trigger::router::Router;
 
 /// Bytes of a head that hosts may add to that of a client.
@@ -34,6 +36,7 @@ pub struct Host {
     gateway: Option<Arc<Gateway>>,
     hosts: Option<Arc<Listener>>,
     jobs: Jobs,
+    takers: Arc<Takers>,
     /// Those that no route leads to, too: others reach them.
     _pools: Vec<Arc<Pool>>,
     loader: Loader,
@@ -60,14 +63,17 @@ impl Host {
             settings,
             apps,
             artifacts,
+            nats,
             lattice,
         } = start;
         let log = Log::start(&settings.log, settings.worker);
         let metrics = Metrics::default();
-        let http = settings.http.clone();
+        let (http, looks) = (settings.http.clone(), settings.worker == 0);
         let told = (log.clone(), metrics.clone());
-        let loader = Loader::new(settings, artifacts, &apps, told)?;
-        let (mut pools, mut routes, mut jobs) = (Vec::new(), Vec::new(), Jobs::default());
+        let nats = nats.map(|nats| Nats::new(nats, log.clone()));
+        let loader = Loader::new(settings, artifacts, &apps, told, nats)?;
+        let (mut pools, mut routes) = (Vec::new(), Vec::new());
+        let (mut jobs, mut takers) = (Jobs::default(), Takers::new(looks));
         for app in apps {
             let app = loader.app(app)?;
             for route in &app.http {
@@ -86,6 +92,7 @@ impl Host {
                     message: "[[cron]] names it, and it is not there".into(),
                 })?)?;
             }
+            subscribe(&mut takers, &app, &loader, &log)?;
             pools.extend(app.pools.into_values());
         }
         let table = Router::new(routes).map_err(loader::wrong_routes)?;
@@ -108,6 +115,7 @@ impl Host {
             gateway: lattice,
             hosts,
             jobs,
+            takers: Arc::new(takers),
             _pools: pools,
             loader,
             metrics,
@@ -115,7 +123,7 @@ impl Host {
         })
     }
 
-    /// Serves HTTP on `listener` until `shutdown` has drained every connection, and no run is in progress any more.
+    /// Serves HTTP on `listener` until `shutdown` has drained every connection, and no run and no message is in progress any more.
     pub async fn serve(&self, listener: TcpListener, shutdown: Shutdown) -> Result<(), HostError> {
         let loader = self.loader.clone();
         let retirement = tokio::spawn(async move {
@@ -125,11 +133,21 @@ impl Host {
                 loader.residents().retire_idle();
             }
         });
+        let (takers, ending) = (self.takers.clone(), shutdown.clone());
+        let mut taking = tokio::spawn(async move { takers.run(&ending).await });
         let served = self.server.serve(listener, shutdown.clone()).await;
+        let idle = async {
+            self.jobs.idle().await;
+            if served.is_ok() {
+                // It only ends by the drain, which is the only good end of serving.
+                let _ = (&mut taking).await;
+            }
+        };
         tokio::select! {
-            () = self.jobs.idle() => {}
+            () = idle => {}
             () = shutdown.over() => {}
         }
+        taking.abort();
         retirement.abort();
         served
     }
@@ -181,6 +199,7 @@ impl Host {
         let mut value = self.metrics.snapshot();
         if let Some(fields) = value.as_object_mut() {
             fields.insert("pools".into(), named.collect());
+            fields.insert("messaging".into(), self.takers.metrics().into());
             let refusals = || loaded.iter().map(|(_, ready)| ready.refusals());
             let denials: u64 = refusals().map(Refusals::count).sum();
             fields.insert("denials".into(), denials.into());
@@ -206,6 +225,26 @@ impl Host {
     pub fn log(&self) -> &Log {
         &self.log
     }
+}
+
+/// Adds the subscriptions of an app.
+fn subscribe(takers: &mut Takers, app: &App, loader: &Loader, log: &Log) -> Result<(), HostError> {
+    let Some(lanes) = &app.lanes else {
+        if takers.looks() && !app.messaging.is_empty() {
+            let problem = "[[messaging]] takes messages in a lattice only: here they are kept, and nobody takes them";
+            log.worker("warn", &format!("app {}: {problem}", app.name));
+        }
+        return Ok(());
+    };
+    for told in &app.messaging {
+        let pool = app.pools.get(told.component.as_str());
+        let pool = pool.ok_or_else(|| HostError::Component {
+            component: told.component.clone(),
+            message: "[[messaging]] names it, and it is not there".into(),
+        })?;
+        takers.add(lanes, told.clone(), pool, (loader.share(pool), log))?;
+    }
+    Ok(())
 }
 
 /// What answers other hosts.

@@ -13,13 +13,14 @@ use wasmtime::component::{InstancePre, Linker};
 use wisp_wasi::{OWN_HOST, Peers, State};
 
 use crate::blueprint::{Blueprint, Home};
-use crate::capability;
+use crate::capability::{self, InLattice, Lanes, Nats};
 use crate::demand::Demand;
 use crate::engine::{self, RunningEngine};
 use crate::error::HostError;
 use crate::link::{self, Callee};
 use crate::locked::{
-    Artifact, LinkMode, LockedApp, LockedComponent, LockedCron, LockedRoute, Profile, SCHEMA,
+    Artifact, LinkMode, LockedApp, LockedComponent, LockedCron, LockedRoute, LockedSubscription,
+    Profile, SCHEMA,
 };
 use crate::peers::{self, Destination, Neighbourhood, Reach};
 use crate::pool::{Code, Place, Pool, Ready, Residents, Share, Slots, Source};
@@ -38,6 +39,9 @@ pub(crate) struct App {
     pub(crate) pools: BTreeMap<Arc<str>, Arc<Pool>>,
     pub(crate) http: Vec<LockedRoute>,
     pub(crate) cron: Vec<LockedCron>,
+    pub(crate) messaging: Vec<LockedSubscription>,
+    /// Its messages, when this host is in a lattice.
+    pub(crate) lanes: Option<Arc<Lanes>>,
 }
 
 /// Makes the pools of all apps of a host.
@@ -54,6 +58,7 @@ struct Workshop {
     /// Components with the same digest share their code, for as long as one of them is loaded.
     codes: Mutex<HashMap<String, Weak<Code>>>,
     residents: Residents,
+    nats: Option<Arc<Nats>>,
     directory: Arc<Directory>,
 }
 
@@ -87,6 +92,7 @@ impl Loader {
         artifacts: BTreeMap<String, Artifact>,
         apps: &[LockedApp],
         (log, metrics): (Log, Metrics),
+        nats: Option<Arc<Nats>>,
     ) -> Result<Self, HostError> {
         let grounds = demands(&settings, &artifacts, apps)?
             .into_iter()
@@ -104,6 +110,7 @@ impl Loader {
             grounds,
             codes: Mutex::default(),
             residents: Residents::default(),
+            nats,
             directory: Arc::default(),
         })))
     }
@@ -118,16 +125,24 @@ impl Loader {
             name,
             http,
             cron,
+            messaging,
             state,
             components,
             ..
         } = app;
         let app: Arc<str> = name.into();
+        let quotas = components.values().map(|one| one.limits.store);
+        let quota = quotas.max().unwrap_or_default();
+        let lattice = self.0.nats.as_ref().map(|nats| InLattice {
+            nats: nats.clone(),
+            lanes: Lanes::new(nats, &app, quota, messaging.clone().into()),
+        });
         let neighbourhood = Arc::<Neighbourhood>::default();
         let home = Home {
             app: app.clone(),
             state,
             components: Arc::new(components.keys().cloned().collect()),
+            lattice: lattice.clone(),
         };
         let source: Arc<dyn Source> = Arc::new(Origin {
             workshop: self.0.clone(),
@@ -159,7 +174,14 @@ impl Loader {
             pools,
             http,
             cron,
+            messaging,
+            lanes: lattice.map(|lattice| lattice.lanes),
         })
+    }
+
+    /// Calls of a component in progress at once in this worker.
+    pub(crate) fn share(&self, pool: &Pool) -> u32 {
+        self.0.settings.share(pool.limits().concurrency)
     }
 
     /// Loads what has to be there from the start, and looks at the artifacts of the others.
@@ -260,19 +282,20 @@ fn linked(app: &LockedApp) -> BTreeSet<String> {
     here.map(|link| link.component.clone()).collect()
 }
 
-/// The names of the components that others call by interface, or the clock.
+/// The names of the components that others call by interface, or the clock, or that take messages.
 fn called(app: &LockedApp) -> BTreeSet<String> {
     let links = app.components.values().flat_map(|one| &one.links);
     let linked =
         links.filter(|(interface, link)| peers::peer(interface).is_none() && link.app.is_none());
     let linked = linked.map(|(_, link)| link.component.clone());
     let timed = app.cron.iter().map(|cron| cron.component.clone());
+    let taking = app.messaging.iter().map(|one| one.component.clone());
     let offering = app
         .components
         .iter()
         .filter(|(_, one)| !one.offers.is_empty());
     let offering = offering.map(|(name, _)| name.clone());
-    linked.chain(timed).chain(offering).collect()
+    linked.chain(timed).chain(taking).chain(offering).collect()
 }
 
 /// What a component was told, once for all those of an app that have the same code and were told the same.

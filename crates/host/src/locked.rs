@@ -25,6 +25,9 @@ pub struct LockedApp {
     pub http: Vec<LockedRoute>,
     /// Components that run by the clock; the control plane says when.
     pub cron: Vec<LockedCron>,
+    /// Components that take messages.
+    #[serde(default)]
+    pub messaging: Vec<LockedSubscription>,
     /// The folder of its stores on this machine.
     pub state: PathBuf,
     /// Components by their name in the manifest.
@@ -266,6 +269,28 @@ pub struct LockedCron {
     pub overlap: bool,
     /// What runs.
     pub component: String,
+}
+
+/// Which messages a component takes.
+#[derive(Clone, Debug, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct LockedSubscription {
+    /// Which subjects, with the wildcards of NATS.
+    pub subject: String,
+    /// Whoever takes for the same group shares the messages.
+    pub group: String,
+    /// What takes them.
+    pub component: String,
+    /// Whether messages of one key come one after the other.
+    pub ordered: bool,
+    /// How often a message is tried.
+    pub attempts: u32,
+    /// Milliseconds until the second attempt; each pause is twice as long as the one before.
+    pub backoff_ms: u64,
+    /// Milliseconds of the longest pause.
+    pub most_backoff_ms: u64,
+    /// Where a message goes whose attempts have all failed.
+    pub dead_letter: String,
 }
 
 /// How instances of one component are reused.

@@ -131,6 +131,7 @@ def _parts(arguments: argparse.Namespace, nats: str, relay: Relay) -> Parts:
     from wisp.lattice.onward import Identity, usual  # noqa: PLC0415
     from wisp.lattice.preparing import Preparing  # noqa: PLC0415
     from wisp.lattice.records import HostRecord  # noqa: PLC0415
+    from wisp.lattice.told import nats_settings  # noqa: PLC0415
     from wisp.registry.cache import Cache  # noqa: PLC0415
     from wisp.registry.signing.gate import Gate  # noqa: PLC0415
 
@@ -152,10 +153,11 @@ def _parts(arguments: argparse.Namespace, nats: str, relay: Relay) -> Parts:
         version=wisp.__version__,
         xkey=keyring.public,
     )
+    address = LatticeAddress(nats, lattice)
     return Parts(
-        settings=settings,
+        settings=replace(settings, nats=nats_settings(address)),
         record=record,
-        address=LatticeAddress(nats, lattice),
+        address=address,
         remembered=remembered,
         preparing=Preparing(Cache.open(), remembered, environment, log, keyring),
         log=log,

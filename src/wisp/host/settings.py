@@ -73,6 +73,9 @@ class HostSettings:
     hosts: Address | None = None
     """Where other hosts of the lattice connect."""
 
+    nats: JsonObject | None = field(default=None, repr=False)
+    """The NATS of the lattice that this host belongs to, as workers are told it; there may be secrets in it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Start:
@@ -106,6 +109,7 @@ class Start:
             },
             "apps": list(self.apps),
             "artifacts": dict(self.artifacts),
+            **({"nats": settings.nats} if settings.nats else {}),
         }
 
     def with_artifact(self, digest: str, artifact: JsonObject) -> Start:

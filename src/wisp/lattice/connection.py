@@ -1,4 +1,4 @@
-"""Connections to NATS: this module, `bucket`, `objects` and `requests` are the only ones that import its client.
+"""Connections to NATS: this module, `bucket`, `objects`, `requests` and `waiting` are the only ones that import its client.
 
 A connection is one stretch of being connected. When it breaks, it is over: whoever needs NATS makes another one and looks at
 everything anew. So nothing is missed between two stretches, and no watch can be silently dead after a server came back.

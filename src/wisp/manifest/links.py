@@ -405,6 +405,7 @@ def _entries(manifest: Manifest, links: Mapping[str, tuple[Link, ...]]) -> tuple
     within = [link for link in all_links if link.app is None]
     targets = {link.component for link in within}
     run = {trigger.component for trigger in manifest.http} | {cron.component for cron in manifest.cron}
+    run |= {subscription.component for subscription in manifest.messaging}
     run |= {link.component for link in within if link.mode != "fused"}
     run |= {name for name, component in manifest.component.items() if component.offer}
     return tuple(name for name in manifest.component if name in run or name not in targets)

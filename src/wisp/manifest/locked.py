@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from wisp.manifest.grants import Grants, HttpGrant
     from wisp.manifest.links import Link
     from wisp.manifest.models import Component, Limits, Manifest
+    from wisp.manifest.subscriptions import Subscription
 
 
 class _Locked(BaseModel):
@@ -176,6 +177,19 @@ class LockedCron(_Locked):
     component: str
 
 
+class LockedSubscription(_Locked):
+    """Which messages a component takes."""
+
+    subject: str
+    group: str
+    component: str
+    ordered: bool
+    attempts: int
+    backoff_ms: int
+    most_backoff_ms: int
+    dead_letter: str
+
+
 class LockedComponent(_Locked):
     """One component."""
 
@@ -208,6 +222,7 @@ class LockedApp(_Locked):
 
     http: tuple[LockedRoute, ...]
     cron: tuple[LockedCron, ...]
+    messaging: tuple[LockedSubscription, ...] = ()
     secrets: dict[str, LockedSecret]
     """Those that a component's configuration names."""
 
@@ -218,6 +233,8 @@ class LockedApp(_Locked):
         data: dict[str, Any] = write(self)
         if self.health is None:
             del data["health"]
+        if not self.messaging:
+            del data["messaging"]
         return data
 
     def to_json(self) -> str:
@@ -250,6 +267,7 @@ def lock_app(
         health=manifest.app.health,
         http=tuple(_route(trigger) for trigger in manifest.http),
         cron=tuple(LockedCron(**cron.model_dump()) for cron in manifest.cron),
+        messaging=tuple(_subscription(one) for one in manifest.messaging),
         secrets=_secrets(manifest, run),
         components={
             name: _component(
@@ -269,6 +287,19 @@ def _route(trigger: HttpTrigger) -> LockedRoute:
         component=trigger.component,
         response=LockedResponse(**response.model_dump()) if response else None,
         convention=trigger.convention,
+    )
+
+
+def _subscription(one: Subscription) -> LockedSubscription:
+    return LockedSubscription(
+        subject=one.subject,
+        group=one.named,
+        component=one.component,
+        ordered=one.ordered,
+        attempts=one.attempts,
+        backoff_ms=to_milliseconds(one.backoff),
+        most_backoff_ms=to_milliseconds(one.most_backoff),
+        dead_letter=one.aside,
     )
 
 

@@ -28,6 +28,7 @@ from wisp.manifest.linking import Links, Offers
 from wisp.manifest.references import SCHEME, OciSource, Reference
 from wisp.manifest.schedules import Cron
 from wisp.manifest.secrets import Secret
+from wisp.manifest.subscriptions import Subscription
 from wisp.manifest.table import Table
 from wisp.manifest.triggers import HttpTrigger
 from wisp.manifest.units import format_duration, format_size
@@ -351,6 +352,9 @@ class Manifest(Table):
     )
     cron: Annotated[tuple[Cron, ...], Strict(strict=False)] = Field(
         default=(), description="The cron trigger: which components run when."
+    )
+    messaging: Annotated[tuple[Subscription, ...], Strict(strict=False)] = Field(
+        default=(), description="The messaging trigger: which components take which messages."
     )
     secrets: dict[str, Secret] = Field(
         default={},

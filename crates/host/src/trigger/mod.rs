@@ -1,7 +1,8 @@
 //! What causes invocations.
 //!
 //! [`http`] is the data plane: it accepts connections, finds the route of each request, prepares the request for its
-//! guest, and streams the answer back. [`cron`] calls components when the control plane says that it is time.
+//! guest, and streams the answer back. [`cron`] calls components when the control plane says that it is time, [`messaging`] with each
+//! message that they want.
 
 mod activity;
 mod arrivals;
@@ -16,6 +17,7 @@ pub(crate) mod headers;
 mod heads;
 pub mod http;
 pub(crate) mod manner;
+pub(crate) mod messaging;
 mod pattern;
 mod peer;
 mod place;
