@@ -82,7 +82,7 @@ class LatticeHost:
         """What is wanted, as it was when the assignment that is carried out was begun."""
 
         self._counting = Counting()
-        self._readiness = Readiness(parts.settings)
+        self._readiness = Readiness(parts.settings, self._lattice)
         self._said = Observed(host=parts.record.name, assignment=0)
         self._membership = self._member()
 
