@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 
 import wisp
 from wisp.cli import output, reach
-from wisp.cli.parser import UsageError, add_logging, add_processes, seconds
+from wisp.cli.parser import UsageError, add_logging, add_policy, add_processes, seconds
 from wisp.host import cpus
 from wisp.host.address import Address
 from wisp.host.log import Log
+from wisp.host.relay import Relay
 from wisp.host.settings import HostSettings, LogSettings
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ def add_hosting(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="a variable of this process that apps may be granted, and secrets may come from; may be repeated",
     )
+    add_policy(group)
     _add_serving(parser)
 
 
@@ -110,7 +112,11 @@ async def serve(arguments: argparse.Namespace, nats: str) -> int:
     """Run the host of a lattice at this NATS. Raises WispError."""
     from wisp.lattice.host import LatticeHost  # noqa: PLC0415 - the help does not need it
 
-    return await LatticeHost(_parts(arguments, nats)).run()
+    relay = Relay(_log_settings(arguments))
+    try:
+        return await LatticeHost(_parts(arguments, nats, relay)).run()
+    finally:
+        relay.close()
 
 
 def host_log(arguments: argparse.Namespace) -> Log:
@@ -118,22 +124,24 @@ def host_log(arguments: argparse.Namespace) -> Log:
     return Log(_log_settings(arguments))
 
 
-def _parts(arguments: argparse.Namespace, nats: str) -> Parts:
+def _parts(arguments: argparse.Namespace, nats: str, relay: Relay) -> Parts:
     from wisp.lattice.host import Parts  # noqa: PLC0415 - the help does not need it
     from wisp.lattice.joining import Address as LatticeAddress  # noqa: PLC0415
     from wisp.lattice.keyring import Keyring  # noqa: PLC0415
-    from wisp.lattice.onward import Identity  # noqa: PLC0415
+    from wisp.lattice.onward import Identity, usual  # noqa: PLC0415
     from wisp.lattice.preparing import Preparing  # noqa: PLC0415
     from wisp.lattice.records import HostRecord  # noqa: PLC0415
     from wisp.registry.cache import Cache  # noqa: PLC0415
+    from wisp.registry.signing.gate import Gate  # noqa: PLC0415
 
-    lattice, settings, log = reach.lattice_name(arguments), _settings(arguments), host_log(arguments)
+    lattice, settings = reach.lattice_name(arguments), _settings(arguments, relay)
+    log = Log(relay.settings, relay.descriptor)
     remembered = remembered_by(arguments)
     keyring = Keyring(_name(arguments), remembered)
     environment = {name: os.environ[name] for name in arguments.environment if name in os.environ}
     identity = Identity(remembered.folder / "identity", _name(arguments), lattice)
     if identity.exists:
-        settings = replace(settings, hosts=_for_hosts(arguments))
+        settings = replace(settings, hosts=usual(_for_hosts(arguments), remembered.folder))
     record = HostRecord(
         name=_name(arguments),
         token=remembered.token(),
@@ -154,6 +162,8 @@ def _parts(arguments: argparse.Namespace, nats: str) -> Parts:
         admin=None if arguments.no_admin else Address.parse(arguments.admin),
         advertise=arguments.advertise,
         identity=identity,
+        relay=relay,
+        gate=Gate.open(arguments.policy, Cache.open()),
     )
 
 
@@ -163,7 +173,7 @@ def _for_hosts(arguments: argparse.Namespace) -> Address:
     return Address(Address.parse(arguments.http).host, 0)
 
 
-def _settings(arguments: argparse.Namespace) -> HostSettings:
+def _settings(arguments: argparse.Namespace, relay: Relay) -> HostSettings:
     workers = cpus.usable() if arguments.workers is None else arguments.workers
     if not 1 <= workers <= MOST_WORKERS:
         message = f"--workers must be 1 to {MOST_WORKERS}, not {workers}"
@@ -171,7 +181,8 @@ def _settings(arguments: argparse.Namespace) -> HostSettings:
     return HostSettings(
         address=Address.parse(arguments.http),
         workers=workers,
-        log=_log_settings(arguments),
+        log=relay.settings,
+        output=relay.descriptor,
         drain_timeout=seconds(arguments.drain_timeout, "--drain-timeout"),
     )
 

@@ -126,7 +126,27 @@ async def _keep(server: Server, folder: Path, log: Log) -> None:
         await server.stop()
 
 
+def _configure_status(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    reach.add_reach(parser)
+
+
+def _status(arguments: argparse.Namespace) -> int:
+    from wisp.cli import lattice_status  # noqa: PLC0415 - the help does not need it
+
+    return lattice_status.show(arguments)
+
+
 COMMANDS = {
+    "status": Subcommand(
+        "Say whether a lattice is well, and exit with 1 if it is not",
+        (
+            ("wisp lattice status", "NATS, who plans, hosts, apps that run on fewer hosts than are wanted"),
+            ("wisp lattice status --json", "the same for a program"),
+        ),
+        _configure_status,
+        _status,
+    ),
     "up": Subcommand(
         "Start NATS and a first host on this machine",
         (

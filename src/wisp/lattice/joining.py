@@ -19,7 +19,8 @@ from wisp.lattice.state import ASSIGNMENT, IDENTITY, State, Timing, apps
 from wisp.lattice.tasks import first
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Coroutine, Iterator, Mapping
+    from typing import Any
 
     from wisp.host.log import Level, Log
     from wisp.lattice.keyring import Keyring
@@ -74,6 +75,9 @@ class Membership:
         self.assignment: Assignment | None = remembered.assignment()
         """The newest that is known."""
 
+        self.beside: Callable[[State], Coroutine[Any, Any, None]] | None = None
+        """What else is done while NATS is there."""
+
         self.changed = asyncio.Event()
         """Set when there is a newer assignment or configuration, or NATS is back."""
 
@@ -117,8 +121,10 @@ class Membership:
         self.lattice = lattice
         self.changed.set()
         self._wanted.set()
+        beside = [asyncio.create_task(self.beside(lattice))] if self.beside else []
         try:
             await first(
+                *beside,
                 asyncio.create_task(over.wait()),
                 asyncio.create_task(lease.keep()),
                 asyncio.create_task(self._follow(lattice)),
