@@ -92,7 +92,7 @@ class LatticeHost:
         """What is wanted, as it was when the assignment that is carried out was begun."""
 
         self._counting = Counting()
-        self._readiness = Readiness(parts.settings)
+        self._readiness = Readiness(parts.settings, self._lattice)
         self._said = Observed(host=parts.record.name, assignment=0)
         self._membership = self._member()
         self._membership.beside = Onlookers(parts.record.name, self._supervisor, parts.relay).run

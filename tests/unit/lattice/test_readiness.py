@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from wisp.host.rehearsal import Probe
-from wisp.lattice.readiness import probe
+from wisp.lattice.readiness import _without, probe
 from wisp.manifest.load import loads
 from wisp.manifest.locked import LockedApp, lock_app
 
@@ -52,3 +52,17 @@ def test_an_app_that_names_none_is_locked_as_it_always_was() -> None:
 
     assert "health" not in app.to_data()
     assert LockedApp.model_validate_json(app.to_json()) == app
+
+
+def test_a_version_that_is_tried_out_may_call_other_apps_and_sends_its_own_requests_nowhere() -> None:
+    lattice = {
+        "identity": {},
+        "table": {"number": 1, "peers": [], "apps": [{"app": "shop"}, {"app": "blog"}]},
+    }
+
+    assert _without("shop", lattice) == {
+        "identity": {},
+        "table": {"number": 1, "peers": [], "apps": [{"app": "blog"}]},
+    }
+    assert _without("shop", {"identity": {}, "table": None}) == {"identity": {}, "table": None}
+    assert _without("shop", None) is None
