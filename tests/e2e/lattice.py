@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import TypeVar
 
+    from tests.e2e.authority import Authority
+
     Found = TypeVar("Found")
 
 
@@ -67,10 +69,15 @@ class Nats:
 class Lattice:
     """One lattice, its hosts, and who talks to it."""
 
-    def __init__(self, folder: Path, cache: Path, nats: Nats | None = None) -> None:
+    def __init__(
+        self, folder: Path, cache: Path, nats: Nats | None = None, authority: Authority | None = None
+    ) -> None:
+        """Make one. With an authority, its hosts have certificates."""
         self.folder = folder
+        self.authority = authority
         self.nats = nats or Nats(folder / "nats")
         self.hosts: dict[str, Host] = {}
+        self.certified: set[str] = set()
         self._stack = ExitStack()
         self._variables = environment(
             cache, WISP_NATS=self.nats.url, WISP_LATTICE="test", WISP_STATE_DIR=str(folder / "state")
@@ -93,6 +100,8 @@ class Lattice:
 
     def begin_host(self, name: str, *words: str, through: Sequence[str] = (), **variables: str) -> Host:
         """Start a host, and do not wait."""
+        if self.authority is not None and name not in self.certified:
+            self.certify(name)
         host = Host(
             *("--name", name, "--workers", "1", "--log-format", "json", *words),
             folder=self.folder,
@@ -103,6 +112,12 @@ class Lattice:
         )
         self.hosts[name] = self._stack.enter_context(host)
         return host
+
+    def certify(self, name: str) -> None:
+        """Give a host a certificate, in place of one that it has."""
+        assert self.authority is not None
+        self.authority.certify(name, "test", self.folder / "state" / "test" / "hosts" / name / "identity")
+        self.certified.add(name)
 
     def kill(self, name: str) -> Host:
         """End a host as a power cut would: it, and its workers."""
@@ -172,6 +187,10 @@ class Lattice:
         """Send a request to a host; status 0 when it does not answer."""
         return get(f"{self.hosts[host].url}{path}")
 
+    def post(self, host: str, path: str, body: bytes = b"") -> tuple[int, bytes]:
+        """The same with a body."""
+        return get(f"{self.hosts[host].url}{path}", body)
+
 
 def free_port(address: str) -> int:
     with socket.socket() as listener:
@@ -179,9 +198,9 @@ def free_port(address: str) -> int:
         return int(listener.getsockname()[1])
 
 
-def get(url: str) -> tuple[int, bytes]:
+def get(url: str, body: bytes | None = None) -> tuple[int, bytes]:
     try:
-        with urllib.request.urlopen(url, timeout=10) as answer:  # noqa: S310 - it is ours
+        with urllib.request.urlopen(url, body, timeout=10) as answer:  # noqa: S310 - it is ours
             return answer.status, answer.read()
     except urllib.error.HTTPError as error:
         with error:

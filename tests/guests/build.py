@@ -17,6 +17,7 @@ machine's Rust lacks the target, `scripts/rust-wasi.sh` sets one up in the cache
     oracle    wasi:http 0.2, Rust: does what the lines of a request say with files, clocks, and so on
     hosted    no service: uses a resource that its host implements; Rust
     job       no service: runs by the clock; what a run does, the variable JOB says; Rust
+    taker     no service: takes messages, writes down what came, and does what they say; Rust
     flows     no service: asynchronous functions, streams and futures, several calls at once; Rust
     spies/*   a library that tries what it may not, in Rust and Python; a service that calls it; a vault that only that may reach
     types/*   values of every type, and resources: providers give them back, relays and keepers ask a provider, the front
@@ -54,6 +55,7 @@ Name = Literal[
     "preview1",
     "spin2",
     "spin3",
+    "taker",
     "values",
     "spies/rust-caller",
     "spies/rust-vault",

@@ -13,7 +13,7 @@ use wisp_wasi::{
 };
 
 use crate::capability::{
-    Grantee, OutboundBounds, OutboundHttp, Sockets, SystemResolver, local_stores,
+    Grantee, InLattice, OutboundBounds, OutboundHttp, Sockets, SystemResolver, stores_of,
 };
 use crate::locked::LockedComponent;
 use crate::pool::InvokeError;
@@ -29,6 +29,8 @@ pub(crate) struct Home {
     pub(crate) state: PathBuf,
     /// The names of its components.
     pub(crate) components: Arc<BTreeSet<String>>,
+    /// What it has of the lattice of its host.
+    pub(crate) lattice: Option<InLattice>,
 }
 
 /// What all instances of one component have in common.
@@ -152,7 +154,7 @@ impl Blueprint {
             component: name.clone(),
             grants: grants.clone(),
             limits,
-            stores: local_stores(&name, &home.state, limits),
+            stores: stores_of((&app, &name), &home.state, limits, home.lattice.as_ref()),
             refusals,
             sockets,
             excesses: excesses.clone(),

@@ -25,6 +25,9 @@ pub struct LockedApp {
     pub http: Vec<LockedRoute>,
     /// Components that run by the clock; the control plane says when.
     pub cron: Vec<LockedCron>,
+    /// Components that take messages.
+    #[serde(default)]
+    pub messaging: Vec<LockedSubscription>,
     /// The folder of its stores on this machine.
     pub state: PathBuf,
     /// Components by their name in the manifest.
@@ -89,6 +92,9 @@ pub struct LockedComponent {
     /// What it imports from other components of the app, by interface; fused links are in the component's bytes already.
     #[serde(default)]
     pub links: BTreeMap<String, LockedLink>,
+    /// What components of other apps may call, by interface: the names of these apps, or `*`.
+    #[serde(default)]
+    pub offers: BTreeMap<String, Vec<String>>,
 }
 
 /// A link of one import.
@@ -99,6 +105,12 @@ pub struct LockedLink {
     pub component: String,
     /// How it is called.
     pub mode: LinkMode,
+    /// The app that it belongs to; `None` for the same one.
+    #[serde(default)]
+    pub app: Option<String>,
+    /// Whether a call may be made again that may have run.
+    #[serde(default)]
+    pub idempotent: bool,
 }
 
 /// How a link is called by the core.
@@ -107,6 +119,8 @@ pub struct LockedLink {
 pub enum LinkMode {
     /// The other component answers from an instance of its own; values are copied.
     Bridged,
+    /// The same, here or on another host of the lattice.
+    Remote,
 }
 
 /// Limits of one component on one host; a worker enforces its share.
@@ -255,6 +269,28 @@ pub struct LockedCron {
     pub overlap: bool,
     /// What runs.
     pub component: String,
+}
+
+/// Which messages a component takes.
+#[derive(Clone, Debug, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct LockedSubscription {
+    /// Which subjects, with the wildcards of NATS.
+    pub subject: String,
+    /// Whoever takes for the same group shares the messages.
+    pub group: String,
+    /// What takes them.
+    pub component: String,
+    /// Whether messages of one key come one after the other.
+    pub ordered: bool,
+    /// How often a message is tried.
+    pub attempts: u32,
+    /// Milliseconds until the second attempt; each pause is twice as long as the one before.
+    pub backoff_ms: u64,
+    /// Milliseconds of the longest pause.
+    pub most_backoff_ms: u64,
+    /// Where a message goes whose attempts have all failed.
+    pub dead_letter: String,
 }
 
 /// How instances of one component are reused.

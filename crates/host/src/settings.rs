@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use serde::Deserialize;
 
 use crate::engine::Strategy;
-use crate::locked::{Artifact, LockedApp};
+use crate::lattice::LatticeSettings;
+use crate::locked::{Artifact, Hidden, LockedApp};
 
 /// Everything that a host is told when it starts.
 #[derive(Clone, Debug, Deserialize)]
@@ -18,6 +19,40 @@ pub struct Start {
     pub apps: Vec<LockedApp>,
     /// The AOT artifact of each component, by digest.
     pub artifacts: BTreeMap<String, Artifact>,
+    /// How it talks to other hosts, when it is part of a lattice.
+    #[serde(default)]
+    pub lattice: Option<LatticeSettings>,
+    /// The NATS of the lattice that this host belongs to.
+    #[serde(default)]
+    pub nats: Option<NatsSettings>,
+}
+
+/// Where the NATS of a lattice is, and how we prove who we are.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NatsSettings {
+    /// The lattice's name.
+    pub lattice: String,
+    /// Addresses, `nats://HOST:PORT` or `tls://HOST:PORT`; any of them will do.
+    pub servers: Vec<String>,
+    /// How many servers keep each stream.
+    pub replicas: u32,
+    /// A token.
+    pub token: Option<Hidden>,
+    /// A user, with a password.
+    pub user: Option<String>,
+    /// Its password.
+    pub password: Option<Hidden>,
+    /// The seed of an nkey.
+    pub nkey: Option<Hidden>,
+    /// A JWT with its seed, as a `.creds` file has them.
+    pub credentials: Option<Hidden>,
+    /// A PEM file of the certificates that servers are verified with.
+    pub ca: Option<PathBuf>,
+    /// A PEM file of our certificate chain.
+    pub certificate: Option<PathBuf>,
+    /// A PEM file of its key.
+    pub key: Option<PathBuf>,
 }
 
 /// Settings of one worker.

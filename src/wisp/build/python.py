@@ -53,7 +53,10 @@ _entry.settle({folders!r}, {late!r})
 """
 
 HTTP_EXPORT: Final = "IncomingHandler = _entry.handler_class(_module)"
-CRON_EXPORT: Final = "Handler = _entry.run_class(_module)"
+CALLED_EXPORTS: Final = {
+    "wisp:cron/handler": "Handler = _entry.run_class(_module)",
+    "wisp:messaging/consumer": "Consumer = _entry.taker_class(_module)",
+}
 
 LIBRARY_ENTRY: Final = """\
 import importlib
@@ -127,7 +130,7 @@ def _stage(project: PythonProject, files: Sequence[Path], work: Path) -> list[Pa
     late = late_imports(project, files)
     template = LIBRARY_ENTRY if project.world is not None and project.world.is_library else ENTRY
     exported, is_service = python_capabilities.exports(files)
-    exports = [*([HTTP_EXPORT] if is_service else []), *(CRON_EXPORT for _ in exported)]
+    exports = [*([HTTP_EXPORT] if is_service else []), *(CALLED_EXPORTS[one] for one in exported)]
     entry = template.format(module=project.module, exports="\n".join(exports), folders=mounts, late=late)
     (work / "entry" / "wisp_entry.py").write_text(entry, encoding="utf-8")
     return [*(work / "sources" / root for root in project.roots), work / "guest", work / "entry"]

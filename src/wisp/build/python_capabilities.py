@@ -34,7 +34,10 @@ INTERFACES: Final = {
 """The interfaces that each module calls."""
 
 
-EXPORTS: Final = {"wisp_guest.cron": "wisp:cron/handler"}
+EXPORTS: Final = {
+    "wisp_guest.cron": "wisp:cron/handler",
+    "wisp_guest.inbox": "wisp:messaging/consumer",
+}
 """The interfaces that hosts call, by the module that makes a handler of them."""
 
 _HTTP: Final = ("wisp_guest.http", "wisp_guest.http.serve")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -12,13 +13,15 @@ from wisp.errors import LatticeError
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from wisp.host.settings import JsonObject
+    from wisp.lattice.connection import Connection
     from wisp.lattice.control import View
     from wisp.lattice.records import App, Wishes
     from wisp.lattice.standing import Side
     from wisp.lattice.versions import Version
+    from wisp.lattice.waiting import Waiting
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -31,15 +34,24 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Show it."""
-    from wisp.lattice.control import view  # noqa: PLC0415 - the help does not need it
+    lattice = reach.lattice_name(arguments)
 
-    seen = reach.with_lattice(arguments, view)
+    async def look(connection: Connection) -> tuple[View, list[Waiting]]:
+        from wisp.lattice.control import view  # noqa: PLC0415 - the help does not need it
+        from wisp.lattice.state import State  # noqa: PLC0415 - the same
+        from wisp.lattice.waiting import waiting  # noqa: PLC0415 - the same
+
+        seen = await view(await State.open(connection, lattice))
+        return seen, await waiting(connection, lattice, arguments.app)
+
+    seen, groups = reach.with_connection(arguments, look)
     app = seen.apps.get(arguments.app)
     if app is None:
-        message = f"the lattice {reach.lattice_name(arguments)} has no app {arguments.app}"
+        message = f"the lattice {lattice} has no app {arguments.app}"
         raise LatticeError(message, hint="`wisp apps` lists them")
     if arguments.json:
-        print(json.dumps({**data(seen, app), "history": [_entry(one) for one in app.history]}, indent=2))
+        more = {"history": [_entry(one) for one in app.history], "messaging": [asdict(one) for one in groups]}
+        print(json.dumps({**data(seen, app), **more}, indent=2))
     elif arguments.history:
         print(
             "\n".join(
@@ -47,7 +59,7 @@ def run(arguments: argparse.Namespace) -> int:
             )
         )
     else:
-        print("\n".join(_lines(seen, app)))
+        print("\n".join([*_lines(seen, app), *_takers(groups)]))
     return 0
 
 
@@ -93,6 +105,12 @@ def _entry(one: Version) -> JsonObject:
     sides = {"old": compared.old, "new": compared.new} if compared else {}
     counted = {side: placing.figures(found) for side, found in sides.items()}
     return {**one.model_dump(), "figures": counted or None}
+
+
+def _takers(groups: Iterable[Waiting]) -> Iterator[str]:
+    for one in groups:
+        waits = "nothing waits" if not one.waiting else f"{one.waiting} wait{'' if one.waiting > 1 else 's'}"
+        yield f"{one.group} takes {one.subject}: {waits}"
 
 
 def _wanted(wishes: Wishes) -> str:

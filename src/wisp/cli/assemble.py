@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 Outcome = TypeVar("Outcome")
 
 _HANDLER = "wisp:cron/handler@0.1."
+_CONSUMER = "wisp:messaging/consumer@0.1."
 _BUILDS = 2
 """Builds at once. Compilers of most languages use all processors by themselves, and much memory."""
 
@@ -53,7 +54,7 @@ class BuiltApp:
         if self.linked.plan is None:
             return ()
         return tuple(
-            PreparedLink(name, made.interface, made.component, made.mode, made.reason)
+            PreparedLink(name, made.interface, made.provider, made.mode, made.reason)
             for name, links in self.linked.plan.links.items()
             for made in links
         )
@@ -140,7 +141,9 @@ async def assemble(path: Path, options: PrepareOptions, report: Report) -> Prepa
     for name in _serving(manifest, linked):
         _require_http(name, compiled[name], alone=len(manifest.component) == 1)
     for cron in manifest.cron:
-        _require_cron(cron.component, compiled[cron.component])
+        _require(_HANDLER, "run by the clock", "[[cron]]", compiled[cron.component], cron.component)
+    for one in manifest.messaging:
+        _require(_CONSUMER, "take messages", "[[messaging]]", compiled[one.component], one.component)
     await asyncio.to_thread(copies.stage, manifest)
     by_digest = {found.digest: found for found in compiled.values()}
     return PreparedApp(
@@ -265,10 +268,13 @@ async def _compiled(
 
 
 def _serving(manifest: Manifest, linked: Linked) -> list[str]:
-    """Return the components that must serve HTTP: all but those without a route that others are linked to, or that run by the clock."""
+    """Return the components that must serve HTTP: all but those without a route that others are linked to, or that run by the clock or take messages."""
     routed = {trigger.component for trigger in manifest.http}
-    libraries = {made.component for bridges in linked.bridges.values() for made in bridges.values()}
+    carried = [made for bridges in linked.bridges.values() for made in bridges.values()]
+    libraries = {made.component for made in carried if made.app is None}
+    libraries |= {name for name, component in manifest.component.items() if component.offer}
     libraries |= {cron.component for cron in manifest.cron}
+    libraries |= {subscription.component for subscription in manifest.messaging}
     return [name for name in linked.digests if name in routed or name not in libraries]
 
 
@@ -279,19 +285,20 @@ def _require_http(name: str, found: Artifact, *, alone: bool) -> None:
     hint = "it is a program: `wisp run` runs it"
     if any(export.startswith(_HANDLER) for export in found.info.exports):
         hint = "it runs by the clock: say when, with [[cron]] in wisp.toml"
+    elif any(export.startswith(_CONSUMER) for export in found.info.exports):
+        hint = "it takes messages: say which, with [[messaging]] in wisp.toml"
     elif not found.info.command:
         hint = "it must export wasi:http/incoming-handler or wasi:http/handler"
         hint += "" if alone else ", or another component must be linked to it"
     raise ComponentError(message, hint=hint, component=name)
 
 
-def _require_cron(name: str, found: Artifact) -> None:
-    if any(export.startswith(_HANDLER) for export in found.info.exports):
+def _require(interface: str, verb: str, table: str, found: Artifact, name: str) -> None:
+    """Refuse a component that does not export what a trigger calls."""
+    if any(export.startswith(interface) for export in found.info.exports):
         return
-    message = (
-        f"component {name} cannot run by the clock: it exports {', '.join(found.info.exports) or 'nothing'}"
-    )
-    hint = f"what [[cron]] names must export {_HANDLER}0"
+    message = f"component {name} cannot {verb}: it exports {', '.join(found.info.exports) or 'nothing'}"
+    hint = f"what {table} names must export {interface}0"
     raise ComponentError(message, hint=hint, component=name)
 
 

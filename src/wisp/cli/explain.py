@@ -89,6 +89,7 @@ def _explanations(app: BuiltApp, wanted: str | None, profile: str | None) -> lis
 def _text(one: Explanation, file: str) -> Iterator[str]:
     triggers = [f"serves {', '.join(one.routes)}"] if one.routes else []
     triggers += [f"runs at {', '.join(one.schedules)}"] if one.schedules else []
+    triggers += [f"takes {', '.join(one.subjects)}"] if one.subjects else []
     yield "  ".join([output.paint(one.name, "bold", stream=sys.stdout), *triggers])
     if one.inside:
         yield f"  fused into {', '.join(one.inside)}, whose limits hold"
@@ -99,7 +100,7 @@ def _text(one: Explanation, file: str) -> Iterator[str]:
     linked = [
         (
             made.link.interface,
-            f"-> {made.link.component}",
+            f"-> {made.link.provider}",
             f"{made.link.mode}: {made.link.reason}",
             _at(made.origin, file),
         )
@@ -154,6 +155,7 @@ def _data(one: Explanation) -> dict[str, object]:
     return {
         "routes": list(one.routes),
         "schedules": list(one.schedules),
+        "subjects": list(one.subjects),
         "fused_into": list(one.inside),
         "granted": [
             {
@@ -176,7 +178,7 @@ def _data(one: Explanation) -> dict[str, object]:
         "links": [
             {
                 "interface": made.link.interface,
-                "component": made.link.component,
+                "component": made.link.provider,
                 "mode": made.link.mode,
                 "reason": made.link.reason,
                 **_place(made.origin),

@@ -7,6 +7,7 @@ import os
 import re
 import socket
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -93,6 +94,11 @@ def _add_serving(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--advertise", metavar="URL", help="where others reach it, if that is not where it listens"
     )
+    group.add_argument(
+        "--peer",
+        metavar="HOST:PORT",
+        help="where other hosts send requests for its apps (default: the host of --http, and a free port)",
+    )
     add_processes(group)
     add_logging(group)
 
@@ -122,8 +128,10 @@ def _parts(arguments: argparse.Namespace, nats: str, relay: Relay) -> Parts:
     from wisp.lattice.host import Parts  # noqa: PLC0415 - the help does not need it
     from wisp.lattice.joining import Address as LatticeAddress  # noqa: PLC0415
     from wisp.lattice.keyring import Keyring  # noqa: PLC0415
+    from wisp.lattice.onward import Identity, usual  # noqa: PLC0415
     from wisp.lattice.preparing import Preparing  # noqa: PLC0415
     from wisp.lattice.records import HostRecord  # noqa: PLC0415
+    from wisp.lattice.told import nats_settings  # noqa: PLC0415
     from wisp.registry.cache import Cache  # noqa: PLC0415
     from wisp.registry.signing.gate import Gate  # noqa: PLC0415
 
@@ -132,6 +140,9 @@ def _parts(arguments: argparse.Namespace, nats: str, relay: Relay) -> Parts:
     remembered = remembered_by(arguments)
     keyring = Keyring(_name(arguments), remembered)
     environment = {name: os.environ[name] for name in arguments.environment if name in os.environ}
+    identity = Identity(remembered.folder / "identity", _name(arguments), lattice)
+    if identity.exists:
+        settings = replace(settings, hosts=usual(_for_hosts(arguments), remembered.folder))
     record = HostRecord(
         name=_name(arguments),
         token=remembered.token(),
@@ -142,18 +153,26 @@ def _parts(arguments: argparse.Namespace, nats: str, relay: Relay) -> Parts:
         version=wisp.__version__,
         xkey=keyring.public,
     )
+    address = LatticeAddress(nats, lattice)
     return Parts(
-        settings=settings,
+        settings=replace(settings, nats=nats_settings(address)),
         record=record,
-        address=LatticeAddress(nats, lattice),
+        address=address,
         remembered=remembered,
         preparing=Preparing(Cache.open(), remembered, environment, log, keyring),
         log=log,
         admin=None if arguments.no_admin else Address.parse(arguments.admin),
         advertise=arguments.advertise,
+        identity=identity,
         relay=relay,
         gate=Gate.open(arguments.policy, Cache.open()),
     )
+
+
+def _for_hosts(arguments: argparse.Namespace) -> Address:
+    if arguments.peer:
+        return Address.parse(arguments.peer)
+    return Address(Address.parse(arguments.http).host, 0)
 
 
 def _settings(arguments: argparse.Namespace, relay: Relay) -> HostSettings:

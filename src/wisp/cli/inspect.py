@@ -83,6 +83,7 @@ def _data(part: Part) -> dict[str, object]:
         "resources": asdict(part.info.resources),
         "routes": list(part.routes),
         "schedules": list(part.schedules),
+        "subjects": list(part.subjects),
         "imports": {
             name: {"items": functions(item), "link": _link(links[name]) if name in links else None}
             for name, item in part.imports.items()
@@ -99,7 +100,9 @@ def _app_tree(name: str, parts: Sequence[Part]) -> Iterator[str]:
     counts = f"{len(parts)} components, {len(links)} link{'' if len(links) == 1 else 's'}"
     yield f"{output.paint(name, 'bold', stream=sys.stdout)}  app, {counts}"
     answering = {link.provider for link in links}
-    tops = [part for part in parts if part.routes or part.schedules or part.name not in answering]
+    tops = [
+        part for part in parts if part.routes or part.schedules or part.subjects or part.name not in answering
+    ]
     yield from _branches(
         [
             Branch(f"{part.name}{''.join(f'  {route}' for route in part.routes)}", _below(part.name, links))
@@ -144,6 +147,8 @@ def _groups(part: Part) -> Iterator[Branch]:
         yield Branch("routes", tuple(map(Branch, part.routes)))
     if part.schedules:
         yield Branch("schedules", tuple(map(Branch, part.schedules)))
+    if part.subjects:
+        yield Branch("takes", tuple(map(Branch, part.subjects)))
     exports = (Branch(name, tuple(map(Branch, functions(item)))) for name, item in part.exports.items())
     yield Branch("exports", tuple(exports))
     yield Branch("imports", tuple(Branch(f"{name}{answers.get(name, '')}") for name in part.imports))

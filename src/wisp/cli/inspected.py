@@ -37,6 +37,9 @@ class Part:
     schedules: tuple[str, ...] = ()
     """When it runs: each a schedule and its zone."""
 
+    subjects: tuple[str, ...] = ()
+    """Which messages it takes."""
+
     links: tuple[PreparedLink, ...] = ()
     """Its imports that other components of the app answer."""
 
@@ -108,6 +111,7 @@ def _app(path: Path, profile: str | None) -> tuple[str, list[Part]]:
                 for cron in app.manifest.cron
                 if cron.component == component.name
             ),
+            subjects=tuple(one.subject for one in app.manifest.messaging if one.component == component.name),
             links=tuple(link for link in app.links if link.component == component.name),
         )
         parts.append(part)

@@ -8,7 +8,7 @@ import json
 import sys
 from typing import TYPE_CHECKING
 
-from wisp.cli import host, reach
+from wisp.cli import collect, host, reach
 from wisp.cli.parser import Subcommand, add_commands
 from wisp.host.address import Address
 
@@ -168,4 +168,5 @@ COMMANDS = {
         _configure_restore,
         _restore,
     ),
+    "collect": collect.COMMAND,
 }

@@ -34,6 +34,11 @@ class _Cron(TypedDict):
     component: str
 
 
+class _Subscription(TypedDict):
+    subject: str
+    component: str
+
+
 class Screen:
     """Shows what a host serves, once, on stderr."""
 
@@ -68,6 +73,8 @@ def _rows(app: PreparedApp) -> Iterator[tuple[str, ...]]:
     for cron in cast("Sequence[_Cron]", app.locked["cron"]):
         when = f"{cron['schedule']}  {cron['timezone']}"
         yield "CRON", when, *_cells(components[cron["component"]])
+    for one in cast("Sequence[_Subscription]", app.locked.get("messaging", ())):
+        yield "MESSAGE", one["subject"], *_cells(components[one["component"]])
 
 
 def _cells(component: PreparedComponent) -> tuple[str, str, str]:

@@ -56,7 +56,7 @@ def _nothing_like(value: object) -> object:
     return value
 
 
-_ABOUT = ("app", "component", "import", "target", "grant")
+_ABOUT = ("app", "component", "import", "target", "grant", "group")
 """What tells two elements of a list apart, as far as they have it."""
 
 

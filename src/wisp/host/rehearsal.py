@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 from wisp.errors import HostError
 from wisp.host import binary as worker_binary
 from wisp.host.control import Failed
+from wisp.host.doors import Opened
 from wisp.host.worker import Worker
 
 if TYPE_CHECKING:
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
 
 PATIENCE: Final = 10.0
 """Seconds in which the request must be answered."""
+
+ERRORS: Final = 400
+FAILED: Final = frozenset({502, 503, 504})
+"""What a host answers when a component traps, has no room, or takes too long."""
 
 LOOPBACK: Final = "127.0.0.1"
 _CHUNK: Final = 16 * 1024
@@ -34,8 +39,12 @@ class Probe:
 
     path: str
     host: str
-    limit: int
-    """A status below it is good."""
+    strict: bool
+    """Whether only a status below 400 is good; else any is by which the host does not say that a component failed."""
+
+    def likes(self, status: int) -> bool:
+        """Whether this status is good."""
+        return status < ERRORS if self.strict else status not in FAILED
 
 
 async def rehearse(settings: HostSettings, start: Start, probe: Probe | None) -> None:
@@ -43,7 +52,7 @@ async def rehearse(settings: HostSettings, start: Start, probe: Probe | None) ->
     quiet = replace(settings, http=replace(settings.http, tls=None), log=replace(settings.log, access=False))
     with socket.create_server((LOOPBACK, 0), backlog=8) as listener:
         listener.setblocking(False)
-        worker = await Worker.spawn(worker_binary.find(), 0, listener)
+        worker = await Worker.spawn(worker_binary.find(), 0, Opened(listener))
         try:
             reply = await worker.start(start.message(0, quiet), settings.ready_timeout)
             if isinstance(reply, Failed):
@@ -66,7 +75,7 @@ async def _ask(port: int, probe: Probe) -> None:
     except OSError as error:
         message = f"GET {probe.path} was not answered: {error}"
         raise HostError(message, kind="probe") from error
-    if status >= probe.limit:
+    if not probe.likes(status):
         message = f"GET {probe.path} was answered with {status}"
         raise HostError(message, kind="probe")
 

@@ -70,6 +70,12 @@ class HostSettings:
     ready_timeout: float = 30.0
     """Seconds in which a worker must be ready: it only maps artifacts, but a loaded machine may be slow."""
 
+    hosts: Address | None = None
+    """Where other hosts of the lattice connect."""
+
+    nats: JsonObject | None = field(default=None, repr=False)
+    """The NATS of the lattice that this host belongs to, as workers are told it; there may be secrets in it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Start:
@@ -82,13 +88,18 @@ class Start:
     watch: tuple[Path, ...] = ()
     """Files and folders that the apps were made of."""
 
+    lattice: JsonObject | None = field(default=None, repr=False)
+    """Who this host is to other hosts of its lattice, and what runs where."""
+
     def message(self, worker: int, settings: HostSettings) -> JsonObject:
         """Return the control message that starts worker number `worker`."""
         return {"start": self.document(worker, settings)}
 
     def document(self, worker: int, settings: HostSettings) -> JsonObject:
         """Return what the core needs to load these apps, as worker number `worker`."""
+        lattice = {"lattice": dict(self.lattice)} if self.lattice else {}
         return {
+            **lattice,
             "settings": {
                 "worker": worker,
                 "workers": settings.workers,
@@ -98,6 +109,7 @@ class Start:
             },
             "apps": list(self.apps),
             "artifacts": dict(self.artifacts),
+            **({"nats": settings.nats} if settings.nats else {}),
         }
 
     def with_artifact(self, digest: str, artifact: JsonObject) -> Start:

@@ -15,18 +15,16 @@ import nats.js.errors
 from nats.js import api
 
 from wisp.errors import LatticeError
-from wisp.lattice.connection import explained
+from wisp.lattice.connection import WRONG_REVISION, explained
 from wisp.lattice.tasks import ended
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from datetime import datetime
 
     from nats.js.kv import KeyValue
 
     from wisp.lattice.connection import Connection
-
-WRONG_REVISION: Final = (10071, 10164)
-"""The server's codes for: the key is not at the revision that was expected."""
 
 PATIENCE: Final = 10.0
 """Seconds in which the server must have told a mirror all there is."""
@@ -136,9 +134,19 @@ class Bucket:
             headers[api.Header.EXPECTED_LAST_SUBJECT_SEQUENCE.value] = str(revision)
         await self._publish(key, b"", headers, None)
 
-    async def purge(self, key: str) -> None:
-        """Remove a key with all that it has been. Raises LatticeError."""
-        await self._publish(key, b"", {"KV-Operation": "PURGE", api.Header.ROLLUP.value: "sub"}, None)
+    async def purge(self, key: str, revision: int) -> None:
+        """Remove a key with all that it has been, if it is at this revision. Raises Conflict, LatticeError."""
+        headers = {
+            "KV-Operation": "PURGE",
+            api.Header.ROLLUP.value: "sub",
+            api.Header.EXPECTED_LAST_SUBJECT_SEQUENCE.value: str(revision),
+        }
+        await self._publish(key, b"", headers, MARKER_SECONDS)
+
+    async def written(self, key: str) -> datetime | None:
+        """Return when the newest value of a key was written, by the server's clock. Raises LatticeError."""
+        found = await self._last(key)
+        return found.time if found is not None and _is_value(found) else None
 
     async def entries(self, pattern: str = ">") -> dict[str, Entry]:
         """Return all values whose keys match. Raises LatticeError."""
@@ -147,12 +155,43 @@ class Bucket:
 
     async def history(self, key: str) -> list[bytes]:
         """Return the values that a key has had, as far back as the bucket keeps them, the oldest first. Raises LatticeError."""
+        found: list[bytes] = []
         with explained():
+            watcher = await self._keys.watch(key, include_history=True)
             try:
-                entries = await self._keys.history(key)
-            except nats.js.errors.NoKeysError:
-                return []
-        return [entry.value or b"" for entry in entries if entry.operation is None]
+                async with asyncio.timeout(PATIENCE):
+                    async for entry in self.told(watcher, key):
+                        if entry is None:
+                            break
+                        found += [entry.value or b""] if entry.operation is None else []
+            finally:
+                await _stopped(watcher)
+        return found
+
+    async def told(self, watcher: KeyValue.KeyWatcher, pattern: str) -> AsyncIterator[KeyValue.Entry | None]:
+        """Give what a watcher tells, and None once when it has told all there was. Raises LatticeError.
+
+        The client says so too soon, when the server has sent what there is and it has not come yet. So it is believed only when it was told
+        that nothing comes behind an entry, or when the server says that there is nothing.
+        """
+        complete = False
+        async for entry in watcher:
+            if entry is None:
+                if complete or await self._has_any(pattern):
+                    continue
+            else:
+                yield entry
+                if complete or entry.delta:
+                    continue
+            complete = True
+            yield None
+
+    async def _has_any(self, pattern: str) -> bool:
+        with explained():
+            info = await self._jetstream.stream_info(
+                f"KV_{self._name}", subjects_filter=f"$KV.{self._name}.{pattern}"
+            )
+        return bool(info.state.subjects)
 
     @contextlib.asynccontextmanager
     async def mirror(self, *patterns: str, changed: asyncio.Event | None = None) -> AsyncIterator[Mirror]:
@@ -170,14 +209,14 @@ class Bucket:
             with explained():
                 for pattern in patterns:
                     watchers.append(await self._keys.watch(pattern))
-                    following.append(asyncio.create_task(mirror.follow(watchers[-1])))
+                    told = self.told(watchers[-1], pattern)
+                    following.append(asyncio.create_task(mirror.follow(told)))
             await mirror.complete(len(patterns))
             yield mirror
         finally:
             await ended(following)
             for watcher in watchers:
-                with contextlib.suppress(nats.errors.Error, OSError, TimeoutError):
-                    await watcher.stop()  # type: ignore[no-untyped-call]
+                await _stopped(watcher)
 
     async def _last(self, key: str) -> api.RawStreamMsg | None:
         with explained():
@@ -210,7 +249,7 @@ class Mirror:
         self._told = asyncio.Semaphore(0)
 
     async def changed(self) -> None:
-        """Wait until something has changed since the last call."""
+        """Wait until something has changed since the last call. That a lease was renewed is no change: a thousand hosts renew all the time."""
         await self._changed.wait()
         self._changed.clear()
 
@@ -223,16 +262,24 @@ class Mirror:
         except TimeoutError as error:
             raise LatticeError("NATS does not answer in time") from error
 
-    async def follow(self, watcher: KeyValue.KeyWatcher) -> None:
+    async def follow(self, told: AsyncIterator[KeyValue.Entry | None]) -> None:
         """Take over what a watcher tells."""
-        async for entry in watcher:
+        async for entry in told:
             if entry is None:
                 self._told.release()
+                self._changed.set()
             elif entry.operation is None:
+                known = self.entries.get(entry.key)
                 self.entries[entry.key] = Entry(entry.value or b"", entry.revision or 0)
-            else:
-                self.entries.pop(entry.key, None)
-            self._changed.set()
+                if known is None or known.value != entry.value:
+                    self._changed.set()
+            elif self.entries.pop(entry.key, None):
+                self._changed.set()
+
+
+async def _stopped(watcher: KeyValue.KeyWatcher) -> None:
+    with contextlib.suppress(nats.errors.Error, OSError, TimeoutError):
+        await watcher.stop()  # type: ignore[no-untyped-call]
 
 
 def _is_value(message: api.RawStreamMsg) -> bool:

@@ -1,4 +1,4 @@
-"""Connections to NATS: this module, `bucket`, `objects` and `requests` are the only ones that import its client.
+"""Connections to NATS: this module, `bucket`, `objects`, `requests` and `waiting` are the only ones that import its client.
 
 A connection is one stretch of being connected. When it breaks, it is over: whoever needs NATS makes another one and looks at
 everything anew. So nothing is missed between two stretches, and no watch can be silently dead after a server came back.
@@ -27,6 +27,10 @@ if TYPE_CHECKING:
 
 CONNECT_TIMEOUT: Final = 3
 REQUEST_TIMEOUT: Final = 5.0
+
+WRONG_REVISION: Final = (10071, 10164)
+"""The server's codes for: what is to be replaced is not at the revision that was expected."""
+
 PING_INTERVAL: Final = 5
 """Seconds between pings; a server that does not answer two of them is gone."""
 

@@ -191,8 +191,14 @@ class Membership:
                 await mirror.changed()
 
     def _want(self, found: Mapping[str, App]) -> None:
-        """Take over what is wanted. An app that is not there any more is lost, and stays as it was."""
-        before, self.apps = self.apps, {**self.apps, **found}
+        """Take over what is wanted. An app that is not there any more is lost, and stays as it was; so is an earlier record."""
+        before = self.apps
+        newer = {
+            name: app
+            for name, app in found.items()
+            if name not in before or before[name].revision <= app.revision
+        }
+        self.apps = {**before, **newer}
         if any(app != before.get(name) for name, app in self.apps.items()):
             self.changed.set()
             self._wanted.set()

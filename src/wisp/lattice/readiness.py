@@ -1,13 +1,15 @@
 """Whether a version of an app is ready on this host: a worker of its own can serve it, and has answered one request.
 
 Which request that is: `[app] health` says it, and then the answer must be a good one. Otherwise the simplest path of its routes is asked with
-GET, and any answer will do that is not an error of the server. An app without such a route is ready when a worker can serve it.
+GET, and any answer of its own will do: what the app means by it is not known. An app without such a route is ready when a worker can serve it.
 """
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Final
 
+from wisp.errors import HostError
 from wisp.host.rehearsal import Probe, rehearse
 from wisp.host.settings import Start
 
@@ -16,10 +18,11 @@ if TYPE_CHECKING:
     from wisp.lattice.preparing import Prepared
     from wisp.manifest.locked import LockedApp, LockedRoute
 
-ERRORS: Final = 400
-ERRORS_OF_THE_SERVER: Final = 500
 TRIGGERS: Final = ("cron", "messaging")
 """What else calls components: nothing does while an app is tried out."""
+
+BELIEVED: Final = 5.0
+"""Seconds in which a version that was not ready is not tried again."""
 
 ANY_TEXT: Final = "probe"
 """What stands for a parameter in a path."""
@@ -34,14 +37,31 @@ def probe(app: LockedApp) -> Probe | None:
     ]
     route = min(routes, key=_difficulty, default=None)
     if app.health is not None:
-        return Probe(app.health, _host(route), ERRORS)
-    return Probe(_path(route.route), _host(route), ERRORS_OF_THE_SERVER) if route else None
+        return Probe(app.health, _host(route), strict=True)
+    return Probe(_path(route.route), _host(route), strict=False) if route else None
 
 
-async def require_ready(settings: HostSettings, prepared: Prepared) -> None:
-    """Try out an app on this host. Raises HostError when it is not ready."""
-    told = {**prepared.told, **{key: [] for key in TRIGGERS if key in prepared.told}}
-    await rehearse(settings, Start((told,), prepared.artifacts), prepared.probe)
+class Readiness:
+    """Tries out versions on one host. What has just failed is not tried again at each change of another app."""
+
+    def __init__(self, settings: HostSettings) -> None:
+        self._settings = settings
+        self._failed: dict[str, tuple[Prepared, float, HostError]] = {}
+        """By app: what was not ready, until when that is believed, and why."""
+
+    async def require(self, prepared: Prepared) -> None:
+        """Try out an app. Raises HostError when it is not ready."""
+        now = asyncio.get_running_loop().time
+        known = self._failed.pop(prepared.app, None)
+        if known is not None and known[0] == prepared and now() < known[1]:
+            self._failed[prepared.app] = known
+            raise known[2]
+        told = {**prepared.told, **{key: [] for key in TRIGGERS if key in prepared.told}}
+        try:
+            await rehearse(self._settings, Start((told,), prepared.artifacts), prepared.probe)
+        except HostError as error:
+            self._failed[prepared.app] = (prepared, now() + BELIEVED, error)
+            raise
 
 
 def _difficulty(route: LockedRoute) -> tuple[int, bool, int, str]:

@@ -129,6 +129,9 @@ class HostRecord(Record):
     capacity: int = Field(DEFAULT_CAPACITY, ge=0)
     workers: int
     version: str
+    peer: str | None = None
+    """`HOST:PORT` where other hosts send requests for its apps; None when it takes none from them."""
+
     xkey: str | None = None
     """The public part of its key for secrets."""
 
@@ -186,6 +189,13 @@ class Placed(Record):
         return (*self.hosts, *self.leaving)
 
 
+class Peer(Record):
+    """Where other hosts reach a host."""
+
+    address: str
+    workers: int = 1
+
+
 class Missing(Record):
     """Replicas that no host can take, and why."""
 
@@ -209,6 +219,9 @@ class Assignment(Record):
     missing: tuple[Missing, ...] = ()
     marks: dict[str, str] = Field(default_factory=dict)
     """The hosts that placement knew, with what it knew of them."""
+
+    peers: dict[str, Peer] = Field(default_factory=dict)
+    """Where the hosts that run something are reached by others, by name."""
 
     def last(self) -> Last:
         """Return what placement must know of it."""

@@ -30,6 +30,9 @@ PID_FILE: Final = "nats.pid"
 READY: Final = b"Server is ready"
 LISTENING: Final = re.compile(rb"Listening for client connections on .*:(\d+)")
 START_TIMEOUT: Final = 20.0
+LARGEST_MESSAGE: Final = 8 * 1024 * 1024
+"""Bytes; a value of a store is one message."""
+
 GRACE: Final = 5.0
 """Seconds for its end, once it was asked to."""
 
@@ -141,7 +144,7 @@ def _config(folder: Path, address: Address, secret: str) -> str:
     host, port = address.host, address.port or -1
     return (
         f"pid_file: {json.dumps(str(folder / PID_FILE))}\n"
-        f"host: {json.dumps(host)}\nport: {port}\n"
+        f"host: {json.dumps(host)}\nport: {port}\nmax_payload: {LARGEST_MESSAGE}\n"
         f"authorization {{ token: {json.dumps(secret)} }}\n"
         f"jetstream {{ store_dir: {json.dumps(str(folder / 'jetstream'))} }}\n"
     )

@@ -36,7 +36,9 @@ def check(data: Mapping[str, Any], places: Mapping[KeyPath, Place]) -> Iterator[
     yield from _unknown_components(
         "http", [(index, trigger.component) for index, trigger in triggers if trigger.component], components
     )
-    yield from _unknown_components("cron", list(_scheduled(data)), components)
+    yield from _unknown_components("cron", list(_named(data, "cron")), components)
+    yield from _unknown_components("messaging", list(_named(data, "messaging")), components)
+    yield from _unlike_groups(data)
     yield from _equal_schedules(data, places)
     yield from _equal_routes(triggers, places)
     yield from _unknown_overrides(_table(data.get("profile")), components)
@@ -140,8 +142,9 @@ def _triggers(data: Mapping[str, Any]) -> Iterator[tuple[int, HttpTrigger]]:
             continue
 
 
-def _scheduled(data: Mapping[str, Any]) -> Iterator[tuple[int, str]]:
-    triggers = data.get("cron")
+def _named(data: Mapping[str, Any], kind: str) -> Iterator[tuple[int, str]]:
+    """Return the component of each trigger of a kind."""
+    triggers = data.get(kind)
     for index, trigger in enumerate(triggers if isinstance(triggers, list) else []):
         component = _table(trigger).get("component")
         if isinstance(component, str):
@@ -150,7 +153,7 @@ def _scheduled(data: Mapping[str, Any]) -> Iterator[tuple[int, str]]:
 
 def _equal_schedules(data: Mapping[str, Any], places: Mapping[KeyPath, Place]) -> Iterator[Problem]:
     first: dict[tuple[str, ...], int] = {}
-    for index, component in _scheduled(data):
+    for index, component in _named(data, "cron"):
         table = _table(data["cron"][index])
         key = (component, " ".join(str(table.get("schedule")).split()), str(table.get("timezone", "UTC")))
         if key in first:
@@ -158,6 +161,19 @@ def _equal_schedules(data: Mapping[str, Any], places: Mapping[KeyPath, Place]) -
             where = "" if place is None else f", as in line {place.value.line}"
             yield Problem(("cron", index, "schedule"), f"{component} has this schedule already{where}")
         first.setdefault(key, index)
+
+
+def _unlike_groups(data: Mapping[str, Any]) -> Iterator[Problem]:
+    """Refuse a second subscription of a group: the server remembers one for each."""
+    seen: set[str] = set()
+    for index, component in _named(data, "messaging"):
+        group = str(_table(data["messaging"][index]).get("group") or component)
+        if group in seen:
+            yield Problem(
+                ("messaging", index, "component"),
+                f'the group "{group}" has a subscription already; give this one a `group` of its own',
+            )
+        seen.add(group)
 
 
 def _unknown_components(
@@ -225,7 +241,10 @@ def _calls(links: Mapping[str, str]) -> dict[str, str]:
 
 
 def _links(component: object) -> Iterator[tuple[str, str]]:
+    """List the links to components of the same app."""
     for interface, link in _table(_table(component).get("link")).items():
+        if "app" in _table(link):
+            continue
         target = _table(link).get("component") if isinstance(link, dict) else link
         if isinstance(target, str):
             yield interface, target

@@ -79,6 +79,9 @@ class Explanation:
     name: str
     routes: tuple[str, ...]
     schedules: tuple[str, ...]
+    subjects: tuple[str, ...]
+    """Which messages it takes."""
+
     inside: tuple[str, ...]
     """The components that it is fused into: their limits hold, not its own."""
 
@@ -135,6 +138,7 @@ def _explained(manifest: Manifest, name: str, sides: Interfaces, plan: Plan, ori
         schedules=tuple(
             f"{cron.schedule} {cron.timezone}" for cron in manifest.cron if cron.component == name
         ),
+        subjects=tuple(one.subject for one in manifest.messaging if one.component == name),
         inside=tuple(entry for entry, group in plan.groups.items() if name in group.parts and name != entry),
         granted=granted,
         lacking=tuple(_lacking(uses, {one.kind for one in granted}, made)),

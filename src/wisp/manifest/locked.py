@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from wisp.manifest.grants import Grants, HttpGrant
     from wisp.manifest.links import Link
     from wisp.manifest.models import Component, Limits, Manifest
+    from wisp.manifest.subscriptions import Subscription
 
 
 class _Locked(BaseModel):
@@ -82,7 +83,17 @@ class LockedLink(_Locked):
     """Which component answers an interface, and how it is called. What is fused is inside the component already."""
 
     component: str
-    mode: Literal["bridged"]
+    mode: Literal["bridged", "remote"]
+    app: str | None = None
+    """The app that it belongs to; None for the same one."""
+
+    idempotent: bool = False
+
+    @model_serializer(mode="wrap")
+    def _without_defaults(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out what workers of earlier versions do not know, where it says nothing."""
+        written: dict[str, Any] = write(self)
+        return {key: value for key, value in written.items() if key in ("component", "mode") or value}
 
 
 class LockedTarget(_Locked):
@@ -166,6 +177,19 @@ class LockedCron(_Locked):
     component: str
 
 
+class LockedSubscription(_Locked):
+    """Which messages a component takes."""
+
+    subject: str
+    group: str
+    component: str
+    ordered: bool
+    attempts: int
+    backoff_ms: int
+    most_backoff_ms: int
+    dead_letter: str
+
+
 class LockedComponent(_Locked):
     """One component."""
 
@@ -176,6 +200,15 @@ class LockedComponent(_Locked):
     instances: LockedInstances
     links: dict[str, LockedLink]
     """By imported interface."""
+
+    offers: dict[str, tuple[str, ...]] = Field(default={})
+    """By exported interface: the apps that may call it, or `*`."""
+
+    @model_serializer(mode="wrap")
+    def _without_defaults(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out what workers of earlier versions do not know, where it says nothing."""
+        written: dict[str, Any] = write(self)
+        return {key: value for key, value in written.items() if key != "offers" or value}
 
 
 class LockedApp(_Locked):
@@ -189,6 +222,7 @@ class LockedApp(_Locked):
 
     http: tuple[LockedRoute, ...]
     cron: tuple[LockedCron, ...]
+    messaging: tuple[LockedSubscription, ...] = ()
     secrets: dict[str, LockedSecret]
     """Those that a component's configuration names."""
 
@@ -199,6 +233,8 @@ class LockedApp(_Locked):
         data: dict[str, Any] = write(self)
         if self.health is None:
             del data["health"]
+        if not self.messaging:
+            del data["messaging"]
         return data
 
     def to_json(self) -> str:
@@ -231,6 +267,7 @@ def lock_app(
         health=manifest.app.health,
         http=tuple(_route(trigger) for trigger in manifest.http),
         cron=tuple(LockedCron(**cron.model_dump()) for cron in manifest.cron),
+        messaging=tuple(_subscription(one) for one in manifest.messaging),
         secrets=_secrets(manifest, run),
         components={
             name: _component(
@@ -250,6 +287,19 @@ def _route(trigger: HttpTrigger) -> LockedRoute:
         component=trigger.component,
         response=LockedResponse(**response.model_dump()) if response else None,
         convention=trigger.convention,
+    )
+
+
+def _subscription(one: Subscription) -> LockedSubscription:
+    return LockedSubscription(
+        subject=one.subject,
+        group=one.named,
+        component=one.component,
+        ordered=one.ordered,
+        attempts=one.attempts,
+        backoff_ms=to_milliseconds(one.backoff),
+        most_backoff_ms=to_milliseconds(one.most_backoff),
+        dead_letter=one.aside,
     )
 
 
@@ -298,9 +348,15 @@ def _component(
             concurrency=instances.concurrency,
         ),
         links={
-            interface: LockedLink(component=link.component, mode="bridged")
+            interface: LockedLink(
+                component=link.component,
+                mode="remote" if link.mode == "remote" else "bridged",
+                app=link.app,
+                idempotent=link.idempotent,
+            )
             for interface, link in links.items()
         },
+        offers=component.offer,
     )
 
 

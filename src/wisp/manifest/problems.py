@@ -73,7 +73,7 @@ _ELSEWHERE: Final = {
 _ELSEWHERE_AT_TOP: Final = {
     "application": "here that is `[app]`",
     "spin_manifest_version": "a manifest of Spin is called spin.toml, here too",
-    "trigger": "here that is `[[http]]` or `[[cron]]`",
+    "trigger": "here that is `[[http]]`, `[[cron]]` or `[[messaging]]`",
     "variables": "here that is `grants.config` of a component, and `[secrets]`",
 }
 """By what Spin has at the top: what it is here."""

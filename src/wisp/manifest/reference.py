@@ -20,6 +20,7 @@ _TABLES: Final = (
     ("HttpTrigger", "[[http]]"),
     ("Response", "[http.response]"),
     ("Cron", "[[cron]]"),
+    ("Subscription", "[[messaging]]"),
     ("Secret", "[secrets.NAME]"),
     ("Component", "[component.NAME]"),
     ("RemoteSource", "[component.NAME.source]"),

@@ -10,7 +10,7 @@ from wisp.manifest.toml import write_key, write_value
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_ARRAYS: Final = ("http", "cron")
+_ARRAYS: Final = ("http", "cron", "messaging")
 _NAMED: Final = ("secrets", "component")
 
 

@@ -1,6 +1,7 @@
 //! `wasi:blobstore`: containers of blobs.
 //!
-//! The interfaces are here, with the grants; what containers are says [`store`], and those in files are [`files`].
+//! The interfaces are here, with the grants; what containers are says [`store`]; those in files are [`files`], those of a
+//! lattice [`jetstream`].
 //!
 //! A value that a guest writes grows in the store and becomes an object when the guest says `finish`, see [`writing`]; one that it reads
 //! comes piece by piece, see [`reading`]. So no object is ever in memory as a whole, and an object that is being read stays what it was.
@@ -9,6 +10,7 @@
 mod conformance;
 mod files;
 mod folder;
+mod jetstream;
 #[cfg(test)]
 mod memory;
 mod name;
@@ -27,6 +29,7 @@ use wisp_wasi::{Limit, State};
 
 use super::{Grantee, quoted};
 pub(crate) use files::FileBlobs;
+pub(crate) use jetstream::LatticeBlobs;
 #[cfg(test)]
 pub(crate) use memory::MemoryBlobs;
 #[expect(unreachable_pub, reason = "the generated bindings name it as theirs")]

@@ -1,9 +1,11 @@
 //! `wasi:keyvalue`, and what our stores can do more.
 //!
-//! The interfaces are here, with the grants and the bounds; what a store is says [`store`], and the one in SQLite is [`sqlite`].
+//! The interfaces are here, with the grants and the bounds; what a store is says [`store`]. The one in SQLite is [`sqlite`], that of a
+//! lattice [`jetstream`].
 
 #[cfg(test)]
 mod conformance;
+mod jetstream;
 #[cfg(test)]
 mod memory;
 mod sqlite;
@@ -20,6 +22,7 @@ use wisp_wasi::State;
 
 use super::Grantee;
 use super::stores::StoreError;
+pub(crate) use jetstream::LatticeStore;
 #[cfg(test)]
 pub(crate) use memory::MemoryStore;
 pub(crate) use sqlite::SqliteStore;

@@ -1,10 +1,11 @@
 //! `wisp:messaging`: messages that are published, and kept in the order in which they came.
 //!
-//! The interface is here, with the grants and the bounds; what a subject is says [`subject`], what becomes of messages [`store`], and
-//! [`log`] keeps them in SQLite.
+//! The interface is here, with the grants and the bounds; what a subject is says [`subject`], what becomes of messages [`store`].
+//! [`log`] keeps them in SQLite, and [`lanes`] in a lattice, where components take them, too.
 
 #[cfg(test)]
 mod conformance;
+mod lanes;
 mod log;
 #[cfg(test)]
 mod memory;
@@ -17,6 +18,9 @@ use wasmtime::component::{HasSelf, Linker};
 use wisp_wasi::State;
 
 use super::{Grantee, quoted};
+#[cfg(test)]
+pub(crate) use lanes::published_in;
+pub(crate) use lanes::{Lanes, LatticeMessages, SILENCE, consumers, read};
 pub(crate) use log::MessageLog;
 #[cfg(test)]
 pub(crate) use log::published_below;
@@ -51,6 +55,10 @@ fn check(message: &types::Message) -> Result<(), Error> {
         let fits = |byte: u8| byte.is_ascii_graphic() && byte != b':';
         !name.is_empty() && name.bytes().all(fits)
     };
+    if message.headers.iter().any(|(name, _)| lanes::is_ours(name)) {
+        let problem = "`Nats-...`, `Wisp-Component`, `Wisp-Order` and `Content-Type` are no headers of a message's own";
+        return Err(Error::Other(problem.into()));
+    }
     let value_fits = |value: &str| !value.contains(|letter: char| letter.is_ascii_control());
     let headers = &message.headers;
     if headers.len() > MOST_HEADERS {

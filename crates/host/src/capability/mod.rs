@@ -10,6 +10,7 @@ mod database;
 mod keyvalue;
 mod logging;
 mod messaging;
+mod nats;
 mod network;
 mod outbound_http;
 mod sockets;
@@ -26,10 +27,12 @@ use crate::locked::{LockedGrants, LockedLimits};
 use crate::telemetry::{Excesses, Log, Refusals};
 use stores::StoreError;
 
+pub(crate) use messaging::{Lanes, Message, SILENCE, consumers, read as read_message};
+pub(crate) use nats::{Delivered, Failure as Failed, Lost, Nats, Pull};
 pub use network::{Resolver, Resolving, SystemResolver};
 pub use outbound_http::{OutboundBounds, OutboundHttp};
 pub(crate) use sockets::Sockets;
-pub(crate) use stores::{Stores, local as local_stores};
+pub(crate) use stores::{InLattice, Stores, of as stores_of};
 
 /// All capabilities beyond WASI's own. What was not granted is there as well, and answers with its interface's error.
 ///

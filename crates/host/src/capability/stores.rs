@@ -2,7 +2,7 @@
 //!
 //! A capability knows what its stores can do as a trait ([`KeyValue`], [`Blobs`], [`Session`], [`Messages`]), asks for one by its
 //! name, and never learns where it is. All of a trait's functions are asynchronous: whether one blocks a thread, or waits for a server, is
-//! its own affair. [`local`] is the one place where a backend is chosen.
+//! its own affair. [`of`] is the one place where a backend is chosen.
 //!
 //! What belongs where: grants, the forms of names and the sizes of what a guest passes are looked at before a store is asked. A backend
 //! keeps the quota, because only it knows what is there, and its own deadlines: each call ends with an answer or an error, within a few
@@ -10,6 +10,7 @@
 
 #[cfg(test)]
 pub(super) mod guest;
+mod lattice;
 mod local;
 #[cfg(test)]
 pub(super) mod memory;
@@ -22,11 +23,12 @@ use std::sync::Arc;
 
 use super::blobstore::Blobs;
 use super::keyvalue::KeyValue;
-use super::messaging::Messages;
+use super::messaging::{Lanes, Messages};
+use super::nats::Nats;
 use super::sqlite::{Failure, Session};
 use crate::locked::LockedLimits;
 
-#[cfg(test)]
+use lattice::LatticeStores;
 use local::LocalStores;
 
 /// Why a store could not do something.
@@ -57,13 +59,34 @@ pub(crate) trait Stores: Send + Sync + fmt::Debug {
     fn messages(&self) -> Arc<dyn Messages>;
 }
 
-/// The stores of a component as files below this folder of its app.
-pub(crate) fn local(component: &Arc<str>, state: &Path, limits: LockedLimits) -> Arc<dyn Stores> {
+/// What an app has of the lattice of its host.
+#[derive(Clone, Debug)]
+pub(crate) struct InLattice {
+    pub(crate) nats: Arc<Nats>,
+    pub(crate) lanes: Arc<Lanes>,
+}
+
+/// The stores of a component of an app: as files below this folder, or in the lattice that the host belongs to.
+pub(crate) fn of(
+    (app, component): (&Arc<str>, &Arc<str>),
+    state: &Path,
+    limits: LockedLimits,
+    lattice: Option<&InLattice>,
+) -> Arc<dyn Stores> {
     let room = Room {
         store: limits.store,
         file: limits.file,
     };
-    Arc::new(local::LocalStores::new(component.clone(), state, room))
+    let local = LocalStores::new(component.clone(), state, room);
+    match lattice {
+        Some(lattice) => Arc::new(LatticeStores::new(
+            lattice.clone(),
+            (app.clone(), component.clone()),
+            (room, lattice::patience(limits.timeout_ms)),
+            local,
+        )),
+        None => Arc::new(local),
+    }
 }
 
 /// How much each store of a component may hold.

@@ -1,9 +1,11 @@
 //! What causes invocations.
 //!
 //! [`http`] is the data plane: it accepts connections, finds the route of each request, prepares the request for its
-//! guest, and streams the answer back. [`cron`] calls components when the control plane says that it is time.
+//! guest, and streams the answer back. [`cron`] calls components when the control plane says that it is time, [`messaging`] with each
+//! message that they want.
 
 mod activity;
+mod arrivals;
 mod body;
 mod connection;
 pub(crate) mod cron;
@@ -12,9 +14,13 @@ mod exchange;
 pub(crate) mod fixed;
 mod forwarded;
 pub(crate) mod headers;
+mod heads;
 pub mod http;
 pub(crate) mod manner;
+pub(crate) mod messaging;
 mod pattern;
+mod peer;
+mod place;
 mod problem;
 mod respond;
 pub mod router;

@@ -46,6 +46,18 @@ def run_class(module: ModuleType) -> type:
     return _runs.handler_class(module)
 
 
+def taker_class(module: ModuleType) -> type:
+    """Return the class that exports the module's handler of messages.
+
+    Raises:
+        TypeError: it has none.
+
+    """
+    from wisp_guest import _takes  # noqa: PLC0415 - most components take no messages
+
+    return _takes.consumer_class(module)
+
+
 def _synchronous(handler: object) -> type:
     from wisp_guest import _wasi  # noqa: PLC0415 - a component that answers no requests has not what it imports
 

@@ -1,16 +1,16 @@
-//! `wisp:messaging`: publishes the body to `subject`, with a header for each `header=name:value`.
+//! `wisp:messaging`: publishes the body to `subject`, with the headers `header=name:value,name:value`.
 
 use crate::answer::{Ask, Said};
 use crate::bindings::wisp::messaging::producer::{self, Error, Message};
 
 pub fn answer(ask: &Ask) -> Said {
-    let header = ask.find("header").and_then(|header| header.split_once(':'));
+    let headers = ask.text("header").split(',');
+    let headers = headers.filter_map(|header| header.split_once(':'));
     let message = Message {
         body: ask.body.clone(),
         content_type: ask.find("type").map(str::to_owned),
-        headers: header
+        headers: headers
             .map(|(name, value)| (name.to_owned(), value.replace("%0A", "\n")))
-            .into_iter()
             .collect(),
     };
     match ask.verb.as_str() {

@@ -55,6 +55,8 @@ pub(crate) enum BlobError {
     TooManyOpen(u32),
     #[error("the object is no file")]
     NoFile,
+    #[error("{0}")]
+    Refused(String),
     /// What only the log may say: paths, addresses.
     #[error("{0}")]
     Failed(String),

@@ -39,7 +39,7 @@ async fn a_message_is_kept_with_all_that_belongs_to_it(site: impl Site) {
     messages.publish(message("orders", b"")).await.unwrap();
 
     let kept = [whole, message("orders", b"")].map(of_component);
-    assert_eq!(site.published(), kept);
+    assert_eq!(site.published().await, kept);
 }
 
 async fn messages_keep_their_order_and_those_of_two_workers_are_all_there(site: impl Site) {
@@ -57,7 +57,7 @@ async fn messages_keep_their_order_and_those_of_two_workers_are_all_there(site: 
 
     tokio::join!(publish(0), publish(1));
 
-    let kept = site.published();
+    let kept = site.published().await;
     assert_eq!(kept.len(), 60);
     for worker in ["worker.0", "worker.1"] {
         let bodies = kept
@@ -82,7 +82,7 @@ async fn when_there_is_no_room_the_oldest_go(site: impl Site) {
             .unwrap();
     }
 
-    let kept = site.published();
+    let kept = site.published().await;
     let numbers: Vec<_> = kept.iter().map(|(_, message)| message.body[0]).collect();
     let first = numbers[0];
     assert!(first > 0, "the first one is gone");
@@ -105,7 +105,7 @@ async fn a_message_that_can_never_fit_is_refused_and_nothing_goes_for_it(site: i
 
     assert_eq!(large, Err(StoreError::Full(200_000)));
     assert_eq!(
-        site.published(),
+        site.published().await,
         [message("orders", b"first")].map(of_component)
     );
 }

@@ -25,7 +25,7 @@ async fn what_a_guest_publishes_is_kept(site: impl Site) {
 
     publish(&mut guest, 3).await.unwrap();
 
-    let (_, message) = site.published().remove(0);
+    let (_, message) = site.published().await.remove(0);
     assert_eq!(message.subject, "orders.created");
     assert_eq!(message.headers, [("a".to_owned(), "1".to_owned())]);
     assert_eq!(message.body, [7; 3]);

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use super::store::{Datum, Failure, Session};
 use crate::capability::stores::Room;
-use crate::capability::stores::site::{PLENTY, Site, on_each_backend};
+use crate::capability::stores::site::{PLENTY, Site, on_local_backends};
 
-on_each_backend!(
+on_local_backends!(
     values_of_every_type_come_back_as_they_were,
     what_is_wrong_is_told_in_the_words_of_sqlite,
     a_text_holds_one_statement_and_a_flood_of_them_overflows_nothing,

@@ -3,9 +3,9 @@
 use super::*;
 use crate::capability::stores::Room;
 use crate::capability::stores::guest::{GRANTED, Guest};
-use crate::capability::stores::site::{PLENTY, Site, on_each_backend};
+use crate::capability::stores::site::{PLENTY, Site, on_local_backends};
 
-on_each_backend!(
+on_local_backends!(
     a_guest_sees_what_it_has_written,
     a_full_database_is_told_to_the_guest_and_counted,
     a_database_that_is_not_granted_is_denied,

@@ -35,7 +35,11 @@ impl LocalStores {
 }
 
 /// What is known by this name, made when nobody has asked for it before.
-fn known<T>(all: &Mutex<BTreeMap<String, Arc<T>>>, name: &str, make: impl FnOnce() -> T) -> Arc<T> {
+pub(super) fn known<T>(
+    all: &Mutex<BTreeMap<String, Arc<T>>>,
+    name: &str,
+    make: impl FnOnce() -> T,
+) -> Arc<T> {
     let mut all = all.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(one) = all.get(name) {
         return one.clone();

@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use tempfile::TempDir;
 
+use super::lattice::{LatticeStores, PATIENCE};
 use super::memory::{Memory, MemoryStores};
-use super::{LocalStores, Room, Stores};
-use crate::capability::messaging::{self, Message};
+use super::{InLattice, LocalStores, Room, Stores};
+use crate::capability::messaging::{self, Lanes, Message};
+use crate::capability::nats::server::Server;
 
 /// More than any test needs.
 pub(crate) const PLENTY: Room = Room {
@@ -25,7 +27,7 @@ pub(crate) trait Site {
     fn stores(&self, room: Room) -> Arc<dyn Stores>;
 
     /// Which component has published what, in that order.
-    fn published(&self) -> Vec<(String, Message)>;
+    async fn published(&self) -> Vec<(String, Message)>;
 }
 
 /// Those below a folder.
@@ -40,7 +42,7 @@ impl Site for LocalSite {
         Arc::new(LocalStores::new(COMPONENT.into(), self.0.path(), room))
     }
 
-    fn published(&self) -> Vec<(String, Message)> {
+    async fn published(&self) -> Vec<(String, Message)> {
         messaging::published_below(self.0.path())
     }
 }
@@ -57,13 +59,57 @@ impl Site for MemorySite {
         Arc::new(MemoryStores::new(self.0.clone(), room))
     }
 
-    fn published(&self) -> Vec<(String, Message)> {
+    async fn published(&self) -> Vec<(String, Message)> {
         self.0.published()
     }
 }
 
-/// Makes a test of each of these functions for each backend.
+/// Those in a lattice, with a server of their own.
+pub(crate) struct LatticeSite {
+    server: Server,
+    folder: TempDir,
+}
+
+impl Site for LatticeSite {
+    fn new() -> Self {
+        Self {
+            server: Server::start(),
+            folder: tempfile::tempdir().unwrap(),
+        }
+    }
+
+    fn stores(&self, room: Room) -> Arc<dyn Stores> {
+        let local = LocalStores::new(COMPONENT.into(), self.folder.path(), room);
+        let nats = self.server.nats();
+        let lanes = Lanes::new(&nats, "app", room.store, Arc::new([]));
+        Arc::new(LatticeStores::new(
+            InLattice { nats, lanes },
+            ("app".into(), COMPONENT.into()),
+            (room, PATIENCE),
+            local,
+        ))
+    }
+
+    async fn published(&self) -> Vec<(String, Message)> {
+        let lanes = Lanes::new(&self.server.nats(), "app", 0, Arc::new([]));
+        messaging::published_in(&lanes).await
+    }
+}
+
+/// Makes a test of each of these functions for each backend, which a lattice is too.
 macro_rules! on_each_backend {
+    ($($test:ident),+ $(,)?) => {
+        $crate::capability::stores::site::on_local_backends!($($test),+);
+        mod in_lattice {
+            use $crate::capability::stores::site::{LatticeSite, Site};
+            $(#[tokio::test] async fn $test() { super::$test(LatticeSite::new()).await; })+
+        }
+    };
+}
+pub(crate) use on_each_backend;
+
+/// Makes a test of each of these functions for each backend of what is never shared between hosts.
+macro_rules! on_local_backends {
     ($($test:ident),+ $(,)?) => {
         mod in_files {
             use $crate::capability::stores::site::{LocalSite, Site};
@@ -75,4 +121,4 @@ macro_rules! on_each_backend {
         }
     };
 }
-pub(crate) use on_each_backend;
+pub(crate) use on_local_backends;
