@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import argparse
 
     from wisp.lattice.host import Parts
+    from wisp.lattice.records import HostRecord
     from wisp.lattice.remembered import Remembered
 
 MOST_WORKERS = 512
@@ -130,7 +131,6 @@ def _parts(arguments: argparse.Namespace, nats: str, relay: Relay) -> Parts:
     from wisp.lattice.keyring import Keyring  # noqa: PLC0415
     from wisp.lattice.onward import Identity, usual  # noqa: PLC0415
     from wisp.lattice.preparing import Preparing  # noqa: PLC0415
-    from wisp.lattice.records import HostRecord  # noqa: PLC0415
     from wisp.lattice.told import nats_settings  # noqa: PLC0415
     from wisp.registry.cache import Cache  # noqa: PLC0415
     from wisp.registry.signing.gate import Gate  # noqa: PLC0415
@@ -143,20 +143,10 @@ def _parts(arguments: argparse.Namespace, nats: str, relay: Relay) -> Parts:
     identity = Identity(remembered.folder / "identity", _name(arguments), lattice)
     if identity.exists:
         settings = replace(settings, hosts=usual(_for_hosts(arguments), remembered.folder))
-    record = HostRecord(
-        name=_name(arguments),
-        token=remembered.token(),
-        url="",
-        labels=reach.pairs(arguments.label, "--label"),
-        capacity=_at_least(arguments.capacity, 0, "--capacity"),
-        workers=settings.workers,
-        version=wisp.__version__,
-        xkey=keyring.public,
-    )
     address = LatticeAddress(nats, lattice)
     return Parts(
         settings=replace(settings, nats=nats_settings(address)),
-        record=record,
+        record=_record(arguments, settings.workers, remembered.token(), keyring.public),
         address=address,
         remembered=remembered,
         preparing=Preparing(Cache.open(), remembered, environment, log, keyring),
@@ -166,6 +156,21 @@ def _parts(arguments: argparse.Namespace, nats: str, relay: Relay) -> Parts:
         identity=identity,
         relay=relay,
         gate=Gate.open(arguments.policy, Cache.open()),
+    )
+
+
+def _record(arguments: argparse.Namespace, workers: int, token: str, xkey: str) -> HostRecord:
+    from wisp.lattice.records import HostRecord  # noqa: PLC0415 - the help does not need it
+
+    return HostRecord(
+        name=_name(arguments),
+        token=token,
+        url="",
+        labels=reach.pairs(arguments.label, "--label"),
+        capacity=_at_least(arguments.capacity, 0, "--capacity"),
+        workers=workers,
+        version=wisp.__version__,
+        xkey=xkey,
     )
 
 
