@@ -68,3 +68,18 @@ def test_what_a_component_was_denied_is_added_by_its_target() -> None:
             denied("https://c.example", 1),
         ],
     }
+
+
+def test_what_became_of_messages_is_added_by_their_group() -> None:
+    one = {"messaging": [{"app": "a", "component": "x", "group": "x", "taken": 1, "waiting": 7}]}
+    two = {
+        "messaging": [
+            {"app": "a", "component": "x", "group": "x", "taken": 2},
+            {"app": "a", "component": "x", "group": "y", "taken": 3},
+        ]
+    }
+
+    assert combined([one, two])["messaging"] == [
+        {"app": "a", "component": "x", "group": "x", "taken": 3, "waiting": 7},
+        {"app": "a", "component": "x", "group": "y", "taken": 3},
+    ]
