@@ -7,11 +7,12 @@ import os
 import re
 import socket
 import sys
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import wisp
-from wisp.cli import output, reach
+from wisp.cli import nats, output, papers, reach
 from wisp.cli.parser import UsageError, add_logging, add_processes, seconds
 from wisp.host import cpus
 from wisp.host.address import Address
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     import argparse
 
     from wisp.lattice.host import Parts
+    from wisp.lattice.joining import Address as LatticeAddress
     from wisp.lattice.remembered import Remembered
 
 MOST_WORKERS = 512
@@ -31,6 +33,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `wisp host`."""
     reach.add_reach(parser)
     add_hosting(parser)
+    nats.add_server(parser, always=False)
+    papers.add_receiving(parser)
 
 
 def add_hosting(parser: argparse.ArgumentParser) -> None:
@@ -77,7 +81,7 @@ def remembered_by(arguments: argparse.Namespace) -> Remembered:
     from wisp.lattice.remembered import Remembered  # noqa: PLC0415 - the help does not need it
 
     lattice = reach.lattice_name(arguments)
-    return Remembered((arguments.data or reach.folder(lattice) / "hosts" / _name(arguments)).absolute())
+    return Remembered((arguments.data or reach.folder(lattice) / "hosts" / host_name(arguments)).absolute())
 
 
 def _add_serving(parser: argparse.ArgumentParser) -> None:
@@ -97,14 +101,38 @@ def _add_serving(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the host, and return the exit code."""
-    return asyncio.run(serve(arguments, reach.url(arguments)))
+    return asyncio.run(rejoin(arguments))
 
 
-async def serve(arguments: argparse.Namespace, nats: str) -> int:
-    """Run the host of a lattice at this NATS. Raises WispError."""
+async def rejoin(arguments: argparse.Namespace) -> int:
+    """Run a host that has joined its lattice, or needs not to. Raises WispError."""
+    log, place = host_log(arguments), nats.place(arguments) if arguments.nats_server else None
+    servers = tuple(reach.url(arguments).split(","))
+    found = await asyncio.to_thread(
+        papers.belonging, standing(arguments, log), place, papers.lifetime(arguments), servers
+    )
+    if arguments.nats_server and found is None:
+        message = "a host that runs one of the lattice's NATS servers has to join first"
+        raise UsageError(message, hint="`wisp lattice invite --nats-server` on the first host says how")
+    async with AsyncExitStack() as stack:
+        if arguments.nats_server and found is not None:
+            await stack.enter_async_context(nats.running(nats.wanted(arguments), found, log))
+        if found is not None and found.desk is not None and arguments.join_listen:
+            await stack.enter_async_context(papers.receiving(arguments, found, found.desk, log))
+        return await serve(arguments, papers.address(arguments, found))
+
+
+def standing(arguments: argparse.Namespace, log: Log) -> papers.Standing:
+    """Return which host of this machine it is, and what it belongs to."""
+    own = papers.papers(remembered_by(arguments).folder, host_name(arguments))
+    return papers.Standing(own, papers.holding(arguments), reach.lattice_name(arguments), log)
+
+
+async def serve(arguments: argparse.Namespace, address: LatticeAddress) -> int:
+    """Run the host of a lattice. Raises WispError."""
     from wisp.lattice.host import LatticeHost  # noqa: PLC0415 - the help does not need it
 
-    return await LatticeHost(_parts(arguments, nats)).run()
+    return await LatticeHost(_parts(arguments, address)).run()
 
 
 def host_log(arguments: argparse.Namespace) -> Log:
@@ -112,18 +140,17 @@ def host_log(arguments: argparse.Namespace) -> Log:
     return Log(_log_settings(arguments))
 
 
-def _parts(arguments: argparse.Namespace, nats: str) -> Parts:
+def _parts(arguments: argparse.Namespace, address: LatticeAddress) -> Parts:
     from wisp.lattice.host import Parts  # noqa: PLC0415 - the help does not need it
-    from wisp.lattice.joining import Address as LatticeAddress  # noqa: PLC0415
     from wisp.lattice.preparing import Preparing  # noqa: PLC0415
     from wisp.lattice.records import HostRecord  # noqa: PLC0415
     from wisp.registry.cache import Cache  # noqa: PLC0415
 
-    lattice, settings, log = reach.lattice_name(arguments), _settings(arguments), host_log(arguments)
+    settings, log = _settings(arguments), host_log(arguments)
     remembered = remembered_by(arguments)
     environment = {name: os.environ[name] for name in arguments.environment if name in os.environ}
     record = HostRecord(
-        name=_name(arguments),
+        name=host_name(arguments),
         token=remembered.token(),
         url="",
         labels=reach.pairs(arguments.label, "--label"),
@@ -134,7 +161,7 @@ def _parts(arguments: argparse.Namespace, nats: str) -> Parts:
     return Parts(
         settings=settings,
         record=record,
-        address=LatticeAddress(nats, lattice),
+        address=address,
         remembered=remembered,
         preparing=Preparing(Cache.open(), remembered, environment, log),
         log=log,
@@ -164,7 +191,8 @@ def _log_settings(arguments: argparse.Namespace) -> LogSettings:
     )
 
 
-def _name(arguments: argparse.Namespace) -> str:
+def host_name(arguments: argparse.Namespace) -> str:
+    """Return what a host of this machine is called. Raises UsageError."""
     if arguments.name is not None:
         return reach.name(arguments.name, "--name")
     machine = re.sub(r"[^a-z0-9]+", "-", socket.gethostname().lower()).strip("-")[:63]

@@ -44,7 +44,7 @@ class Objects:
             try:
                 store = await connection.jetstream.object_store(name)
             except nats.js.errors.NotFoundError:
-                config = api.ObjectStoreConfig(storage=api.StorageType.FILE)
+                config = api.ObjectStoreConfig(storage=api.StorageType.FILE, replicas=connection.replicas)
                 store = await connection.jetstream.create_object_store(name, config)
         return cls(store)
 
