@@ -4,7 +4,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
-.PHONY: help demo test check build dist audit bench bench-quick bench-compare guard coverage fmt clean
+.PHONY: help demo test check build dist audit soak bench bench-quick bench-compare guard coverage fmt clean
 
 CACHE := $(or $(WISP_CACHE_DIR),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/wisp)
 
@@ -17,7 +17,7 @@ $(shell mkdir -p -m 700 "$(CACHE)")
 
 comma := ,
 # What the wheels' worker is linked with (decision 005). Tests and the demo do without: it takes minutes after each change.
-ACROSS_CRATES := -C lto=thin
+ACROSS_CRATES := -C lto=fat
 PYTHON := .venv/bin/python
 DENY := $(CACHE)/toolchains/cargo-deny/bin/cargo-deny
 
@@ -74,6 +74,10 @@ audit: ## Look for known faults and forbidden licences in what we depend on
 	test -x "$(DENY)" || cargo install --quiet --locked --root "$(CACHE)/toolchains/cargo-deny" cargo-deny
 	@uv="$$(scripts/bootstrap.sh)"; python="$$("$$uv" python find --no-project '>=3.11')"; set -x; \
 	"$$python" scripts/audit.py --uv "$$uv" --deny "$(DENY)" $(if $(COMPLETE),--complete)
+
+soak: build ## Let one fault after the other happen to a lattice of five machines: ten minutes, or SECONDS=...; SEED=... again
+	$(call say,Soaking; it wants the right to make network namespaces)
+	@$(RUST_WASI); $(PYTHON) -m tests.e2e.faults.soak --seconds $(or $(SECONDS),600) $(if $(SEED),--seed "$(SEED)")
 
 bench: build ## Measure, side by side with Wasmtime and with servers of other kinds: half an hour
 	$(call say,The worker as users get it: optimised across all of its crates$(comma) which takes minutes)

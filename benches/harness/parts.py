@@ -14,6 +14,7 @@ from harness import (
     fairness,
     groups,
     held,
+    lattice,
     neighbours,
     processors,
     quick,
@@ -38,6 +39,7 @@ ALL: Final = (
     Part("bodies", bodies.measure),
     Part("connections", connections.measure),
     Part("fairness", fairness.measure),
+    Part("lattice", lattice.measure),
 )
 
 QUICK: Final = (Part("quick", quick.measure),)

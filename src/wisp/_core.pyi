@@ -44,7 +44,7 @@ __all__ = [
 def version() -> str:
     """Return the version of the core."""
 
-def engine_key(profile: str, data: str, strategy: str) -> str:
+def engine_key(profile: str, strategy: str) -> str:
     """Return the name of the engine that compiled files must be for: `sync-little-cranelift-0123456789abcdef`."""
 
 def inspect(wasm: bytes) -> str:

@@ -10,6 +10,7 @@ The tree::
     ├── WitError               an interface description is wrong, or something does not fit it
     ├── ArtifactError          the cache has not, or must not have, the component or its compiled form
     ├── RegistryError          a registry cannot be reached, refuses, or gave what it must not
+    ├── SignatureError         a key cannot be used, or an artifact is not signed by whom it must be
     ├── HostError              the host cannot run or serve: port in use, worker does not start
     ├── LatticeError           the lattice cannot be reached, or cannot do what was asked of it
     ├── StoreError             a store of an app cannot be read, or what was written out cannot become one
@@ -46,6 +47,7 @@ __all__ = [
     "ManifestError",
     "MemoryLimit",
     "RegistryError",
+    "SignatureError",
     "StoreError",
     "Timeout",
     "ToolchainError",
@@ -242,6 +244,19 @@ class RegistryError(WispError):
         super().__init__(message, hint=hint)
         self.reference = reference
         self.status = status
+
+
+class SignatureError(WispError):
+    """A key cannot be used, or an artifact is not signed by whom it must be.
+
+    Args:
+        reference: What must be signed, such as ``ghcr.io/acme/shop:1.2``.
+
+    """
+
+    def __init__(self, message: str, *, hint: str | None = None, reference: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.reference = reference
 
 
 class HostError(WispError):

@@ -20,7 +20,7 @@ from wisp.lattice.standing import standing
 from wisp.lattice.state import State
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
     from pathlib import Path
     from typing import TypeVar
 
@@ -30,17 +30,21 @@ if TYPE_CHECKING:
 class Nats:
     """A nats-server that can be killed, and started again at the same place."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, address: str = "127.0.0.1", through: Sequence[str] = ()) -> None:
+        """Start it; `through` are the words of a program that becomes it."""
         self.folder = folder
-        with socket.socket() as listener:
-            listener.bind(("127.0.0.1", 0))
-            self.port = listener.getsockname()[1]
-        self.url = f"nats://127.0.0.1:{self.port}"
+        self.address = address
+        self._through = through
+        self.port = 4222 if through else free_port(address)
+        self.url = f"nats://{address}:{self.port}"
         self.process = self.start()
 
     def start(self) -> subprocess.Popen[bytes]:
         self.process = subprocess.Popen(
-            [server.find(), "-a", "127.0.0.1", "-p", str(self.port), "-js", "-sd", self.folder],
+            [
+                *self._through,
+                *(server.find(), "-a", self.address, "-p", str(self.port), "-js", "-sd", self.folder),
+            ],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
         )
@@ -63,9 +67,9 @@ class Nats:
 class Lattice:
     """One lattice, its hosts, and who talks to it."""
 
-    def __init__(self, folder: Path, cache: Path) -> None:
+    def __init__(self, folder: Path, cache: Path, nats: Nats | None = None) -> None:
         self.folder = folder
-        self.nats = Nats(folder / "nats")
+        self.nats = nats or Nats(folder / "nats")
         self.hosts: dict[str, Host] = {}
         self._stack = ExitStack()
         self._variables = environment(
@@ -83,12 +87,21 @@ class Lattice:
 
     def start(self, name: str, *words: str, joined: bool = True) -> Host:
         """Start a host, and wait until it is part of the lattice."""
-        fixed = ("--name", name, "--http", "127.0.0.1:0", "--workers", "1", "--log-format", "json")
+        host = self.begin_host(name, "--http", "127.0.0.1:0", *words)
+        host.event("joined" if joined else "listening")
+        return host
+
+    def begin_host(self, name: str, *words: str, through: Sequence[str] = (), **variables: str) -> Host:
+        """Start a host, and do not wait."""
         host = Host(
-            *fixed, *words, folder=self.folder, variables=self._variables, listen=None, command=("host",)
+            *("--name", name, "--workers", "1", "--log-format", "json", *words),
+            folder=self.folder,
+            variables={**self._variables, **variables},
+            listen=None,
+            through=through,
+            command=("host",),
         )
         self.hosts[name] = self._stack.enter_context(host)
-        host.event("joined" if joined else "listening")
         return host
 
     def kill(self, name: str) -> Host:
@@ -158,6 +171,12 @@ class Lattice:
     def get(self, host: str, path: str = "/hello") -> tuple[int, bytes]:
         """Send a request to a host; status 0 when it does not answer."""
         return get(f"{self.hosts[host].url}{path}")
+
+
+def free_port(address: str) -> int:
+    with socket.socket() as listener:
+        listener.bind((address, 0))
+        return int(listener.getsockname()[1])
 
 
 def get(url: str) -> tuple[int, bytes]:

@@ -369,18 +369,6 @@ def test_an_app_that_claims_the_requests_of_another_is_refused(lattice: Lattice,
     assert "both have the route /..." in refused.stderr
 
 
-def test_an_app_with_files_of_its_author_is_refused_before_anything_is_sent(
-    lattice: Lattice, tmp_path: Path
-) -> None:
-    lattice.start("a")
-    (tmp_path / "shop" / "public").mkdir(parents=True)
-    folder = app(tmp_path, grants={"files": [{"source": "public", "mount": "/public"}]})
-
-    refused = lattice.wisp("deploy", folder, code=1)
-
-    assert "files do not travel" in refused.stderr
-
-
 def test_a_host_that_cannot_write_down_what_it_runs_runs_it_and_says_so(
     lattice: Lattice, tmp_path: Path
 ) -> None:

@@ -46,7 +46,7 @@ async def test_an_artifact_knows_what_its_component_is(cache: Cache, digest: str
     assert found.info == native.inspect(wasm.COMPONENT)
     assert found.profile == "sync"
     assert found.strategy == "cranelift"
-    assert found.path.parent == cache.root / "artifacts" / native.engine_key("sync", "little", "cranelift")
+    assert found.path.parent == cache.root / "artifacts" / native.engine_key("sync", "cranelift")
     assert found.path.stat().st_size == found.size
     assert found.path.stat().st_mode & 0o777 == 0o400
 

@@ -21,15 +21,14 @@ def test_the_core_has_the_version_of_the_package() -> None:
 
 
 @pytest.mark.parametrize("profile", ["sync", "async"])
-@pytest.mark.parametrize("data", ["little", "much"])
 @pytest.mark.parametrize("strategy", ["cranelift", "winch"])
 def test_an_engine_has_a_key_that_can_name_a_folder(
-    profile: native.Profile, data: native.Data, strategy: native.Strategy
+    profile: native.Profile, strategy: native.Strategy
 ) -> None:
-    key = native.engine_key(profile, data, strategy)
+    key = native.engine_key(profile, strategy)
 
-    assert re.fullmatch(f"{profile}-{data}-{strategy}-[0-9a-f]{{16}}", key)
-    assert native.engine_key(profile, data, strategy) == key
+    assert re.fullmatch(f"{profile}-{strategy}-[0-9a-f]{{16}}", key)
+    assert native.engine_key(profile, strategy) == key
 
 
 @pytest.mark.parametrize(

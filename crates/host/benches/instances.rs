@@ -15,13 +15,12 @@ use support::{Part, Worker, guests, order};
 
 fn instances(criterion: &mut Criterion<Processor>) {
     let sizes = [
-        ("little memory", guests::little(), 0),
-        ("a snapshot of 17 MiB", guests::snapshot(), guests::SNAPSHOT),
+        ("little memory", guests::little()),
+        ("a snapshot of 17 MiB", guests::snapshot()),
     ];
-    for (size, wasm, data) in sizes {
+    for (size, wasm) in sizes {
         let mut group = criterion.benchmark_group(format!("a fresh instance, {size}"));
-        let mut part = Part::job("guest", wasm.clone());
-        part.data = u64::try_from(data).unwrap_or(u64::MAX);
+        let part = Part::job("guest", wasm.clone());
         let worker = Worker::new(&[part]);
         group.bench_function("wisp", |bencher| {
             bencher.to_async(&worker.runtime).iter_batched(

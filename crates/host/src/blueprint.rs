@@ -18,6 +18,7 @@ use crate::capability::{
 use crate::locked::LockedComponent;
 use crate::pool::InvokeError;
 use crate::settings::Settings;
+use crate::snapshot::Snapshots;
 use crate::telemetry::{Excesses, Log, Refusals, RequestId, Whose};
 
 /// The app that a component belongs to.
@@ -41,6 +42,8 @@ pub(crate) struct Blueprint {
     egress: OutboundHttp,
     connections: Arc<Semaphore>,
     most_connections: u32,
+    /// What the memories of an instance begin with.
+    pub(crate) snapshots: Snapshots,
 }
 
 /// What became of the requests to the outside, and the connections that are open now, raw sockets too.
@@ -177,7 +180,13 @@ impl Blueprint {
             egress,
             connections,
             most_connections,
+            snapshots: Snapshots::default(),
         })
+    }
+
+    /// The same, with memories that begin with these.
+    pub(crate) fn beginning_with(self, snapshots: Snapshots) -> Self {
+        Self { snapshots, ..self }
     }
 
     /// What goes on between it and the outside.

@@ -7,9 +7,9 @@ use serde::Deserialize;
 use wasmtime_wasi::{FsPerms, I32Exit, WasiCtx, WasiCtxBuilder};
 use wisp_wasi::State;
 
-use crate::engine::{RunningEngine, Strategy};
+use crate::engine::{Loaded, RunningEngine, Strategy};
 use crate::error::HostError;
-use crate::locked::{Artifact, EngineKind, Profile};
+use crate::locked::{Artifact, Profile};
 
 /// A command and what it may use.
 #[derive(Clone, Debug, Deserialize)]
@@ -43,11 +43,15 @@ pub struct Directory {
 
 /// Runs a command to its end and gives its exit code. A trap is an error that carries the guest's backtrace.
 pub async fn run_command(options: &CommandOptions) -> Result<i32, HostError> {
-    let kind = EngineKind::of(&options.artifact);
-    let running = RunningEngine::on_demand(kind, options.compiler_strategy)?;
-    let component = running.load(&options.digest, &options.artifact)?;
+    let profile = options.artifact.profile;
+    let running = RunningEngine::on_demand(profile, options.compiler_strategy)?;
+    let Loaded {
+        component,
+        snapshots,
+    } = running.load(&options.digest, &options.artifact)?;
     let store = State::command(&running.engine, context(options)?);
-    match wisp_wasi::run_command(store, &component, kind.profile == Profile::Async).await {
+    let run = wisp_wasi::run_command(store, &component, profile == Profile::Async);
+    match snapshots.around(run).await {
         Ok(Ok(())) => Ok(0),
         Ok(Err(())) => Ok(1),
         Err(error) => match error.downcast_ref::<I32Exit>() {

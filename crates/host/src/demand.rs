@@ -4,9 +4,11 @@ use std::io;
 #[cfg(target_os = "linux")]
 use std::sync::Arc;
 
-use wasmtime::{Config, InstanceAllocationStrategy, PoolingAllocationConfig};
+use wasmtime::Config;
+#[cfg(not(target_os = "linux"))]
+use wasmtime::{InstanceAllocationStrategy, PoolingAllocationConfig};
 
-use crate::locked::{Artifact, Data, EngineKind, Profile, Resources};
+use crate::locked::{Profile, Resources};
 #[cfg(target_os = "linux")]
 use crate::memory::Memories;
 #[cfg(target_os = "linux")]
@@ -14,61 +16,18 @@ use crate::stacks::Stacks;
 
 /// Instances that one engine may hold at once whatever the manifest says: 4 GiB of address space each.
 const MOST_INSTANCES: u32 = 4096;
-/// Bytes of an artifact that must hold the memory of an interpreter.
-const LARGE_ARTIFACT: u64 = 16 << 20;
 /// Memory that an instance is expected to take at least; bounds the pool by the memory that is there.
 const EXPECTED_INSTANCE_BYTES: u64 = 512 * 1024;
-
-/// How much memory the instances of a component begin with, which decides how they are made anew.
-#[derive(Clone, Copy, Debug, Default, Eq, Ord, PartialEq, PartialOrd)]
-pub(crate) enum Image {
-    /// Little data, which is copied into memory that stays, see [`crate::memory`].
-    Copied,
-    /// Few pages: to give back those that were written costs least.
-    #[default]
-    Small,
-    /// A snapshot of an interpreter: a request writes hundreds of its pages, and a page fault costs more than to copy
-    /// the page, so the memory stays and the image is copied over it.
-    Large,
-}
-
-impl Image {
-    /// The image is most of a large artifact.
-    pub(crate) fn of(artifact: &Artifact) -> Self {
-        match EngineKind::of(artifact).data {
-            Data::Little => Self::Copied,
-            Data::Much if artifact.size >= LARGE_ARTIFACT => Self::Large,
-            Data::Much => Self::Small,
-        }
-    }
-
-    /// Bytes of memory and of table that stay with a slot of the pool between instances.
-    fn resident(self) -> (usize, usize) {
-        match self {
-            Self::Copied | Self::Small => (0, 16 << 10),
-            Self::Large => (32 << 20, 256 << 10),
-        }
-    }
-}
 
 /// How many instances an engine must be able to hold, and what the largest of them needs.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Demand {
-    image: Image,
     instances: u32,
     largest: Resources,
     memory: u64,
 }
 
 impl Demand {
-    /// Nothing yet, for components with such images.
-    pub(crate) fn of(image: Image) -> Self {
-        Self {
-            image,
-            ..Self::default()
-        }
-    }
-
     /// Adds a component that may have `instances` at once.
     pub(crate) fn add(&mut self, instances: u32, resources: &Resources, memory: u64) {
         self.instances = self.instances.saturating_add(instances);
@@ -86,27 +45,36 @@ impl Demand {
         self.instances.min(MOST_INSTANCES).min(by_memory).max(1)
     }
 
-    /// Gives an engine the memory and stacks for so many instances.
+    /// Gives an engine the memory and stacks for so many instances: our own.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn furnish(
+        &self,
+        config: &mut Config,
+        _: Profile,
+        instances: u32,
+    ) -> io::Result<()> {
+        let memories = instances.saturating_mul(self.largest.memories.max(1));
+        let memories = Memories::new(usize::try_from(memories).unwrap_or(usize::MAX))?;
+        config
+            .with_host_memory(Arc::new(memories))
+            .with_host_stack(Arc::new(Stacks::default()));
+        Ok(())
+    }
+
+    /// Gives an engine the memory and stacks for so many instances: Wasmtime's.
+    #[cfg(not(target_os = "linux"))]
     pub(crate) fn furnish(
         &self,
         config: &mut Config,
         profile: Profile,
         instances: u32,
     ) -> io::Result<()> {
-        #[cfg(target_os = "linux")]
-        if self.image == Image::Copied {
-            let memories = instances.saturating_mul(self.largest.memories.max(1));
-            let memories = Memories::new(usize::try_from(memories).unwrap_or(usize::MAX))?;
-            config
-                .with_host_memory(Arc::new(memories))
-                .with_host_stack(Arc::new(Stacks::default()));
-            return Ok(());
-        }
         let pool = self.pooling(profile, instances);
         config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
         Ok(())
     }
 
+    #[cfg(not(target_os = "linux"))]
     fn pooling(&self, profile: Profile, instances: u32) -> PoolingAllocationConfig {
         // A call has a stack of its own; with component-model-async the event loop of its instance has another.
         let stacks_per_instance = match profile {
@@ -114,11 +82,9 @@ impl Demand {
             Profile::Async => 2,
         };
         let times = |count: u32| instances.saturating_mul(count.max(1));
-        let (memory_resident, table_resident) = self.image.resident();
         let mut pool = PoolingAllocationConfig::new();
         pool.total_component_instances(instances)
-            .linear_memory_keep_resident(memory_resident)
-            .table_keep_resident(table_resident)
+            .table_keep_resident(16 << 10)
             .total_core_instances(times(self.largest.core_instances))
             .total_memories(times(self.largest.memories))
             .total_tables(times(self.largest.tables))

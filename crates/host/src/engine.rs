@@ -1,4 +1,4 @@
-//! Wasmtime: configuration of each engine profile, the pool of instances' memory, AOT artifacts, and the epoch ticker.
+//! Wasmtime: configuration of each engine profile, the memory of its instances, AOT artifacts, and the epoch ticker.
 //!
 //! What decides the generated code is set in one place ([`codegen`]), so that the process that compiles and the workers
 //! that only load agree; the compatibility hash of Wasmtime is part of an artifact's folder name ([`engine_key`]).
@@ -20,13 +20,16 @@ use wasmtime::{Config, Engine};
 
 use crate::demand::Demand;
 use crate::error::HostError;
-use crate::locked::{Artifact, Data, EngineKind, Profile};
+use crate::locked::{Artifact, Profile};
+use crate::snapshot::{self, Snapshots};
 use crate::telemetry::Log;
 
 /// A guest that computes is interrupted this often, so that others on the same thread go on.
 pub(crate) const TICK: Duration = Duration::from_millis(5);
 /// Room for the guest's own stack: `CPython` recurses deeply.
 const WASM_STACK: usize = 1 << 20;
+/// Whether Wasmtime maps the data of memories. Where memories are our own, they begin with it already ([`crate::snapshot`]).
+const MAPS_IMAGES: bool = !cfg!(target_os = "linux");
 /// The whole fiber: the rest is for host functions that run on it.
 const FIBER_STACK: usize = 3 << 20;
 
@@ -58,18 +61,9 @@ impl Profile {
     }
 }
 
-impl Data {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Little => "little",
-            Self::Much => "much",
-        }
-    }
-}
-
 /// Everything that decides the generated code.
-fn codegen(kind: EngineKind, strategy: Strategy) -> Config {
-    let concurrent = kind.profile == Profile::Async;
+fn codegen(profile: Profile, strategy: Strategy) -> Config {
+    let concurrent = profile == Profile::Async;
     let mut config = Config::new();
     config
         .strategy(match strategy {
@@ -77,7 +71,7 @@ fn codegen(kind: EngineKind, strategy: Strategy) -> Config {
             Strategy::Winch => wasmtime::Strategy::Winch,
         })
         .epoch_interruption(true)
-        .memory_init_cow(kind.data == Data::Much)
+        .memory_init_cow(MAPS_IMAGES)
         .wasm_gc(false)
         .wasm_threads(false)
         .wasm_exceptions(false)
@@ -90,8 +84,8 @@ fn codegen(kind: EngineKind, strategy: Strategy) -> Config {
 
 /// The same for engines that only load. The compiler is switched off, except with Winch: Wasmtime asks the compiler's
 /// settings whether code follows Winch's calling convention, and without them refuses all that does.
-fn loading(kind: EngineKind, strategy: Strategy) -> Config {
-    let mut config = codegen(kind, strategy);
+fn loading(profile: Profile, strategy: Strategy) -> Config {
+    let mut config = codegen(profile, strategy);
     config.enable_compiler(strategy == Strategy::Winch);
     config
 }
@@ -110,12 +104,12 @@ fn make(config: &Config) -> wasmtime::Result<Engine> {
 }
 
 /// An engine that compiles; used by the separate compile process and by embedders, never by workers.
-pub(crate) fn compiling_engine(kind: EngineKind, strategy: Strategy) -> Result<Engine, HostError> {
-    make(&codegen(kind, strategy)).map_err(|error| engine_error(&error))
+pub(crate) fn compiling_engine(profile: Profile, strategy: Strategy) -> Result<Engine, HostError> {
+    make(&codegen(profile, strategy)).map_err(|error| engine_error(&error))
 }
 
 /// Name of the folder that holds artifacts for this build of the core, engine and compiler.
-pub fn engine_key(kind: EngineKind, strategy: Strategy) -> Result<String, HostError> {
+pub fn engine_key(profile: Profile, strategy: Strategy) -> Result<String, HostError> {
     struct Sha(Sha256);
     impl Hasher for Sha {
         fn finish(&self) -> u64 {
@@ -128,24 +122,34 @@ pub fn engine_key(kind: EngineKind, strategy: Strategy) -> Result<String, HostEr
             self.0.update(bytes);
         }
     }
-    let engine = compiling_engine(kind, strategy)?;
+    let engine = compiling_engine(profile, strategy)?;
     let mut hasher = Sha(Sha256::new());
     engine.precompile_compatibility_hash().hash(&mut hasher);
+    snapshot::FORMAT.hash(&mut hasher);
     Ok(format!(
-        "{}-{}-{}-{:016x}",
-        kind.profile.name(),
-        kind.data.name(),
+        "{}-{}-{:016x}",
+        profile.name(),
         strategy.name(),
         hasher.finish()
     ))
 }
 
 /// Compiles a component to an AOT artifact. Meant for a separate, short-lived process with limits of its own.
-pub fn compile(wasm: &[u8], kind: EngineKind, strategy: Strategy) -> Result<Vec<u8>, HostError> {
+pub fn compile(wasm: &[u8], profile: Profile, strategy: Strategy) -> Result<Vec<u8>, HostError> {
     crate::extent::check(wasm).map_err(HostError::Compile)?;
-    compiling_engine(kind, strategy)?
-        .precompile_component(wasm)
-        .map_err(|error| HostError::Compile(format!("{error:#}")))
+    let engine = compiling_engine(profile, strategy)?;
+    snapshot::compiled(wasm, |wasm| {
+        engine
+            .precompile_component(wasm)
+            .map_err(|error| HostError::Compile(format!("{error:#}")))
+    })
+}
+
+/// A component of an artifact, and what its memories begin with.
+#[derive(Clone)]
+pub(crate) struct Loaded {
+    pub(crate) component: Component,
+    pub(crate) snapshots: Snapshots,
 }
 
 /// An engine of a worker: loads artifacts, never compiles, and knows how many instances it can hold.
@@ -184,16 +188,16 @@ impl RunningEngine {
     /// Where address space is short the pool gets smaller, down to an engine without one that holds one instance at a
     /// time: requests then wait for a slot instead of failing for want of memory.
     pub(crate) fn new(
-        kind: EngineKind,
+        profile: Profile,
         strategy: Strategy,
         demand: &Demand,
         workers: u32,
     ) -> Result<Self, HostError> {
         let wanted = demand.bounded(workers);
-        let config = loading(kind, strategy);
+        let config = loading(profile, strategy);
         let pooled = |instances: u32| {
             let mut pooled = config.clone();
-            demand.furnish(&mut pooled, kind.profile, instances).ok()?;
+            demand.furnish(&mut pooled, profile, instances).ok()?;
             make(&pooled).ok()
         };
         let (engine, instances) = match largest(wanted, pooled) {
@@ -211,8 +215,10 @@ impl RunningEngine {
     }
 
     /// Makes an engine for one guest that has the process to itself: no pool, no ticker.
-    pub(crate) fn on_demand(kind: EngineKind, strategy: Strategy) -> Result<Self, HostError> {
-        let config = loading(kind, strategy);
+    pub(crate) fn on_demand(profile: Profile, strategy: Strategy) -> Result<Self, HostError> {
+        let mut config = loading(profile, strategy);
+        #[cfg(target_os = "linux")]
+        config.with_host_memory(Arc::new(crate::memory::Apart));
         let engine = make(&config).map_err(|error| engine_error(&error))?;
         Ok(Self {
             engine,
@@ -238,22 +244,20 @@ impl RunningEngine {
 
     /// Makes an engine for guests inside somebody's program: no pool, because nobody knows how many there will be.
     pub(crate) fn ticking(
-        kind: EngineKind,
+        profile: Profile,
         strategy: Strategy,
         tick: Duration,
     ) -> Result<Self, HostError> {
-        let made = Self::on_demand(kind, strategy)?;
+        let made = Self::on_demand(profile, strategy)?;
         start_ticker(&made.engine, tick)?;
         Ok(made)
     }
 
     /// Makes an engine that compiles, for core modules inside somebody's program.
     pub(crate) fn compiling(tick: Duration) -> Result<Engine, HostError> {
-        let kind = EngineKind {
-            profile: Profile::Sync,
-            data: Data::Much,
-        };
-        let engine = compiling_engine(kind, Strategy::Cranelift)?;
+        let mut config = codegen(Profile::Sync, Strategy::Cranelift);
+        config.memory_init_cow(true);
+        let engine = make(&config).map_err(|error| engine_error(&error))?;
         start_ticker(&engine, tick)?;
         Ok(engine)
     }
@@ -262,14 +266,20 @@ impl RunningEngine {
     ///
     /// The caller names the length that it recorded when the artifact was written; owner and mode are checked on the
     /// open descriptor, and that same descriptor is what is mapped.
-    pub(crate) fn load(&self, digest: &str, artifact: &Artifact) -> Result<Component, HostError> {
+    pub(crate) fn load(&self, digest: &str, artifact: &Artifact) -> Result<Loaded, HostError> {
         let file = check(digest, artifact)?;
         let path = descriptor_path(&file, artifact);
         #[expect(unsafe_code, reason = "the one way to load compiled code; see SAFETY")]
         // SAFETY: the file was written by our own compile process under a name that is never reused with other content;
         // it belongs to this user, nobody else may write it, and its length is the one recorded when it was written.
         let component = unsafe { Component::deserialize_file(&self.engine, path) };
-        component.map_err(|error| unusable(digest, format!("{error:#}")))
+        let component = component.map_err(|error| unusable(digest, format!("{error:#}")))?;
+        let snapshots =
+            Snapshots::read(file).map_err(|error| unusable(digest, error.to_string()))?;
+        Ok(Loaded {
+            component,
+            snapshots,
+        })
     }
 }
 
@@ -340,116 +350,112 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::demand::Image;
     use crate::locked::Resources;
 
     const COMPONENT: &[u8] = br"(component (core module (memory 1) (table 2 funcref)))";
 
-    /// What an instance takes that begins with so many bytes.
-    fn resources(data: u64) -> Resources {
-        Resources {
-            core_instances: 14,
-            memories: 1,
-            tables: 2,
-            table_elements: 30_000,
-            data,
-        }
-    }
+    const RESOURCES: Resources = Resources {
+        core_instances: 14,
+        memories: 1,
+        tables: 2,
+        table_elements: 30_000,
+    };
 
-    fn kind(profile: Profile, data: u64) -> EngineKind {
-        EngineKind::new(profile, &resources(data))
-    }
+    const ALL: [(Profile, Strategy); 4] = [
+        (Profile::Sync, Strategy::Cranelift),
+        (Profile::Sync, Strategy::Winch),
+        (Profile::Async, Strategy::Cranelift),
+        (Profile::Async, Strategy::Winch),
+    ];
 
-    fn kinds() -> impl Iterator<Item = (EngineKind, u64)> {
-        let profiles = [Profile::Sync, Profile::Async].into_iter();
-        profiles.flat_map(|profile| [0, 1 << 20].map(|data| (kind(profile, data), data)))
-    }
-
-    fn artifact(folder: &Path, (kind, data): (EngineKind, u64), strategy: Strategy) -> Artifact {
+    fn artifact(folder: &Path, profile: Profile, strategy: Strategy) -> Artifact {
         let path = folder.join("component.cwasm");
-        let bytes = compile(&wat::parse_bytes(COMPONENT).unwrap(), kind, strategy).unwrap();
+        let bytes = compile(&wat::parse_bytes(COMPONENT).unwrap(), profile, strategy).unwrap();
         std::fs::write(&path, &bytes).unwrap();
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
         let size = u64::try_from(bytes.len()).unwrap();
         Artifact {
             path,
             size,
-            profile: kind.profile,
-            resources: resources(data),
+            profile,
+            resources: RESOURCES,
         }
     }
 
     fn running(artifact: &Artifact, strategy: Strategy) -> RunningEngine {
-        let mut demand = Demand::of(Image::of(artifact));
+        let mut demand = Demand::default();
         demand.add(10, &artifact.resources, 1 << 20);
-        RunningEngine::new(EngineKind::of(artifact), strategy, &demand, 2).unwrap()
+        RunningEngine::new(artifact.profile, strategy, &demand, 2).unwrap()
     }
 
     #[test]
-    fn every_artifact_loads_in_the_engine_of_its_kind_and_compiler() {
-        for kind in kinds() {
-            for strategy in [Strategy::Cranelift, Strategy::Winch] {
-                let folder = tempfile::tempdir().unwrap();
-                let artifact = artifact(folder.path(), kind, strategy);
+    fn every_artifact_loads_in_the_engine_of_its_profile_and_compiler() {
+        for (profile, strategy) in ALL {
+            let folder = tempfile::tempdir().unwrap();
+            let artifact = artifact(folder.path(), profile, strategy);
 
-                running(&artifact, strategy)
-                    .load("sha256:00", &artifact)
-                    .unwrap();
-                RunningEngine::on_demand(kind.0, strategy)
-                    .unwrap()
-                    .load("sha256:00", &artifact)
-                    .unwrap();
-            }
+            running(&artifact, strategy)
+                .load("sha256:00", &artifact)
+                .unwrap();
+            RunningEngine::on_demand(profile, strategy)
+                .unwrap()
+                .load("sha256:00", &artifact)
+                .unwrap();
         }
     }
 
     #[test]
-    fn every_kind_and_compiler_has_a_key_of_its_own_that_stays() {
-        let all: Vec<_> = kinds()
-            .flat_map(|(kind, _)| {
-                [Strategy::Cranelift, Strategy::Winch]
-                    .map(|strategy| engine_key(kind, strategy).unwrap())
-            })
-            .collect();
-        let keys: std::collections::BTreeSet<_> = all.iter().collect();
+    fn every_profile_and_compiler_has_a_key_of_its_own_that_stays() {
+        let keys = || ALL.map(|(profile, strategy)| engine_key(profile, strategy).unwrap());
 
-        assert_eq!(keys.len(), 8);
-        assert_eq!(
-            engine_key(kind(Profile::Sync, 0), Strategy::Cranelift).unwrap(),
-            all[0]
-        );
-        assert!(all[0].starts_with("sync-little-cranelift-"), "{}", all[0]);
+        assert_eq!(std::collections::BTreeSet::from(keys()).len(), 4);
+        assert_eq!(keys(), keys());
+        assert!(keys()[0].starts_with("sync-cranelift-"), "{}", keys()[0]);
     }
 
     #[test]
     fn an_artifact_of_another_engine_is_refused() {
         let folder = tempfile::tempdir().unwrap();
-        let ours = kind(Profile::Sync, 0);
-        for other in [
-            (kind(Profile::Async, 0), 0),
-            (kind(Profile::Sync, 1 << 20), 1 << 20),
-        ] {
-            let artifact = artifact(folder.path(), other, Strategy::Cranelift);
+        let artifact = artifact(folder.path(), Profile::Async, Strategy::Cranelift);
 
-            let refused = RunningEngine::on_demand(ours, Strategy::Cranelift)
-                .unwrap()
-                .load("sha256:00", &artifact)
-                .unwrap_err();
+        let refused = RunningEngine::on_demand(Profile::Sync, Strategy::Cranelift);
+        let refused = refused.unwrap().load("sha256:00", &artifact).err().unwrap();
 
-            assert_eq!(
-                (refused.kind(), refused.digest()),
-                ("artifact", Some("sha256:00"))
-            );
-        }
+        assert_eq!(
+            (refused.kind(), refused.digest()),
+            ("artifact", Some("sha256:00"))
+        );
+    }
+
+    #[test]
+    fn a_file_whose_end_is_not_that_of_an_artifact_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let artifact = artifact(folder.path(), Profile::Sync, Strategy::Cranelift);
+        let mut bytes = std::fs::read(&artifact.path).unwrap();
+        *bytes.last_mut().unwrap() ^= 1;
+        std::fs::write(&artifact.path, bytes).unwrap();
+
+        let refused = running(&artifact, Strategy::Cranelift).load("sha256:00", &artifact);
+
+        let refused = refused.err().unwrap().to_string();
+        assert!(
+            refused.contains("its end is not that of an artifact"),
+            "{refused}"
+        );
     }
 
     #[test]
     fn a_file_that_is_torn_or_that_others_may_write_is_refused() {
         let folder = tempfile::tempdir().unwrap();
-        let kind = kind(Profile::Sync, 0);
-        let artifact = artifact(folder.path(), (kind, 0), Strategy::Cranelift);
+        let artifact = artifact(folder.path(), Profile::Sync, Strategy::Cranelift);
         let engine = running(&artifact, Strategy::Cranelift);
-        let refusal = || engine.load("sha256:00", &artifact).unwrap_err().to_string();
+        let refusal = || {
+            engine
+                .load("sha256:00", &artifact)
+                .err()
+                .unwrap()
+                .to_string()
+        };
 
         std::fs::set_permissions(&artifact.path, std::fs::Permissions::from_mode(0o666)).unwrap();
         assert!(refusal().contains("others may write it"));
@@ -463,7 +469,7 @@ mod tests {
 
     #[test]
     fn bytes_that_are_no_component_do_not_compile() {
-        let error = compile(b"(module)", kind(Profile::Sync, 0), Strategy::Cranelift).unwrap_err();
+        let error = compile(b"(module)", Profile::Sync, Strategy::Cranelift).unwrap_err();
 
         assert_eq!(error.kind(), "component");
     }

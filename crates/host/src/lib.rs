@@ -14,9 +14,11 @@ mod extent;
 mod handlers;
 mod host;
 mod inspect;
+pub mod lattice;
 mod link;
 mod loader;
 mod locked;
+mod mapping;
 #[cfg(target_os = "linux")]
 mod memory;
 mod merge;
@@ -24,8 +26,11 @@ mod merge;
 mod pagemap;
 mod peers;
 mod pool;
+#[cfg(target_os = "linux")]
+mod reservation;
 mod settings;
 mod shutdown;
+mod snapshot;
 #[cfg(target_os = "linux")]
 mod stacks;
 mod telemetry;
@@ -44,9 +49,9 @@ pub use error::HostError;
 pub use host::Host;
 pub use inspect::{FileKind, InspectError, Inspection, Producers, inspect};
 pub use locked::{
-    Artifact, Convention, Data, EngineKind, Hidden, LinkMode, LockedApp, LockedComponent,
-    LockedCron, LockedFolder, LockedGrants, LockedInstances, LockedLimits, LockedLink,
-    LockedResponse, LockedRoute, LockedTarget, Profile, Resources, TargetKind,
+    Artifact, Convention, Hidden, LinkMode, LockedApp, LockedComponent, LockedCron, LockedFolder,
+    LockedGrants, LockedInstances, LockedLimits, LockedLink, LockedResponse, LockedRoute,
+    LockedTarget, Profile, Resources, TargetKind,
 };
 pub use merge::{MergeError, merge};
 pub use pool::{InvokeError, Pool, PoolStatus};

@@ -13,13 +13,12 @@ use wisp_wasi::{OWN_HOST, Peers, State};
 
 use crate::blueprint::{Blueprint, Home};
 use crate::capability;
-use crate::demand::{Demand, Image};
+use crate::demand::Demand;
 use crate::engine::{self, RunningEngine};
 use crate::error::HostError;
 use crate::link::{self, Callee};
 use crate::locked::{
-    Artifact, EngineKind, LinkMode, LockedApp, LockedComponent, LockedCron, LockedRoute, Profile,
-    SCHEMA,
+    Artifact, LinkMode, LockedApp, LockedComponent, LockedCron, LockedRoute, Profile, SCHEMA,
 };
 use crate::peers::{self, Destination, Neighbourhood, Reach};
 use crate::pool::{Code, Place, Pool, Ready, Residents, Share, Slots, Source};
@@ -49,7 +48,7 @@ struct Workshop {
     artifacts: BTreeMap<String, Artifact>,
     log: Log,
     metrics: Metrics,
-    grounds: BTreeMap<(EngineKind, Image), Ground>,
+    grounds: BTreeMap<Profile, Ground>,
     /// Components with the same digest share their code, for as long as one of them is loaded.
     codes: Mutex<HashMap<String, Weak<Code>>>,
     residents: Residents,
@@ -88,10 +87,10 @@ impl Loader {
     ) -> Result<Self, HostError> {
         let grounds = demands(&settings, &artifacts, apps)?
             .into_iter()
-            .map(|(kind, demand)| {
-                let ground = Ground::new(kind.0, &demand, &settings)?;
+            .map(|(profile, demand)| {
+                let ground = Ground::new(profile, &demand, &settings)?;
                 ground.running.warn_if_short(&log);
-                Ok((kind, ground))
+                Ok((profile, ground))
             })
             .collect::<Result<_, HostError>>()?;
         Ok(Self(Arc::new(Workshop {
@@ -188,7 +187,7 @@ fn demands(
     settings: &Settings,
     artifacts: &BTreeMap<String, Artifact>,
     apps: &[LockedApp],
-) -> Result<BTreeMap<(EngineKind, Image), Demand>, HostError> {
+) -> Result<BTreeMap<Profile, Demand>, HostError> {
     let mut demands = BTreeMap::<_, Demand>::new();
     for app in apps {
         if app.schema != SCHEMA {
@@ -200,10 +199,7 @@ fn demands(
         for component in app.components.values() {
             let artifact = find(artifacts, &component.digest)?;
             let instances = settings.share(component.limits.concurrency);
-            let image = Image::of(artifact);
-            let demand = demands
-                .entry((EngineKind::of(artifact), image))
-                .or_insert_with(|| Demand::of(image));
+            let demand = demands.entry(artifact.profile).or_default();
             demand.add(instances, &artifact.resources, component.limits.memory);
         }
     }
@@ -313,9 +309,9 @@ impl Workshop {
     /// The artifact of a component, and the engine that runs it.
     fn find(&self, digest: &str) -> Result<(&Artifact, &Ground), HostError> {
         let artifact = find(&self.artifacts, digest)?;
-        let kind = (EngineKind::of(artifact), Image::of(artifact));
         let missing = || HostError::Engine("an engine profile is missing".into());
-        Ok((artifact, self.grounds.get(&kind).ok_or_else(missing)?))
+        let ground = self.grounds.get(&artifact.profile);
+        Ok((artifact, ground.ok_or_else(missing)?))
     }
 
     fn code(&self, digest: &str) -> Result<Arc<Code>, HostError> {
@@ -325,7 +321,7 @@ impl Workshop {
         }
         let (artifact, ground) = self.find(digest)?;
         let code = Arc::new(Code {
-            component: ground.running.load(digest, artifact)?,
+            loaded: ground.running.load(digest, artifact)?,
             plain: OnceLock::new(),
         });
         codes.retain(|_, code| code.strong_count() > 0);
@@ -365,7 +361,9 @@ impl Source for Origin {
             settings.share_of_bytes(told.limits.log),
         );
         let blueprint = Blueprint::new((&self.home, name), told, excesses, peers, settings);
-        let blueprint = blueprint.map_err(wrong)?;
+        let blueprint = blueprint
+            .map_err(wrong)?
+            .beginning_with(code.loaded.snapshots.clone());
         let share = Share {
             concurrency: settings.share(told.limits.concurrency),
             queue: settings.share(told.limits.queue),
@@ -378,10 +376,13 @@ impl Source for Origin {
 }
 
 impl Ground {
-    fn new(kind: EngineKind, demand: &Demand, settings: &Settings) -> Result<Self, HostError> {
-        let profile = kind.profile;
-        let running =
-            RunningEngine::new(kind, settings.compiler_strategy, demand, settings.workers)?;
+    fn new(profile: Profile, demand: &Demand, settings: &Settings) -> Result<Self, HostError> {
+        let running = RunningEngine::new(
+            profile,
+            settings.compiler_strategy,
+            demand,
+            settings.workers,
+        )?;
         let wrong = |error: wasmtime::Error| HostError::Engine(format!("{error:#}"));
         let concurrent = profile == Profile::Async;
         let mut linker = wisp_wasi::linker(&running.engine, concurrent).map_err(wrong)?;
@@ -422,10 +423,15 @@ impl Ground {
             let Some(callee) = neighbourhood.component(&link.component) else {
                 wasmtime::bail!("`{}` is not there to be linked to", link.component);
             };
-            link::bridge(&mut linker, (name, &code.component), interface, &callee)?;
+            link::bridge(
+                &mut linker,
+                (name, &code.loaded.component),
+                interface,
+                &callee,
+            )?;
             reach.add(&link.component, &link.component);
         }
-        let pre = linker.instantiate_pre(&code.component)?;
+        let pre = linker.instantiate_pre(&code.loaded.component)?;
         Ok((pre, Some(Arc::new(reach))))
     }
 
@@ -434,7 +440,7 @@ impl Ground {
         if let Some(pre) = code.plain.get() {
             return Ok(pre.clone());
         }
-        let pre = self.linker.instantiate_pre(&code.component)?;
+        let pre = self.linker.instantiate_pre(&code.loaded.component)?;
         Ok(code.plain.get_or_init(|| pre).clone())
     }
 }

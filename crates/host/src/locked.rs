@@ -8,9 +8,6 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
-/// Copying more than this takes longer than mapping it and copying the few pages that are touched.
-const LITTLE_DATA: u64 = 128 << 10;
-
 /// The only version of the format that this core reads.
 pub(crate) const SCHEMA: u32 = 1;
 
@@ -298,52 +295,6 @@ pub enum Profile {
     Async,
 }
 
-/// How much data the memories of an instance begin with, which decides how they are made anew.
-#[derive(
-    Clone, Copy, Debug, Deserialize, serde::Serialize, Eq, Hash, Ord, PartialEq, PartialOrd,
-)]
-#[serde(rename_all = "lowercase")]
-pub enum Data {
-    /// So little that it is copied into memory that stays from one instance to the next.
-    Little,
-    /// An image of it is mapped, and only the pages that are touched are copied.
-    Much,
-}
-
-impl Data {
-    fn of(resources: &Resources) -> Self {
-        if cfg!(target_os = "linux") && resources.data <= LITTLE_DATA {
-            Self::Little
-        } else {
-            Self::Much
-        }
-    }
-}
-
-/// Which engine runs a component: code that was compiled for one is refused by the others.
-#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
-pub struct EngineKind {
-    /// What the engine can do.
-    pub profile: Profile,
-    /// How it makes memories.
-    pub data: Data,
-}
-
-impl EngineKind {
-    /// The engine for a component of this profile whose instances take this much.
-    pub fn new(profile: Profile, resources: &Resources) -> Self {
-        Self {
-            profile,
-            data: Data::of(resources),
-        }
-    }
-
-    /// The engine that an artifact was compiled for.
-    pub fn of(artifact: &Artifact) -> Self {
-        Self::new(artifact.profile, &artifact.resources)
-    }
-}
-
 /// What one instance of a component takes.
 #[derive(Clone, Copy, Debug, Default, Deserialize, serde::Serialize)]
 #[serde(deny_unknown_fields)]
@@ -356,6 +307,4 @@ pub struct Resources {
     pub tables: u32,
     /// Elements of the largest table.
     pub table_elements: u64,
-    /// Bytes that are written to its memories when it begins.
-    pub data: u64,
 }

@@ -1,4 +1,4 @@
-//! Which pages of our own memory exist: the kernel's `PAGEMAP_SCAN`, of Linux 6.7.
+//! Which pages of our memory are our own: the kernel's `PAGEMAP_SCAN`, of Linux 6.7.
 //!
 //! <https://docs.kernel.org/admin-guide/mm/pagemap.html>
 
@@ -10,6 +10,8 @@ use std::os::fd::AsRawFd;
 /// Runs of pages that one scan reports.
 const MOST_RUNS: usize = 32;
 
+/// It is one of a file that is mapped there, and was not written.
+const FILE: u64 = 1 << 2;
 /// The page is in memory.
 const PRESENT: u64 = 1 << 3;
 /// It is in swap, or on its way from one place to another.
@@ -47,8 +49,8 @@ struct Run {
     categories: u64,
 }
 
-/// Pages that exist in a range of addresses.
-#[derive(Debug)]
+/// Room for what one scan reports.
+#[derive(Debug, Default)]
 pub(crate) struct Found {
     runs: [Run; MOST_RUNS],
     count: usize,
@@ -76,22 +78,26 @@ impl Pagemap {
     /// `None` where the kernel cannot be asked.
     pub(crate) fn open() -> Option<Self> {
         let pagemap = Self(File::open("/proc/self/pagemap").ok()?);
-        pagemap.existing(0..0, 1).ok()?;
+        pagemap.own(0..0, 1, &mut Found::default()).ok()?;
         Some(pagemap)
     }
 
-    /// The pages in a range that are not, or not only, the zeroes that were there at the beginning; at most `most` of them.
-    pub(crate) fn existing(&self, range: Range<usize>, most: usize) -> io::Result<Found> {
-        let mut runs = [Run::default(); MOST_RUNS];
+    /// The pages in a range that are this process's own: written since they were zeroes, or bytes of a file; at most `most` of them.
+    pub(crate) fn own(
+        &self,
+        range: Range<usize>,
+        most: usize,
+        found: &mut Found,
+    ) -> io::Result<()> {
         let mut scan = Scan {
             size: word(size_of::<Scan>()),
             start: word(range.start),
             end: word(range.end),
-            runs: word(runs.as_mut_ptr().addr()),
+            runs: word(found.runs.as_mut_ptr().addr()),
             runs_len: word(MOST_RUNS),
             max_pages: word(most),
-            category_inverted: ZERO,
-            category_mask: ZERO,
+            category_inverted: FILE | ZERO,
+            category_mask: FILE | ZERO,
             category_anyof_mask: PRESENT | SWAPPED,
             ..Scan::default()
         };
@@ -99,9 +105,9 @@ impl Pagemap {
         // SAFETY: the argument is the structure that this request takes, it and the runs that it points to live until the call is
         // over, and of the pages in the range the call changes nothing.
         let count = unsafe { libc::ioctl(self.0.as_raw_fd(), PAGEMAP_SCAN, &raw mut scan) };
-        let count = usize::try_from(count).map_err(|_| io::Error::last_os_error())?;
-        let end = address(scan.walk_end);
-        Ok(Found { runs, count, end })
+        found.count = usize::try_from(count).map_err(|_| io::Error::last_os_error())?;
+        found.end = address(scan.walk_end);
+        Ok(())
     }
 }
 

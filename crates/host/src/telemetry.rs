@@ -20,6 +20,7 @@ pub use log::Log;
 pub use metrics::Metrics;
 pub(crate) use metrics::{Counters, Outcome};
 pub(crate) use refusals::Refusals;
+pub(crate) use throttle::Throttle;
 
 /// Identity of one request, the same in headers, log lines and problem details: 32 hexadecimal digits.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]

@@ -150,7 +150,7 @@ fn the_json_has_the_words_of_the_control_plane() {
             "kind": "component", "http": "0.2", "command": null, "profile": "sync",
             "imports": [], "exports": ["wasi:http/incoming-handler@0.2.0"],
             "producers": {"language": [], "processed-by": []},
-            "resources": {"core_instances": 0, "memories": 0, "tables": 0, "table_elements": 0, "data": 0},
+            "resources": {"core_instances": 0, "memories": 0, "tables": 0, "table_elements": 0},
         })
     );
 }

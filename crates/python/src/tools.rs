@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
-use wisp_host::{CommandOptions, Data, EngineKind, HostError, Profile, Strategy};
+use wisp_host::{CommandOptions, HostError, Profile, Strategy};
 
 use crate::error::{ComponentError, raise, system};
 
@@ -29,18 +29,10 @@ fn component_error(error: impl std::fmt::Display) -> PyErr {
 
 /// Name of the folder of artifacts for this engine and compiler.
 #[pyfunction]
-pub(crate) fn engine_key(
-    py: Python<'_>,
-    profile: &str,
-    data: &str,
-    strategy: &str,
-) -> PyResult<String> {
-    let kind = EngineKind {
-        profile: word::<Profile>(profile)?,
-        data: word::<Data>(data)?,
-    };
+pub(crate) fn engine_key(py: Python<'_>, profile: &str, strategy: &str) -> PyResult<String> {
+    let profile = word::<Profile>(profile)?;
     let strategy = word::<Strategy>(strategy)?;
-    py.detach(|| wisp_host::engine_key(kind, strategy))
+    py.detach(|| wisp_host::engine_key(profile, strategy))
         .map_err(|error| raise(&error))
 }
 
@@ -138,10 +130,9 @@ pub(crate) fn compile(
         let inspection = wisp_host::inspect(&wasm).map_err(component_error)?;
         let profile = inspection.profile;
         let resources = inspection.resources;
-        let kind = EngineKind::new(profile, &resources);
-        let artifact = wisp_host::compile(&wasm, kind, strategy).map_err(|error| raise(&error))?;
+        let artifact = wisp_host::compile(&wasm, profile, strategy).map_err(|error| raise(&error))?;
         std::fs::write(&artifact_path, artifact).map_err(|error| system(&error))?;
-        let engine_key = wisp_host::engine_key(kind, strategy).map_err(|error| raise(&error))?;
+        let engine_key = wisp_host::engine_key(profile, strategy).map_err(|error| raise(&error))?;
         Ok(serde_json::json!({ "profile": profile, "engine_key": engine_key, "resources": resources }))
     })?;
     json(&record)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from wisp.cli import output, reach
+from wisp.cli import output, placing, reach
 from wisp.cli.apps import data
 from wisp.errors import LatticeError
 
@@ -13,13 +14,17 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator
 
+    from wisp.host.settings import JsonObject
     from wisp.lattice.control import View
     from wisp.lattice.records import App, Wishes
+    from wisp.lattice.standing import Side
+    from wisp.lattice.versions import Version
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `wisp app`."""
     parser.add_argument("app", metavar="APP", help="the app's name")
+    parser.add_argument("--history", action="store_true", help="show the versions that it has had")
     parser.add_argument("--json", action="store_true", help="print JSON")
     reach.add_reach(parser)
 
@@ -34,7 +39,13 @@ def run(arguments: argparse.Namespace) -> int:
         message = f"the lattice {reach.lattice_name(arguments)} has no app {arguments.app}"
         raise LatticeError(message, hint="`wisp apps` lists them")
     if arguments.json:
-        print(json.dumps(data(seen, app), indent=2))
+        print(json.dumps({**data(seen, app), "history": [_entry(one) for one in app.history]}, indent=2))
+    elif arguments.history:
+        print(
+            "\n".join(
+                output.columns([("REVISION", "VERSION", "WHEN", ""), *map(_row, app.history)], indent=0)
+            )
+        )
     else:
         print("\n".join(_lines(seen, app)))
     return 0
@@ -45,11 +56,43 @@ def _lines(view: View, app: App) -> Iterator[str]:
 
     found = standing(view, app.name, app.revision)
     yield f"{app.name} {app.version}, revision {app.revision}, {app.digest[:19]}"
+    if app.source:
+        yield f"from    {app.source}"
     yield f"wanted  {_wanted(app.wishes)}"
-    rows = [(one.host, one.state, one.url or "", one.error or "") for one in found.hosts]
+    if app.history and (why := app.history[-1].why):
+        yield f"why     {why}"
+    yield from output.columns(map(_side, found.sides))
+    several = bool(found.sides)
+    rows = [
+        (one.host, one.state, *([one.version] if several else ()), one.url or "", one.error or "")
+        for one in found.hosts
+    ]
     yield from output.columns(rows)
     if not found.complete:
         yield from (f"  {problem}" for problem in found.problems())
+
+
+def _side(side: Side) -> tuple[str, ...]:
+    counted = side.figures
+    return (
+        side.version,
+        f"{side.share} % of the requests",
+        f"{counted.requests:,} in the last minutes, {counted.failing:.1f} % failed, {counted.mean_ms:.1f} ms on average"
+        if counted.requests
+        else "none in the last minutes",
+    )
+
+
+def _row(one: Version) -> tuple[str, ...]:
+    when = datetime.fromtimestamp(one.at / 1000, tz=UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    return str(one.revision), one.version, when, one.why or ("taken back" if one.withdrawn else "")
+
+
+def _entry(one: Version) -> JsonObject:
+    compared = one.figures
+    sides = {"old": compared.old, "new": compared.new} if compared else {}
+    counted = {side: placing.figures(found) for side, found in sides.items()}
+    return {**one.model_dump(), "figures": counted or None}
 
 
 def _wanted(wishes: Wishes) -> str:

@@ -50,6 +50,7 @@ def data(view: View, app: App) -> JsonObject:
         "revision": app.revision,
         "version": app.version,
         "digest": app.digest,
+        "source": app.source,
         "wishes": app.wishes.model_dump(),
     }
 
@@ -58,7 +59,9 @@ def _row(view: View, app: App) -> tuple[str, ...]:
     from wisp.lattice.standing import standing  # noqa: PLC0415 - the help does not need it
 
     found = standing(view, app.name, app.revision)
-    trouble = "" if found.complete else found.problems()[0]
+    trouble = f"canary: {found.progress()}" if found.on_trial else ""
+    if not found.complete:
+        trouble = found.problems()[0]
     return (
         app.name,
         app.version,

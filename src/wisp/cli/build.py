@@ -49,6 +49,7 @@ def run(arguments: argparse.Namespace) -> int:
         open_imports=arguments.open_imports,
         insecure=tuple(arguments.insecure),
         authority=arguments.ca,
+        policy=arguments.policy,
         update=arguments.update,
     )
     progress = output.Progress()

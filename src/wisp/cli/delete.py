@@ -49,6 +49,6 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _left(view: View, app: str) -> list[str]:
     """Return the hosts that are to run it still, or do."""
-    placed = view.placed(app)
+    assigned = {host for placed in view.versions(app) for host in placed.everywhere}
     running = {host for host in view.hosts if (said := view.said(app, host)) and said.running}
-    return sorted(running | set(placed.everywhere if placed else ()))
+    return sorted(running | assigned)

@@ -2,80 +2,128 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from wisp.cli import output, placing, reach
-from wisp.cli.parser import add_app
+from wisp.cli import output, placing, reach, rolling
+from wisp.cli.parser import add_registries
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Callable, Mapping
 
+    from wisp.cli.prepare import PrepareOptions
     from wisp.cli.prepared import PreparedApp
+    from wisp.host.settings import JsonObject
     from wisp.lattice.control import Bundle
-    from wisp.lattice.standing import Standing
+    from wisp.lattice.records import App
     from wisp.lattice.state import State
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `wisp deploy`."""
-    add_app(parser, "the app: a folder, a manifest or a .wasm file (default: this folder)")
+    parser.add_argument(
+        "path",
+        nargs="?",
+        default=".",
+        metavar="PATH|REF",
+        help="the app: a folder, a manifest, a .wasm file, or a reference of an OCI registry such as ghcr.io/acme/shop:1.2"
+        " (default: this folder)",
+    )
     parser.add_argument("--profile", metavar="NAME", help="apply [profile.NAME] of the manifest")
     parser.add_argument("--locked", action="store_true", help="fail rather than change wisp.lock")
     placing.add_placing(parser)
+    rolling.add_rolling(parser)
     placing.add_waiting(parser)
+    add_registries(parser)
     reach.add_reach(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Deploy, wait, and say what has come of it."""
-    import asyncio  # noqa: PLC0415 - the help does not need it
-
-    changes = placing.changes(arguments)
+    changes, strategy = placing.changes(arguments), rolling.strategy(arguments)
     progress = output.Progress(quiet=arguments.json)
     try:
         app = asyncio.run(_prepared(arguments, progress))
-
-        async def work(lattice: State) -> Standing:
-            from wisp.lattice.control import deploy  # noqa: PLC0415 - the help does not need it
-
-            wanted = await deploy(lattice, await asyncio.to_thread(_bundle, app), changes, progress.report)
-            progress.report(f"waiting for {wanted.name}, revision {wanted.revision}")
-            return await placing.wait(lattice, wanted, arguments)
-
-        found = reach.with_lattice(arguments, work)
     finally:
         progress.close()
-    return placing.conclude(found, arguments)
+
+    async def change(lattice: State) -> App:
+        from wisp.lattice.control import deploy  # noqa: PLC0415 - the help does not need it
+
+        bundle = await asyncio.to_thread(_bundle, app)
+        wanted = await deploy(lattice, bundle, changes, progress.report, strategy)
+        progress.report(f"waiting for {wanted.name}, revision {wanted.revision}")
+        return wanted
+
+    return placing.carry_out(arguments, change, progress)
 
 
-async def _prepared(arguments: argparse.Namespace, progress: output.Progress) -> PreparedApp:
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    """An app that can be put into a lattice."""
+
+    app: PreparedApp
+    locked: bytes = field(repr=False)
+    """With digests in place of folders."""
+
+    folders: Mapping[str, Callable[[], bytes]]
+    source: str | None
+    """Where it was pulled from."""
+
+
+async def _prepared(arguments: argparse.Namespace, progress: output.Progress) -> _Ready:
     from wisp.cli.prepare import PrepareOptions, prepare  # noqa: PLC0415 - the help does not need it
-    from wisp.lattice.preparing import read_locked, refuse_foreign  # noqa: PLC0415 - the same
+    from wisp.lattice import folders  # noqa: PLC0415 - the same
+    from wisp.lattice.preparing import read_locked, refuse_foreign  # noqa: PLC0415
 
-    options = PrepareOptions(profile=arguments.profile, locked=arguments.locked)
-    app = (await prepare([arguments.path], options, progress.report))[0]
-    refuse_foreign(read_locked(_locked(app)))
+    options = PrepareOptions(
+        profile=arguments.profile,
+        locked=arguments.locked,
+        insecure=tuple(arguments.insecure),
+        authority=arguments.ca,
+    )
+    path, source = await _found(arguments.path, options, progress)
+    app = (await prepare([path], options, progress.report))[0]
+    locked, packed = await asyncio.to_thread(folders.pack, app.locked, app.folder)
+    ready = _Ready(app, _written(locked), packed, source)
+    refuse_foreign(read_locked(ready.locked))
     for remark in app.remarks:
         progress.say(f"note: {remark}")
-    return app
+    return ready
 
 
-def _bundle(app: PreparedApp) -> Bundle:
+async def _found(place: str, options: PrepareOptions, progress: output.Progress) -> tuple[Path, str | None]:
+    """Return where an app is on this machine, and where it was pulled from: hosts need no registry, and see no tag."""
+    from wisp.manifest import references  # noqa: PLC0415 - the help does not need it
+
+    if not references.is_remote(place):
+        return Path(place), None
+    from wisp.cli import registries, remote  # noqa: PLC0415 - few apps come from registries
+
+    found = await remote.fetched(registries.reference_of(place), options, progress.report)
+    return found.path, str(found.reference)
+
+
+def _bundle(ready: _Ready) -> Bundle:
     from functools import partial  # noqa: PLC0415 - the help does not need it
 
     from wisp.lattice.control import Bundle  # noqa: PLC0415 - the same
     from wisp.registry.cache import Cache  # noqa: PLC0415 - the same
 
-    cache = Cache.open()
+    cache, app = Cache.open(), ready.app
     return Bundle(
         name=app.name,
         version=str(app.locked["version"]),
-        locked=_locked(app),
-        components={digest: partial(cache.read, digest) for digest in app.artifacts},
+        locked=ready.locked,
+        components={**{digest: partial(cache.read, digest) for digest in app.artifacts}, **ready.folders},
+        source=ready.source,
     )
 
 
-def _locked(app: PreparedApp) -> bytes:
+def _written(locked: JsonObject) -> bytes:
     """Write the locked app, the same bytes for the same app."""
-    return json.dumps(app.locked, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+    return json.dumps(locked, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()

@@ -67,7 +67,7 @@ def _core() -> Check:
 
     try:
         version = native.version()
-        key = native.engine_key("sync", "much", "cranelift")
+        key = native.engine_key("sync", "cranelift")
     except ImportError as error:
         hint = "install wisp again; from its sources: make build"
         return Check("wisp", "core", "missing", f"the extension module does not load: {error}", hint)

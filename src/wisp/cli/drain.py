@@ -68,7 +68,7 @@ def _why(view: View, apps: list[str]) -> list[str]:
     if view.assignment is None:
         return []
     missing = [f"{one.app}: {one.reason}" for one in view.assignment.missing if one.app in apps]
-    placed = [found for app in apps if (found := view.placed(app))]
+    placed = [found for app in apps for found in view.versions(app)]
     failed = [
         f"{one.app} on {host}: {said.error}"
         for one in placed

@@ -142,12 +142,14 @@ def host_log(arguments: argparse.Namespace) -> Log:
 
 def _parts(arguments: argparse.Namespace, address: LatticeAddress) -> Parts:
     from wisp.lattice.host import Parts  # noqa: PLC0415 - the help does not need it
+    from wisp.lattice.keyring import Keyring  # noqa: PLC0415
     from wisp.lattice.preparing import Preparing  # noqa: PLC0415
     from wisp.lattice.records import HostRecord  # noqa: PLC0415
     from wisp.registry.cache import Cache  # noqa: PLC0415
 
     settings, log = _settings(arguments), host_log(arguments)
     remembered = remembered_by(arguments)
+    keyring = Keyring(host_name(arguments), remembered)
     environment = {name: os.environ[name] for name in arguments.environment if name in os.environ}
     record = HostRecord(
         name=host_name(arguments),
@@ -157,13 +159,14 @@ def _parts(arguments: argparse.Namespace, address: LatticeAddress) -> Parts:
         capacity=_at_least(arguments.capacity, 0, "--capacity"),
         workers=settings.workers,
         version=wisp.__version__,
+        xkey=keyring.public,
     )
     return Parts(
         settings=settings,
         record=record,
         address=address,
         remembered=remembered,
-        preparing=Preparing(Cache.open(), remembered, environment, log),
+        preparing=Preparing(Cache.open(), remembered, environment, log, keyring),
         log=log,
         admin=None if arguments.no_admin else Address.parse(arguments.admin),
         advertise=arguments.advertise,

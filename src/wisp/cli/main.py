@@ -87,6 +87,30 @@ COMMANDS = (
         ),
     ),
     Command(
+        "sign",
+        "Sign an app, or a component, of an OCI registry",
+        (
+            ("wisp sign ghcr.io/acme/shop:1.2 --key acme.key", "say that this is what we have pushed"),
+            ("COSIGN_PASSWORD=... wisp sign REF --key acme.key", "where nobody sits at a terminal"),
+        ),
+    ),
+    Command(
+        "verify",
+        "Say who has signed an app, or a component, of an OCI registry",
+        (
+            ("wisp verify ghcr.io/acme/shop:1.2 --key acme.pub", "exit with 1 if it was not this key"),
+            ("wisp verify ghcr.io/acme/shop:1.2", "with the keys that this machine's policy trusts for it"),
+        ),
+    ),
+    Command(
+        "key",
+        "Make and show the keys that sign artifacts",
+        (
+            ("wisp key new acme", "write acme.key and acme.pub, as cosign does"),
+            ("wisp key show acme.pub", "print its fingerprint"),
+        ),
+    ),
+    Command(
         "cron",
         "Show when components run by the clock, or run one now",
         (
@@ -130,6 +154,18 @@ COMMANDS = (
             ("wisp deploy", "the app in this folder, on one host"),
             ("wisp deploy --replicas 3 --spread zone", "on three hosts, in as many zones as there are"),
             ("wisp deploy shop --replicas per-host --require gpu=yes", "on each host that has this label"),
+            ("wisp deploy ghcr.io/acme/shop:1.2", "an app of an OCI registry"),
+            ("wisp deploy --canary 10%", "give a new version a tenth of the requests at first"),
+        ),
+    ),
+    Command(
+        "promote",
+        "Give the canary of an app of a lattice all requests",
+        (
+            (
+                "wisp promote shop",
+                "the version that was deployed with --canary takes over from the one before",
+            ),
         ),
     ),
     Command(
@@ -140,7 +176,10 @@ COMMANDS = (
     Command(
         "app",
         "Show one app of a lattice, on each of its hosts",
-        (("wisp app shop", "what was wanted, what runs where, and what went wrong"),),
+        (
+            ("wisp app shop", "what was wanted, what runs where, and what went wrong"),
+            ("wisp app shop --history", "the versions that it has had, and why some were gone back to"),
+        ),
     ),
     Command(
         "hosts",
@@ -164,6 +203,27 @@ COMMANDS = (
         (
             ("wisp rollback shop", "the version before the one that is wanted now"),
             ("wisp rollback shop --to 3", "that of revision 3; its replicas and labels stay as they are"),
+        ),
+    ),
+    Command(
+        "config",
+        "Configure an app of a lattice",
+        (
+            (
+                "wisp config set shop greeting=hello",
+                "all its hosts have it within seconds, or it says which have not",
+            ),
+            ("wisp config list shop", "each key, and where its value comes from"),
+            ("wisp config history shop", "what was changed, and when"),
+        ),
+    ),
+    Command(
+        "secret",
+        "Set secrets of an app of a lattice, which only its hosts can open",
+        (
+            ("wisp secret set shop API_TOKEN", "ask for it"),
+            ("pass show api | wisp secret set shop API_TOKEN", "read it from standard input"),
+            ("wisp secret list shop", "which there are, and which are set"),
         ),
     ),
     Command(

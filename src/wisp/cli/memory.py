@@ -26,6 +26,7 @@ from wisp.cli.prepared import PreparedApp, PreparedComponent, PreparedLink
 from wisp.errors import ArtifactError
 from wisp.manifest.alike import Alike
 from wisp.registry import files
+from wisp.registry.signing import places
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -56,12 +57,17 @@ class Memory:
     def __init__(self, cache: Cache, path: Path, options: PrepareOptions) -> None:
         self._path = path.absolute()
         way = [_SCHEMA, wisp.__version__, str(self._path), options.profile, options.strategy, options.release]
-        way += [options.variables, str(options.runtime_config and options.runtime_config.path)]
+        way += [
+            options.variables,
+            str(options.runtime_config and options.runtime_config.path),
+            str(options.policy),
+        ]
         variables = [os.environ.get(name, "") for name in _VARIABLES]
         # They decide what components of Spin may reach.
         variables += sorted(f"{name}={value}" for name, value in os.environ.items() if name.startswith(_SPIN))
         name = hashlib.sha256(json.dumps([way, variables]).encode()).hexdigest()
         self._file = cache.root / "builds" / "apps" / f"{name}.json"
+        self._policy = options.policy
         self._cache = cache
 
     def recall(self) -> PreparedApp | None:
@@ -92,6 +98,8 @@ class Memory:
         for name in ("wisp.lock", "wisp.toml", "spin.toml", ".env"):
             yield app.folder / name
         yield from _copies(app)
+        # Components of registries are trusted by it.
+        yield from places.files(self._policy)
         if app.folder / "wisp.toml" in app.watch and not (app.folder / "wisp.toml").exists():
             yield from app.folder.glob("*.wasm")
         yield from sorted(_PACKAGE.glob("_core*"))

@@ -130,10 +130,18 @@ def belonging(
     from wisp.lattice.belonging import Belonging  # noqa: PLC0415 - the same
 
     found = Belonging(standing.papers, standing.lattice, standing.log)
+    found.moved.append(lambda servers: _let_commands_know(standing.lattice, servers))
     if standing.holding.exists:
         found.desk = founding.desk(standing.holding, standing.lattice, lifetime)
         founding.give_papers(found.desk, standing.papers, place, servers)
     return found if standing.papers.exist else None
+
+
+def _let_commands_know(lattice: str, servers: tuple[str, ...]) -> None:
+    """Let commands on this machine look for NATS where it is now, if they are let in there."""
+    known = reach.remembered(lattice)
+    if known.credentials is not None:
+        reach.remember(lattice, replace(known, nats=",".join(servers)))
 
 
 def address(arguments: argparse.Namespace, found: Belonging | None) -> LatticeAddress:

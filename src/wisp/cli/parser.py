@@ -114,6 +114,18 @@ def add_registries(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--ca", type=Path, metavar="FILE", help="certificates (PEM) that are trusted for registries too"
     )
+    add_policy(group)
+
+
+def add_policy(group: argparse._ArgumentGroup) -> None:
+    """Add `--policy`: whose artifacts are trusted."""
+    group.add_argument(
+        "--policy",
+        type=Path,
+        metavar="FILE",
+        help="which keys are trusted for which names (default: ~/.config/wisp/policy.toml, then /etc/wisp/policy.toml;"
+        " without either, all artifacts are)",
+    )
 
 
 class _Help(argparse.RawDescriptionHelpFormatter):

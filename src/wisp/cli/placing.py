@@ -13,12 +13,15 @@ from wisp.errors import LatticeError
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Awaitable, Callable
 
     from wisp.host.settings import JsonObject
-    from wisp.lattice.control import Changes
+    from wisp.lattice.changing import Changes
+    from wisp.lattice.control import View
     from wisp.lattice.records import App
     from wisp.lattice.standing import Standing
     from wisp.lattice.state import State
+    from wisp.lattice.versions import Figures
 
 
 def add_placing(parser: argparse.ArgumentParser) -> None:
@@ -72,18 +75,51 @@ def changes(arguments: argparse.Namespace) -> Changes:
     return found
 
 
-async def wait(lattice: State, app: App, arguments: argparse.Namespace) -> Standing:
+def carry_out(
+    arguments: argparse.Namespace, change: Callable[[State], Awaitable[App]], progress: output.Progress
+) -> int:
+    """Change an app, wait, and say what has come of it. Raises WispError."""
+    written: list[App] = []
+
+    async def work(lattice: State) -> Standing:
+        app = await change(lattice)
+        written.append(app)
+        return await _wait(lattice, app, arguments, progress)
+
+    try:
+        found = reach.with_lattice(arguments, work)
+    except KeyboardInterrupt:
+        progress.close()
+        for app in written:
+            print(
+                f"{app.name}, revision {app.revision}, goes on without this command; `wisp app {app.name}` shows how far it is",
+                file=sys.stderr,
+            )
+        raise
+    finally:
+        progress.close()
+    return conclude(found, arguments)
+
+
+async def _wait(
+    lattice: State, app: App, arguments: argparse.Namespace, progress: output.Progress
+) -> Standing:
     """Wait until an app runs everywhere where it is wanted, it is clear that it will not, or the time is over."""
     from wisp.lattice.control import until  # noqa: PLC0415 - the help does not need it
     from wisp.lattice.standing import standing  # noqa: PLC0415 - the same
 
-    limit = seconds(arguments.timeout, "--timeout")
-    view = await until(
-        lattice,
-        lambda view: arguments.no_wait or standing(view, app.name, app.revision).decided,
-        limit,
-    )
-    return standing(view, app.name, app.revision)
+    limit = seconds(arguments.timeout, "--timeout") + app.strategy.observe_ms / 1000
+    told = ""
+
+    def look(view: View) -> bool:
+        nonlocal told
+        found = standing(view, app.name, app.revision)
+        if found.going_on and (news := found.progress()) != told:
+            told = news
+            progress.report(f"{app.name}: {news}")
+        return arguments.no_wait or found.decided
+
+    return standing(await until(lattice, look, limit), app.name, app.revision)
 
 
 def conclude(found: Standing, arguments: argparse.Namespace) -> int:
@@ -94,12 +130,21 @@ def conclude(found: Standing, arguments: argparse.Namespace) -> int:
     if found.running:
         print("\n".join(output.columns([(one.host, one.url or "") for one in found.running], indent=0)))
     if found.complete or arguments.no_wait:
-        hosts = "1 host" if len(found.running) == 1 else f"{len(found.running)} hosts"
-        print(f"{found.app}, revision {found.revision}, runs on {hosts}", file=sys.stderr)
+        print(f"{found.app}, revision {found.revision}, {_outcome(found)}", file=sys.stderr)
         return 0
     first, *others = found.problems()
     message = f"{found.app} does not run everywhere where it is wanted: {first}"
     raise LatticeError(message, hint="\n".join([*others, f"`wisp app {found.app}` shows how it goes on"]))
+
+
+def _outcome(found: Standing) -> str:
+    if not found.on_trial:
+        hosts = "1 host" if len(found.running) == 1 else f"{len(found.running)} hosts"
+        return f"runs on {hosts}"
+    return (
+        f"is a canary: {found.progress()};\n`wisp promote {found.app}` gives it all of them,"
+        f" `wisp rollback {found.app}` takes it back"
+    )
 
 
 def data(found: Standing) -> JsonObject:
@@ -108,6 +153,23 @@ def data(found: Standing) -> JsonObject:
         "app": found.app,
         "revision": found.revision,
         "complete": found.complete,
+        "canary": found.canary,
+        "taken_back": found.taken_back,
+        "versions": [
+            {
+                "version": side.version,
+                "digest": side.digest,
+                "share": side.share,
+                "hosts": side.hosts,
+                "figures": figures(side.figures),
+            }
+            for side in found.sides
+        ],
         "hosts": [asdict(one) for one in found.hosts],
         "problems": [] if found.complete else found.problems(),
     }
+
+
+def figures(found: Figures) -> JsonObject:
+    """Return what was counted of a version as JSON."""
+    return {**found.model_dump(), "failing": found.failing, "mean_ms": found.mean_ms}

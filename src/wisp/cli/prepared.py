@@ -58,6 +58,9 @@ class PrepareOptions:
     authority: Path | None = None
     """Certificates that are trusted for registries too."""
 
+    policy: Path | None = None
+    """What says whose artifacts are trusted; None means the one of this machine, if it has one."""
+
     update: bool = False
     """Ask registries anew what tags mean."""
 

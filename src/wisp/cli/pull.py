@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING
 
 from wisp.cli import output
 from wisp.cli.parser import add_registries
-from wisp.cli.prepared import PrepareOptions
-from wisp.cli.registries import accessible, reference_of
+from wisp.cli.registries import accessible, gate, options_of, reference_of
 from wisp.errors import WispError
 from wisp.registry.cache import Cache
 from wisp.registry.oci import apps, components
@@ -20,6 +19,7 @@ from wisp.registry.oci import apps, components
 if TYPE_CHECKING:
     import argparse
 
+    from wisp.cli.prepared import PrepareOptions
     from wisp.manifest.references import Reference
     from wisp.registry.oci.client import Client, Found
 
@@ -53,7 +53,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Pull, and print where it is."""
     reference = reference_of(arguments.reference)
-    options = PrepareOptions(insecure=tuple(arguments.insecure), authority=arguments.ca)
+    options = options_of(arguments)
     progress = output.Progress()
     try:
         pulled = asyncio.run(_pull(reference, options, arguments.output, progress))
@@ -72,7 +72,7 @@ async def _pull(
 ) -> Pulled:
     async with accessible(options, progress.report, tick=progress.tick) as client:
         progress.report(f"pulling {reference}")
-        found = await components.image(client, reference)
+        found = await components.image(client, reference, gate(options))
         if apps.is_app(found):
             folder = Path(os.getcwd(), target or reference.repository.rpartition("/")[2])  # noqa: PTH109 - touches no disk
             names = await app_into(client, found, folder)

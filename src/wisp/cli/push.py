@@ -60,6 +60,7 @@ def run(arguments: argparse.Namespace) -> int:
         locked=arguments.locked,
         insecure=tuple(arguments.insecure),
         authority=arguments.ca,
+        policy=arguments.policy,
     )
     progress = output.Progress()
     try:

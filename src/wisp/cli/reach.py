@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 from dataclasses import asdict, dataclass, field, fields
@@ -28,6 +29,9 @@ ACCESS = (
     ("--nats-nkey", "WISP_NATS_NKEY", "the seed of an nkey for a NATS of your own"),
     ("--nats-ca", "WISP_NATS_CA", "certificates (PEM) that are believed of a NATS of your own"),
 )
+
+ATTEMPTS = 3
+"""How often a lattice is opened that does not answer: an election takes up to ten seconds, an attempt five."""
 
 Outcome = TypeVar("Outcome")
 
@@ -171,11 +175,20 @@ def with_lattice(arguments: argparse.Namespace, work: Callable[[State], Awaitabl
     """Connect to the lattice, do the work, and return what it gave. Raises WispError."""
 
     async def opened(connection: Connection) -> Outcome:
-        from wisp.lattice.state import State  # noqa: PLC0415 - the help does not need it
-
-        return await work(await State.open(connection, lattice_name(arguments)))
+        return await work(await _opened(connection, lattice_name(arguments)))
 
     return with_connection(arguments, opened)
+
+
+async def _opened(connection: Connection, lattice: str) -> State:
+    """Open a lattice; where a server was lost just now, wait until the others have elected another leader."""
+    from wisp.lattice.connection import Silence  # noqa: PLC0415 - the help does not need it
+    from wisp.lattice.state import State  # noqa: PLC0415 - the same
+
+    for _ in range(ATTEMPTS - 1):
+        with contextlib.suppress(Silence):
+            return await State.open(connection, lattice)
+    return await State.open(connection, lattice)
 
 
 def with_connection(

@@ -7,14 +7,17 @@ from typing import TYPE_CHECKING, Final
 
 from wisp.cli import output
 from wisp.cli.parser import UsageError
+from wisp.cli.prepared import PrepareOptions
 from wisp.manifest.references import parse_reference
+from wisp.registry.cache import Cache
 from wisp.registry.oci.access import Access
 from wisp.registry.oci.client import Client, Progress
+from wisp.registry.signing.gate import Gate
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Callable
 
-    from wisp.cli.prepared import PrepareOptions
     from wisp.manifest.references import Reference
 
 _RARELY_SECONDS: Final = 5.0
@@ -36,6 +39,21 @@ def accessible(
     """
     progress = Transferred(tick, _OFTEN_SECONDS) if tick else Transferred(report, _RARELY_SECONDS)
     return Client(Access(options.insecure, options.authority), progress)
+
+
+def gate(options: PrepareOptions) -> Gate:
+    """Return what decides whose artifacts may come to this machine.
+
+    Raises:
+        ManifestError: the policy is wrong.
+
+    """
+    return Gate.open(options.policy, Cache.open())
+
+
+def options_of(arguments: argparse.Namespace) -> PrepareOptions:
+    """Return what a command was told of registries, and nothing else."""
+    return PrepareOptions(insecure=tuple(arguments.insecure), authority=arguments.ca, policy=arguments.policy)
 
 
 def reference_of(text: str) -> Reference:

@@ -5,7 +5,8 @@ What was pulled stays below the user's state folder, by digest, beside the store
     ${XDG_STATE_HOME:-~/.local/state}/wisp/ghcr.io/acme/shop/apps/<digest>/
     ${XDG_STATE_HOME:-~/.local/state}/wisp/ghcr.io/acme/shop/state/
 
-A tag is looked up whenever the app is prepared, at the start and at a reload. A digest that was pulled needs no registry.
+A tag is looked up whenever the app is prepared, at the start and at a reload. A digest that was pulled needs no registry. Whether its
+signatures are enough is asked every time: a policy may have changed.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wisp.cli.pull import app_into, component_into
-from wisp.cli.registries import accessible
+from wisp.cli.registries import accessible, gate
 from wisp.errors import ManifestError
 from wisp.manifest import load
 from wisp.registry.cache import hex_of
@@ -41,6 +42,9 @@ class RemoteApp:
     state: Path
     """Where its stores are, unless somebody says otherwise."""
 
+    reference: Reference
+    """With the digest that the tag meant."""
+
 
 async def fetched(reference: Reference, options: PrepareOptions, report: Callable[[str], None]) -> RemoteApp:
     """Return an app of a registry, which is on this machine afterwards.
@@ -50,16 +54,19 @@ async def fetched(reference: Reference, options: PrepareOptions, report: Callabl
 
     """
     home = _home(reference)
+    admitting = gate(options)
     path = _place(home, reference.digest) if reference.digest is not None else None
-    if path is None or not path.exists():
+    admitted = path is not None and (not admitting.asks(reference) or admitting.known(reference) is not None)
+    digest = reference.digest or ""
+    if path is None or not admitted or not path.exists():
         async with accessible(options, report) as client:
             report(f"pulling {reference}")
-            found = await components.image(client, reference)
-            path = _place(home, found.digest)
+            found = await components.image(client, reference, admitting)
+            digest, path = found.digest, _place(home, found.digest)
             if not path.exists():
                 await _pull(client, found, path)
     await asyncio.to_thread(_require_nothing_written, path, reference)
-    return RemoteApp(await asyncio.to_thread(_served, path), home / "state")
+    return RemoteApp(await asyncio.to_thread(_served, path), home / "state", reference.at(digest))
 
 
 async def _pull(client: Client, found: Found, place: Path) -> None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from wisp.cli import placing, reach
+from wisp.cli import output, placing, reach
 
 if TYPE_CHECKING:
     import argparse
 
-    from wisp.lattice.standing import Standing
+    from wisp.lattice.records import App
     from wisp.lattice.state import State
 
 
@@ -26,9 +26,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Go back, wait, and say what has come of it."""
 
-    async def work(lattice: State) -> Standing:
+    async def change(lattice: State) -> App:
         from wisp.lattice.control import rollback  # noqa: PLC0415 - the help does not need it
 
-        return await placing.wait(lattice, await rollback(lattice, arguments.app, arguments.to), arguments)
+        return await rollback(lattice, arguments.app, arguments.to)
 
-    return placing.conclude(reach.with_lattice(arguments, work), arguments)
+    return placing.carry_out(arguments, change, output.Progress(quiet=arguments.json))

@@ -11,8 +11,8 @@ from wisp.cli.parser import Subcommand
 if TYPE_CHECKING:
     import argparse
 
-    from wisp.lattice.connection import Connection
     from wisp.lattice.renewal import Rotated
+    from wisp.lattice.state import State
 
 
 def _configure(parser: argparse.ArgumentParser) -> None:
@@ -22,24 +22,16 @@ def _configure(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    async def work(connection: Connection) -> list[Rotated]:
-        from wisp.lattice import control, renewal, requests  # noqa: PLC0415 - the help does not need it
-        from wisp.lattice.state import State  # noqa: PLC0415 - the same
+    async def work(lattice: State) -> list[Rotated]:
+        from wisp.lattice import control, renewal  # noqa: PLC0415 - the help does not need it
 
-        lattice = await State.open(connection, reach.lattice_name(arguments))
-        hosts = arguments.host or sorted((await control.view(lattice)).hosts)
+        hosts = [reach.name(host, "HOST") for host in arguments.host]
         return [
-            await requests.ask(
-                connection,
-                renewal.rotation(lattice.name, reach.name(host, "HOST")),
-                renewal.Rotate(),
-                renewal.Rotated,
-                2 * renewal.LIMIT,
-            )
-            for host in hosts
+            renewal.Rotated.read(await lattice.requests.ask(renewal.rotation(host), b"", 2 * renewal.LIMIT))
+            for host in hosts or sorted((await control.view(lattice)).hosts)
         ]
 
-    found = reach.with_connection(arguments, work)
+    found = reach.with_lattice(arguments, work)
     if arguments.json:
         print(json.dumps([one.model_dump(mode="json") for one in found], indent=2))
         return 0

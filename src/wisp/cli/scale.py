@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from wisp.cli import placing, reach
+from wisp.cli import output, placing, reach
 from wisp.cli.parser import UsageError
 
 if TYPE_CHECKING:
     import argparse
 
-    from wisp.lattice.standing import Standing
+    from wisp.lattice.records import App
     from wisp.lattice.state import State
 
 
@@ -28,9 +28,9 @@ def run(arguments: argparse.Namespace) -> int:
     if not changes:
         raise UsageError("say what to change: --replicas, --require, --spread or --weight")
 
-    async def work(lattice: State) -> Standing:
+    async def change(lattice: State) -> App:
         from wisp.lattice.control import scale  # noqa: PLC0415 - the help does not need it
 
-        return await placing.wait(lattice, await scale(lattice, arguments.app, changes), arguments)
+        return await scale(lattice, arguments.app, changes)
 
-    return placing.conclude(reach.with_lattice(arguments, work), arguments)
+    return placing.carry_out(arguments, change, output.Progress(quiet=arguments.json))

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from wisp.manifest.lock import Dependency, Lock
     from wisp.manifest.models import Component, Manifest
     from wisp.registry.cache import Cache
+    from wisp.registry.signing.gate import Gate
 
 _COMPONENT = b"\0asm\r\0\1\0"
 _MODULE = b"\0asm\1\0\0\0"
@@ -163,15 +164,17 @@ async def _pulled(
     report: Callable[[str], None],
 ) -> Obtained:
     """Have what a reference means: what the lock file says, or else what the registry says now."""
-    if known is not None and cache.has(known.component):
-        return Obtained(known.component, resolved=known)
-    from wisp.cli.registries import accessible  # noqa: PLC0415 - slow to import, and rarely needed
+    from wisp.cli.registries import accessible, gate  # noqa: PLC0415 - slow to import, and rarely needed
     from wisp.registry.oci import components  # noqa: PLC0415
 
+    admitting = gate(options)
+    if known is not None and cache.has(known.component) and _is_admitted(admitting, reference, known):
+        return Obtained(known.component, resolved=known)
     began = time.monotonic()
     async with accessible(options, report) as client:
         report(f"looking for {reference}")
-        found = await components.find(client, reference if known is None else reference.at(known.manifest))
+        wanted = reference if known is None else reference.at(known.manifest)
+        found = await components.find(client, wanted, admitting)
         if known is not None and found.layer.digest != known.component:
             message = f"{reference} is not what wisp.lock says: its component is {found.layer.digest}"
             raise RegistryError(message, reference=str(reference))
@@ -180,6 +183,15 @@ async def _pulled(
     resolved = Resolved(reference=str(reference), manifest=found.reference.digest or "", component=digest)
     seconds = time.monotonic() - began
     return Obtained(digest, cached=not fresh, seconds=seconds if fresh else 0.0, resolved=resolved)
+
+
+def _is_admitted(gate: Gate, reference: Reference, known: Resolved) -> bool:
+    """Whether a component that is here need not be asked for again: its signatures are here, too, and are of it."""
+    pinned = reference.at(known.manifest)
+    if not gate.asks(pinned):
+        return True
+    evidence = gate.known(pinned)
+    return evidence is not None and evidence.component == known.component
 
 
 def _kept(file: Path, name: str, cache: Cache) -> str:

@@ -259,6 +259,7 @@ class _Up:
             runtime_config=self._runtime_config,
             insecure=tuple(self._arguments.insecure),
             authority=self._arguments.ca,
+            policy=self._arguments.policy,
         )
 
     async def _recover(self, digest: str) -> Mapping[str, object]:
@@ -272,12 +273,12 @@ class _Up:
 
 
 def _is_remote(place: str) -> bool:
-    """Whether a word is the reference of an app in a registry. What is there as a path is a path."""
-    if "/" not in place or Path(place).exists():
+    """Whether a word is the reference of an app in a registry."""
+    if "/" not in place:
         return False
     from wisp.manifest import references  # noqa: PLC0415 - few apps come from registries
 
-    return place.startswith(references.SCHEME) or references.is_reference(place)
+    return references.is_remote(place)
 
 
 def _settings(arguments: argparse.Namespace) -> HostSettings:

@@ -61,6 +61,7 @@ def resolve(
     """
     app: dict[str, Any] = {**locked, "state": str(place.state)}
     del app["secrets"]
+    app.pop("health", None)
     for name, component in app["components"].items():
         for variable in component["grants"]["environment"]:
             if _readable(environment.get(variable)) is None:

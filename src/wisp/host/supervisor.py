@@ -129,6 +129,13 @@ class Supervisor:
         answers = await asyncio.gather(*(worker.metrics() for worker in workers if worker is not None))
         return [answer.values for answer in answers if answer is not None]
 
+    async def serving_metrics(self) -> dict[int, JsonObject]:
+        """Return the counters of every worker that takes new connections and answers, by its process."""
+        workers = [slot.worker for slot in self._slots if slot.worker is not None]
+        answers = await asyncio.gather(*(worker.metrics() for worker in workers))
+        told = zip(workers, answers, strict=True)
+        return {worker.pid: answer.values for worker, answer in told if answer is not None}
+
     async def run(self, order: JsonObject) -> Ran:
         """Have one worker do one run of a job: the one with the fewest in progress, each in its turn."""
         self._turn += 1

@@ -16,11 +16,11 @@ import contextlib
 from typing import TYPE_CHECKING, Final
 
 from wisp.errors import LatticeError
-from wisp.lattice import requests, trust
+from wisp.lattice import trust
 from wisp.lattice.bucket import Conflict
 from wisp.lattice.holding import Admitted
 from wisp.lattice.records import Name, Record
-from wisp.lattice.renewal import Renewal, renewed, subject
+from wisp.lattice.renewal import SUBJECT, Renewal, renewed
 from wisp.lattice.tasks import first
 
 if TYPE_CHECKING:
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from wisp.host.log import Log
     from wisp.lattice.admission import Desk
     from wisp.lattice.bucket import Entry
-    from wisp.lattice.connection import Connection
     from wisp.lattice.papers import Papers
     from wisp.lattice.state import State
     from wisp.lattice.trust import Trust
@@ -37,8 +36,6 @@ if TYPE_CHECKING:
 ACCOUNT: Final = "account"
 ADMITTED: Final = "admitted"
 SERVER: Final = "server"
-AUTHORITIES: Final = "authorities"
-"""The group of those who renew; one of them answers."""
 
 
 class ServerRecord(Record):
@@ -67,6 +64,9 @@ class Belonging:
         self.told: list[Callable[[], Awaitable[None]]] = []
         """What is called after there is another certificate, or other hosts were revoked."""
 
+        self.moved: list[Callable[[tuple[str, ...]], None]] = []
+        """What is called when NATS is somewhere else."""
+
         self._log = log
         self._renewal = Renewal(papers, lattice, log, self._tell)
 
@@ -94,30 +94,32 @@ class Belonging:
         update = {"servers": servers, "routes": routes, "own": own.url}
         self.papers.keep_known(known.model_copy(update=update))
 
-    async def run(self, lattice: State, connection: Connection) -> None:
+    async def run(self, lattice: State) -> None:
         """Take part until cancelled, or something fails."""
-        tasks = [
-            asyncio.create_task(self._renewal.run(connection)),
-            asyncio.create_task(self._follow_account(lattice)),
-            asyncio.create_task(self._follow_servers(lattice)),
+        parts = [
+            self._renewal.run(lattice.requests),
+            self._follow_account(lattice),
+            self._follow_servers(lattice),
         ]
         if self.desk is not None:
-            tasks.append(asyncio.create_task(self._share(lattice, self.desk)))
-            tasks.append(
-                asyncio.create_task(
-                    requests.answer(connection, subject(self.lattice), self._renewed, group=AUTHORITIES)
-                )
-            )
-        await first(*tasks)
+            parts += [self._share(lattice, self.desk), self._renew_others(lattice)]
+        await first(*map(asyncio.create_task, parts))
 
     async def _tell(self) -> None:
         for told in self.told:
             await told()
 
-    async def _renewed(self, content: bytes) -> Record:
+    async def _renew_others(self, lattice: State) -> None:
+        answering = await lattice.requests.answer(SUBJECT, self._renewed)
+        try:
+            await asyncio.Future()
+        finally:
+            await answering.stop()
+
+    async def _renewed(self, content: bytes) -> bytes:
         if self.desk is None:
             raise LatticeError("this host has not the authority")
-        return await asyncio.to_thread(renewed, self.desk, self.trust(), content)
+        return (await asyncio.to_thread(renewed, self.desk, self.trust(), content)).to_bytes()
 
     async def _follow_account(self, lattice: State) -> None:
         """Take over every newer word of the authority on who is let in no more."""
@@ -177,6 +179,8 @@ class Belonging:
         newer = known.model_copy(update={"servers": servers, "routes": routes or known.routes})
         if newer != known:
             self.papers.keep_known(newer)
+            for moved in self.moved:
+                moved(servers)
 
     async def _share(self, lattice: State, desk: Desk) -> None:
         """Say whom we let in, and learn whom others did, so that no name is given twice."""

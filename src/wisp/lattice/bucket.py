@@ -112,6 +112,10 @@ class Bucket:
             headers[api.Header.EXPECTED_LAST_SUBJECT_SEQUENCE.value] = str(revision)
         await self._publish(key, b"", headers, None)
 
+    async def purge(self, key: str) -> None:
+        """Remove a key with all that it has been. Raises LatticeError."""
+        await self._publish(key, b"", {"KV-Operation": "PURGE", api.Header.ROLLUP.value: "sub"}, None)
+
     async def entries(self, pattern: str = ">") -> dict[str, Entry]:
         """Return all values whose keys match. Raises LatticeError."""
         async with self.mirror(pattern) as mirror:

@@ -1,4 +1,4 @@
-"""Connections to NATS: this module, `bucket` and `objects` are the only ones that import its client.
+"""Connections to NATS: this module, `bucket`, `objects` and `requests` are the only ones that import its client.
 
 A connection is one stretch of being connected. When it breaks, it is over: whoever needs NATS makes another one and looks at
 everything anew. So nothing is missed between two stretches, and no watch can be silently dead after a server came back.
@@ -38,6 +38,9 @@ REPLICAS: Final = 3
 NO_PEERS: Final = 10005
 """The server's code for: there are not as many servers in the cluster as replicas are wanted."""
 
+_WRITERS: Final = ("_io_writer", "_bare_io_writer")
+"""Of a connection, and what is below its TLS: the client gives up the latter without closing it."""
+
 _WAYS_IN: Final = (
     "`wisp lattice invite` on its first host lets a machine join, `wisp lattice invite --operator` commands;"
     " for a NATS of your own put a token, or a user and a password, into --nats URL, or give --nats-creds or --nats-nkey"
@@ -50,17 +53,24 @@ logging.getLogger("nats").propagate = False
 logging.getLogger("asyncio").addFilter(lambda record: "eof_received" not in record.getMessage())
 
 
+class Silence(LatticeError):  # noqa: N818 - says it all
+    """NATS does not answer: it is slow, or a cluster that has lost a server is electing another leader."""
+
+    def __init__(self) -> None:
+        super().__init__("NATS does not answer in time")
+
+
 @dataclass(frozen=True, slots=True)
 class Connection:
     """One stretch of being connected."""
 
-    client: Client
     jetstream: JetStreamContext
-    replicas: int
-    """How often data are kept that are made now."""
-
     over: asyncio.Event
     """Set when the connection has broken, or was closed."""
+
+    client: Client
+    replicas: int = 1
+    """How often data are kept that are made now."""
 
 
 class _Client(Client):
@@ -81,8 +91,10 @@ class _Client(Client):
         """End, whatever the connection has come to."""
         if self._status in {Client.DISCONNECTED, Client.CONNECTING}:
             # There is nothing to be sent, and a handshake that has failed would be waited for without end.
-            if self._transport:
-                self._transport.close()  # type: ignore[no-untyped-call]
+            for writer in (getattr(self._transport, name, None) for name in _WRITERS):
+                if writer is not None:
+                    writer.transport.abort()
+            await asyncio.sleep(0)  # which closes their sockets
             return
         with contextlib.suppress(nats.errors.Error, OSError, TimeoutError):
             await self.close()
@@ -121,7 +133,7 @@ async def connect(url: str, *, name: str, access: Access = OPEN) -> AsyncIterato
                 error_cb=trouble,
                 **access.options(url),
             )
-        yield Connection(client, client.jetstream(timeout=REQUEST_TIMEOUT), client.replicas(), over)
+        yield Connection(client.jetstream(timeout=REQUEST_TIMEOUT), over, client, client.replicas())
     finally:
         await client.ended()
 
@@ -134,7 +146,7 @@ def explained(subject: str = "", troubles: Sequence[Exception] = ()) -> Iterator
     except nats.errors.NoServersError as error:
         raise _unreachable(subject, troubles) from error
     except (nats.errors.TimeoutError, TimeoutError) as error:
-        raise LatticeError("NATS does not answer in time") from error
+        raise Silence from error
     except nats.js.errors.ServiceUnavailableError as error:
         raise LatticeError("NATS has no JetStream", hint="start nats-server with --jetstream") from error
     except (nats.errors.Error, OSError) as error:

@@ -9,34 +9,28 @@ import asyncio
 import time
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, TypedDict
+from typing import TYPE_CHECKING, Final
 
 from wisp.errors import HostError, LatticeError
 from wisp.host.clashes import refuse_clashes
 from wisp.lattice import state
 from wisp.lattice.bucket import Conflict
+from wisp.lattice.changing import Wanted, deployed, gone_back, promoted, scaled
 from wisp.lattice.preparing import read_locked
-from wisp.lattice.records import App, Assignment, Drain, PlannerRecord, Wishes
-from wisp.lattice.state import ASSIGNMENT, HISTORY, PLANNER
+from wisp.lattice.records import App, Assignment, Drain, PlannerRecord
+from wisp.lattice.state import ASSIGNMENT, PLANNER
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Callable, Mapping
 
     from wisp.lattice.bucket import Mirror
+    from wisp.lattice.changing import Changes
     from wisp.lattice.records import HostRecord, Observed, ObservedApp, Placed
     from wisp.lattice.state import State
+    from wisp.lattice.versions import StrategyChanges
 
 ATTEMPTS: Final = 50
 """How often a change is tried when others change the same app meanwhile."""
-
-
-class Changes(TypedDict, total=False):
-    """What is to be changed of the wishes for an app; the rest stays."""
-
-    replicas: int | str
-    require: Mapping[str, str]
-    spread: str | None
-    weight: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +41,10 @@ class Bundle:
     version: str
     locked: bytes = field(repr=False)
     components: Mapping[str, Callable[[], bytes]]
-    """How to read each component, by digest."""
+    """How to read each component, and each folder as an object, by digest."""
+
+    source: str | None = None
+    """The reference that it was pulled by, with a digest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,13 +63,23 @@ class View:
         """Return where an app is."""
         return self.assignment.placed(app) if self.assignment else None
 
+    def versions(self, app: str) -> tuple[Placed, ...]:
+        """Return where each version of an app is, the one that is wanted first."""
+        return self.assignment.versions(app) if self.assignment else ()
+
     def said(self, app: str, host: str) -> ObservedApp | None:
         """Return what a host that is there says of an app."""
         said = self.observed.get(host) if host in self.hosts else None
         return next((one for one in said.apps if one.app == app), None) if said else None
 
 
-async def deploy(lattice: State, bundle: Bundle, changes: Changes, report: Callable[[str], None]) -> App:
+async def deploy(
+    lattice: State,
+    bundle: Bundle,
+    changes: Changes,
+    report: Callable[[str], None],
+    strategy: StrategyChanges | None = None,
+) -> App:
     """Put an app and its components into the lattice, and want it from now on. Raises LatticeError."""
     _require_lattice(lattice)
     await _refuse_clashes(lattice, bundle)
@@ -80,62 +87,42 @@ async def deploy(lattice: State, bundle: Bundle, changes: Changes, report: Calla
         if not await lattice.objects.has(digest):
             report(f"sending {digest[:19]}")
             if await lattice.objects.put(await asyncio.to_thread(content)) != digest:
-                message = f"the component {digest} is something else in the cache"
-                raise LatticeError(message, hint="build it again")
+                message = f"the object {digest} is something else now"
+                raise LatticeError(message, hint="build and deploy it again")
     locked = await lattice.objects.put(bundle.locked)
+    wanted = Wanted(bundle.name, bundle.version, locked, changes, strategy or {}, bundle.source)
+    return await _revise(lattice, bundle.name, lambda before: deployed(before, wanted, _now()))
 
-    def wanted(before: App | None) -> App:
-        wishes = before.wishes if before is not None and not before.deleted else Wishes()
-        return App(
-            name=bundle.name,
-            revision=before.revision + 1 if before else 1,
-            digest=locked,
-            version=bundle.version,
-            wishes=_changed(wishes, changes),
-            since=before.since if before and not before.deleted else time.time_ns() // 1_000_000,
-        )
 
-    return await _revise(lattice, bundle.name, wanted)
+async def current(lattice: State, name: str) -> tuple[App, int]:
+    """Return an app that is wanted, and at which revision of its key it was read. Raises LatticeError."""
+    _require_lattice(lattice)
+    found = await lattice.desired.get(f"app.{name}")
+    app = _required(App.read(found.value) if found else None, name, lattice)
+    return app, found.revision if found else 0
 
 
 async def scale(lattice: State, name: str, changes: Changes) -> App:
     """Change where and how often an app is wanted. Raises LatticeError."""
     _require_lattice(lattice)
+    return await _revise(lattice, name, lambda before: scaled(_required(before, name, lattice), changes))
 
-    def wanted(before: App | None) -> App:
-        known = _required(before, name, lattice)
-        update = {"revision": known.revision + 1, "wishes": _changed(known.wishes, changes)}
-        return known.model_copy(update=update)
 
-    return await _revise(lattice, name, wanted)
+async def promote(lattice: State, name: str) -> App:
+    """Want the version that is a canary everywhere. Raises LatticeError."""
+    _require_lattice(lattice)
+    return await _revise(lattice, name, lambda before: promoted(_required(before, name, lattice)))
 
 
 async def rollback(lattice: State, name: str, to: int | None) -> App:
     """Want an earlier version of an app: that of a revision, or the one before the version that is wanted now. Raises LatticeError."""
     _require_lattice(lattice)
-    history = [App.read(value) for value in await lattice.desired.history(f"app.{name}")]
+    earlier = [App.read(value) for value in await lattice.desired.history(f"app.{name}")]
 
     def wanted(before: App | None) -> App:
-        known = _required(before, name, lattice)
-        earlier = _earlier(history, known, to)
-        update = {"revision": known.revision + 1, "digest": earlier.digest, "version": earlier.version}
-        return known.model_copy(update=update)
+        return gone_back(_required(before, name, lattice), earlier, to, _now())
 
     return await _revise(lattice, name, wanted)
-
-
-def _earlier(history: Sequence[App], now: App, to: int | None) -> App:
-    found = [app for app in history if not app.deleted and app.since == now.since]
-    if to is None:
-        found = [app for app in found if app.digest != now.digest]
-    else:
-        found = [app for app in found if app.revision == to]
-    if not found:
-        what = "no earlier version" if to is None else f"no revision {to}"
-        message = f"the lattice remembers {what} of {now.name}"
-        hint = f"it has {', '.join(str(app.revision) for app in history)}; of each app the last {HISTORY} changes are kept"
-        raise LatticeError(message, hint=hint)
-    return found[-1]
 
 
 async def delete(lattice: State, name: str) -> App:
@@ -208,7 +195,7 @@ async def _revise(lattice: State, name: str, wanted: Callable[[App | None], App]
     key = f"app.{name}"
     for _ in range(ATTEMPTS):
         found = await lattice.desired.get(key)
-        app = wanted(App.read(found.value) if found else None)
+        app = await _newer(lattice, wanted(App.read(found.value) if found else None))
         try:
             if found:
                 await lattice.desired.update(key, app.to_bytes(), found.revision)
@@ -221,8 +208,16 @@ async def _revise(lattice: State, name: str, wanted: Callable[[App | None], App]
     raise LatticeError(message, hint="try again")
 
 
-def _changed(wishes: Wishes, changes: Changes) -> Wishes:
-    return Wishes.model_validate({**wishes.model_dump(), **changes})
+async def _newer(lattice: State, app: App) -> App:
+    """Count on from what runs, should NATS have lost later records of this app: a planner takes an earlier one for a loss."""
+    assignment = await lattice.assignment()
+    placed = assignment.versions(app.name) if assignment else ()
+    newest = max((one.revision for one in placed), default=0)
+    return app if newest < app.revision else app.model_copy(update={"revision": newest + 1})
+
+
+def _now() -> int:
+    return time.time_ns() // 1_000_000
 
 
 def _required(app: App | None, name: str, lattice: State) -> App:

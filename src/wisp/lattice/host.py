@@ -7,33 +7,39 @@ carries out is brought about in one place, one assignment after the other; a new
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from wisp.errors import HostError, WispError
 from wisp.host.admin import Admin
 from wisp.host.cron import Scheduler, SystemClock
 from wisp.host.signals import Signals
 from wisp.host.supervisor import Supervisor
+from wisp.lattice.figures import Counting, count_forever
 from wisp.lattice.joining import Membership
+from wisp.lattice.readiness import require_ready
 from wisp.lattice.records import Observed, ObservedApp
 from wisp.lattice.serving import Serving
 from wisp.lattice.tasks import ended
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from wisp.host.address import Address as ListenAddress
     from wisp.host.log import Log
     from wisp.host.settings import HostSettings
     from wisp.lattice.joining import Address
     from wisp.lattice.preparing import Prepared, Preparing
-    from wisp.lattice.records import Assignment, HostRecord, Placed
+    from wisp.lattice.records import App, Assignment, HostRecord, Placed
     from wisp.lattice.remembered import Remembered
 
 FIRST_RETRY: Final = 1.0
 LAST_RETRY: Final = 30.0
 """Seconds until what could not be carried out is tried again."""
+
+Wanted: TypeAlias = tuple[str, str | None]
+"""The locked app, and its configuration, by digest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +67,14 @@ class LatticeHost:
         self._scheduler = Scheduler(self._supervisor.run, parts.log, SystemClock())
         self._serving = Serving(self._supervisor, self._scheduler)
         self._admin = Admin(self._supervisor, self._scheduler)
-        self._errors: dict[str, tuple[str, str]] = {}
-        """By app: the locked app that could not run, and why."""
+        self._errors: dict[str, tuple[Wanted, str]] = {}
+        """By app: what could not run, and why."""
 
+        self._apps: Mapping[str, App] = {}
+        """What is wanted, as it was when the assignment that is carried out was begun."""
+
+        self._counting = Counting()
+        self._said = Observed(host=parts.record.name, assignment=0)
         self._membership = self._member()
 
     async def run(self) -> int:
@@ -81,7 +92,7 @@ class LatticeHost:
         scheme = "https" if parts.settings.http.tls else "http"
         url = parts.advertise or f"{scheme}://{self._supervisor.listeners.address.reachable}"
         record = parts.record.model_copy(update={"url": url})
-        return Membership(parts.address, record, parts.remembered, parts.log)
+        return Membership(parts.address, record, parts.remembered, parts.preparing.keyring, parts.log)
 
     async def _up(self) -> None:
         await self._supervisor.open()
@@ -97,10 +108,13 @@ class LatticeHost:
         carrying = asyncio.create_task(self._carry_forever())
         stopping = asyncio.create_task(signals.stop.wait())
         exhausted = asyncio.create_task(self._supervisor.exhaustion())
-        tasks: set[asyncio.Task[Any]] = {member, carrying, stopping, exhausted}
+        counting = asyncio.create_task(
+            count_forever(self._counting, self._supervisor, self._compared, self._say)
+        )
+        tasks: set[asyncio.Task[Any]] = {member, carrying, counting, stopping, exhausted}
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            for task in (member, carrying):
+            for task in (member, carrying, counting):
                 if task.done():
                     task.result()  # they only end by a fault of ours, which must be seen
             if exhausted.done() and not stopping.done():
@@ -126,25 +140,30 @@ class LatticeHost:
     async def _carry(self) -> None:
         """Carry out the newest assignment, as far as that is possible now."""
         self._membership.changed.clear()
+        self._apps = self._membership.apps
         assignment = self._membership.assignment
         if assignment is None:
             return
         placed = {one.app: one for one in assignment.on(self._parts.record.name)}
         known = self._errors
         self._errors = {
-            app: one for app, one in known.items() if app in placed and placed[app].digest == one[0]
+            app: one for app, one in known.items() if app in placed and self._wanted(placed[app]) == one[0]
         }
         self._observe(assignment, placed, preparing=True)
-        before = {app: served.digest for app, served in self._serving.served.items()}
+        before = self._in_force()
         prepared, wrong = await self._prepared(placed)
+        if self._parts.record.name not in assignment.marks:
+            # It was written while we were away. What is ours is in the next one, which the planner writes when it sees us.
+            prepared = {**self._serving.served, **prepared}
         try:
             wrong.update(await self._serving.serve(prepared))
         except HostError as error:
             wrong.update(dict.fromkeys(placed, error.message))
         self._complain(wrong)
-        self._errors = {app: (placed[app].digest, why) for app, why in wrong.items()}
+        self._errors = {app: (self._wanted(placed[app]), why) for app, why in wrong.items()}
         self._observe(assignment, placed, preparing=False)
-        after = {app: served.digest for app, served in self._serving.served.items()}
+        await self._give()
+        after = self._in_force()
         if after != before:
             self._log.event("carried-out", _sentence(assignment.number, after), assignment=assignment.number)
 
@@ -162,15 +181,31 @@ class LatticeHost:
                 prepared[app] = self._serving.served[app]
         return prepared, wrong
 
+    def _wanted(self, placed: Placed) -> Wanted:
+        app = self._apps.get(placed.app)
+        return placed.digest, app.configuration if app else None
+
+    async def _give(self) -> None:
+        """Let other hosts have what this one serves."""
+        blobs = [digest for served in self._serving.served.values() for digest in served.blobs]
+        await self._parts.preparing.blobs.keep(blobs, self._membership.lattice)
+
+    def _in_force(self) -> dict[str, Wanted]:
+        return {app: (served.digest, served.configuration) for app, served in self._serving.served.items()}
+
     async def _one(self, placed: Placed) -> Prepared | WispError:
-        served = self._serving.served.get(placed.app)
+        served, wanted = self._serving.served.get(placed.app), self._wanted(placed)
         name = self._parts.record.name
-        if served and served.digest == placed.digest and served.jobs == (placed.hosts[:1] == (name,)):
+        current = served is not None and (served.digest, served.configuration) == wanted
+        if served and current and served.jobs == placed.runs_jobs(name):
             return served
         try:
-            return await self._parts.preparing.prepare(placed, name, self._membership.objects)
+            prepared = await self._parts.preparing.prepare(placed, name, wanted[1], self._membership.lattice)
+            if not (placed.proven or (served and served.digest == placed.digest)):
+                await require_ready(self._parts.settings, prepared)
         except WispError as error:
             return error
+        return prepared
 
     def _complain(self, wrong: Mapping[str, str]) -> None:
         for app, why in wrong.items():
@@ -179,11 +214,28 @@ class LatticeHost:
 
     def _observe(self, assignment: Assignment, placed: Mapping[str, Placed], *, preparing: bool) -> None:
         said = tuple(self._observed(one, preparing=preparing) for one in placed.values())
-        self._membership.say(Observed(host=self._parts.record.name, assignment=assignment.number, apps=said))
+        self._said = Observed(host=self._parts.record.name, assignment=assignment.number, apps=said)
+        self._say()
+
+    def _say(self) -> None:
+        """Say how things are, with what was counted."""
+        apps = [
+            one.model_copy(update={"figures": self._counting.of(one.app, one.running)})
+            for one in self._said.apps
+        ]
+        self._membership.say(self._said.model_copy(update={"apps": tuple(apps)}))
+
+    def _compared(self) -> dict[str, str]:
+        """Return the versions that run here of apps that are changing."""
+        assignment = self._membership.assignment
+        if assignment is None or not self._serving.settled:
+            return {}
+        counts = Counter(placed.app for placed in assignment.apps)
+        return {app: served.digest for app, served in self._serving.served.items() if counts[app] > 1}
 
     def _observed(self, placed: Placed, *, preparing: bool) -> ObservedApp:
         served, error = self._serving.served.get(placed.app), self._errors.get(placed.app)
-        new = served is None or served.digest != placed.digest
+        new = served is None or (served.digest, served.configuration) != self._wanted(placed)
         running = served.digest if served else None
         return ObservedApp(
             app=placed.app,
@@ -191,6 +243,7 @@ class LatticeHost:
             state=("failed" if error else "preparing" if preparing else "failed") if new else "running",
             running=running,
             error=error[1] if error and new else None,
+            configuration=served.configuration if served else None,
         )
 
     async def _down(self, signals: Signals) -> None:
@@ -203,6 +256,6 @@ class LatticeHost:
         self._log.event("stopped", "stopped")
 
 
-def _sentence(number: int, apps: Mapping[str, str]) -> str:
+def _sentence(number: int, apps: Iterable[str]) -> str:
     names = ", ".join(sorted(apps)) or "nothing"
     return f"carried out assignment {number}: this host runs {names}"

@@ -20,19 +20,22 @@ from wisp.lattice.state import ASSIGNMENT, IDENTITY, State, Timing, apps
 from wisp.lattice.tasks import first
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from wisp.host.log import Level, Log
     from wisp.lattice.access import Access
     from wisp.lattice.belonging import Belonging
     from wisp.lattice.connection import Connection
-    from wisp.lattice.objects import Objects
-    from wisp.lattice.records import Observed
+    from wisp.lattice.keyring import Keyring
+    from wisp.lattice.records import App, Observed
     from wisp.lattice.remembered import Remembered
 
 SHORTEST_PAUSE: Final = 0.1
 LONGEST_PAUSE: Final = 2.0
 """Seconds between attempts to reach NATS."""
+
+KEYS_RETRY: Final = 5.0
+"""Seconds until keys are asked for again that nobody could give."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +61,13 @@ class Address:
 class Membership:
     """A host's part in its lattice. `run` goes on until it is cancelled."""
 
-    def __init__(self, address: Address, record: HostRecord, remembered: Remembered, log: Log) -> None:
+    def __init__(
+        self, address: Address, record: HostRecord, remembered: Remembered, keyring: Keyring, log: Log
+    ) -> None:
         self._address = address
         self._record = record
         self._remembered = remembered
+        self._keyring = keyring
         self._log = log
         self._timing = Timing()
         self._away: str | None = ""
@@ -69,15 +75,21 @@ class Membership:
 
         self._observed: Observed | None = None
         self._news = asyncio.Event()
+        self._wanted = asyncio.Event()
+        """Set when what is wanted has changed, or NATS is back."""
+
         self._leaving = False
-        self.objects: Objects | None = None
+        self.lattice: State | None = None
         """Where artifacts are fetched from; None while NATS is away."""
+
+        self.apps: Mapping[str, App] = remembered.desired()
+        """What is wanted, as far as it is known: with which configuration an app is served."""
 
         self.assignment: Assignment | None = remembered.assignment()
         """The newest that is known."""
 
         self.changed = asyncio.Event()
-        """Set when there is a newer assignment, or NATS is back."""
+        """Set when there is a newer assignment or configuration, or NATS is back."""
 
     def say(self, observed: Observed) -> None:
         """Say how things are on this host: now, or when NATS is back."""
@@ -105,7 +117,8 @@ class Membership:
                 self._lost(f"a fault in wisp: {type(error).__name__}: {error}")
             else:
                 pause = SHORTEST_PAUSE
-            self.objects = None
+            self.lattice = None
+            self._keyring.forget()
             await asyncio.sleep(pause)
             pause = min(LONGEST_PAUSE, pause * 2)
 
@@ -118,16 +131,18 @@ class Membership:
             return
         lease = await self._lease(lattice)
         self._joined()
-        self.objects = lattice.objects
+        self.lattice = lattice
         self.changed.set()
+        self._wanted.set()
         try:
             await first(
                 asyncio.create_task(over.wait()),
                 asyncio.create_task(lease.keep()),
                 asyncio.create_task(self._follow(lattice)),
                 asyncio.create_task(self._remember(lattice)),
+                asyncio.create_task(self._keys(lattice)),
                 asyncio.create_task(self._report(lattice)),
-                *self._others(lattice, connection),
+                *self._others(lattice),
                 asyncio.create_task(
                     Planner(lattice, self._record.name, self._tell, self._timing).run(self.assignment)
                 ),
@@ -139,10 +154,10 @@ class Membership:
                     await lattice.live.remove(f"observed.{self._record.name}")
                 await lease.end()
 
-    def _others(self, lattice: State, connection: Connection) -> list[asyncio.Task[None]]:
+    def _others(self, lattice: State) -> list[asyncio.Task[None]]:
         """Begin what else a host takes part in."""
         belonging = self._address.belonging
-        return [asyncio.create_task(belonging.run(lattice, connection))] if belonging else []
+        return [asyncio.create_task(belonging.run(lattice))] if belonging else []
 
     async def _belong(self, lattice: State) -> None:
         """See to it that this is the lattice that we belong to; wait for that as long as it is not."""
@@ -184,12 +199,31 @@ class Membership:
                 await mirror.changed()
 
     async def _remember(self, lattice: State) -> None:
-        """Remember what was deployed, for the day on which NATS has lost it."""
+        """Follow what is wanted, and remember it, for the day on which NATS has lost it."""
         async with lattice.desired.mirror("app.*") as mirror:
             while True:
+                self._want(apps(mirror.entries))
                 with self._tried():
-                    await asyncio.to_thread(self._remembered.keep_desired, apps(mirror.entries))
+                    await asyncio.to_thread(self._remembered.keep_desired, self.apps)
                 await mirror.changed()
+
+    def _want(self, found: Mapping[str, App]) -> None:
+        """Take over what is wanted. An app that is not there any more is lost, and stays as it was."""
+        before, self.apps = self.apps, {**self.apps, **found}
+        if any(app != before.get(name) for name, app in self.apps.items()):
+            self.changed.set()
+            self._wanted.set()
+
+    async def _keys(self, lattice: State) -> None:
+        """See to it that we can open the secrets of what we may run, before we are to run it."""
+        complete = True
+        while True:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(None if complete else KEYS_RETRY):
+                    await self._wanted.wait()
+            self._wanted.clear()
+            with self._tried():
+                complete = await self._keyring.complete(self.apps.values(), self._record, lattice)
 
     def _take(self, found: Assignment) -> None:
         known = self.assignment

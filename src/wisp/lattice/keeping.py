@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from wisp.errors import WispError
 from wisp.host.address import Address
-from wisp.lattice.configuration import Cluster, Secured
+from wisp.lattice.guarding import Cluster, Secured
 from wisp.lattice.server import Server
 
 if TYPE_CHECKING:

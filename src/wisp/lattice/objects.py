@@ -50,7 +50,7 @@ class Objects:
 
     async def has(self, digest: str) -> bool:
         """Return whether an object is there. Raises LatticeError."""
-        return await self._size(digest) is not None
+        return await self.size(digest) is not None
 
     async def put(self, content: bytes) -> str:
         """Keep an object, and return its digest. Raises LatticeError."""
@@ -62,7 +62,7 @@ class Objects:
 
     async def get(self, digest: str) -> bytes:
         """Return an object, found to be what its digest says. Raises LatticeError."""
-        size = await self._size(digest)
+        size = await self.size(digest)
         if size is None:
             message = f"the lattice has no object {digest}"
             raise LatticeError(message, hint="deploy the app again")
@@ -81,7 +81,8 @@ class Objects:
             raise LatticeError(message, hint="deploy the app again")
         return content
 
-    async def _size(self, digest: str) -> int | None:
+    async def size(self, digest: str) -> int | None:
+        """Return how many bytes an object has, None when it is not there. Raises LatticeError."""
         with explained():
             try:
                 return (await self._store.get_info(digest)).size or 0

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 _REMOVING = ("DELETE", "PURGE", "UPDATE", "RESTORE", "SNAPSHOT", "MSG.DELETE")
 
+_ASKED = ("rotate", "keys", "blob", "have")
+
 
 def of(lattice: str, role: Role, *, authority: bool) -> tuple[Permissions, ...]:
     """Return what is not permitted, in the order of the keys: for an operator, or for a host and for its workers."""
@@ -39,7 +41,7 @@ def _host(lattice: str, *, authority: bool) -> Permissions:
 
 def _worker(lattice: str) -> Permissions:
     bucket = bucket_name(lattice)
-    data = (f"$KV.{bucket}.>", f"$KV.{bucket}-live.>", f"$O.{bucket}.>", f"wisp.{lattice}.>")
+    data = (f"$KV.{bucket}.>", f"$KV.{bucket}-live.>", f"$O.{bucket}.>", *_between_hosts(lattice))
     asking = tuple(
         f"$JS.API.{between}.{stream}{rest}"
         for between in ("*.*", "*.*.*")
@@ -47,3 +49,8 @@ def _worker(lattice: str) -> Permissions:
         for rest in ("", ".>")
     )
     return Permissions(deny_publish=(*data, *asking), deny_subscribe=data)
+
+
+def _between_hosts(lattice: str) -> tuple[str, ...]:
+    """Return what hosts ask each other; stores and messages of apps have more words."""
+    return (f"wisp.{lattice}.renew", *(f"wisp.{lattice}.{what}.*" for what in _ASKED))

@@ -12,14 +12,17 @@ decides nothing before every host that the last assignment knew is back, or has 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import time
 from contextlib import AsyncExitStack
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from wisp.errors import LatticeError
 from wisp.lattice import state
 from wisp.lattice.bucket import Conflict
+from wisp.lattice.judging import judge, taken_back
 from wisp.lattice.lease import Lease
-from wisp.lattice.planning import Situation, successor
+from wisp.lattice.planning import Situation, missing_from, successor
 from wisp.lattice.records import Assignment, PlannerRecord
 from wisp.lattice.state import ASSIGNMENT, PLANNER, Timing
 from wisp.lattice.tasks import first
@@ -32,6 +35,13 @@ if TYPE_CHECKING:
 
 Tell: TypeAlias = "Callable[[str, str], None]"
 """Told an event and a sentence about it."""
+
+PAUSE: Final = 0.5
+"""Seconds after which a planner looks again while an app changes."""
+
+
+TOGETHER: Final = 0.2
+"""Seconds within which leases end that end at once."""
 
 
 class Fenced(LatticeError):  # noqa: N818 - says it all
@@ -49,6 +59,7 @@ class Planner:
         self._revision = 0
         self._current: Assignment | None = None
         self._known: Assignment | None = None
+        self._lost: frozenset[str] = frozenset()
 
     async def run(self, known: Assignment | None = None) -> None:
         """Wait for the lease, plan, and begin anew when it is lost, until the connection breaks. Raises LatticeError.
@@ -98,8 +109,12 @@ class Planner:
             self._tell("planner", f"this host plans, from assignment {current.number} on")
             await self._settle(current, live)
             while True:
-                await self.step(_situation(desired, live))
-                await desired.changed()
+                await self._believe(live)
+                now = _situation(desired, live)
+                self._tell_lost(now)
+                following = await self.step(now)
+                await self.take_back(following, now, desired)
+                await _changed(desired, PAUSE if _changing(following) else None)
 
     async def claim(self) -> Assignment:
         """Write the newest assignment as ours, so that nobody who has read an earlier one can write. Raises Conflict, LatticeError."""
@@ -122,6 +137,18 @@ class Planner:
             self._tell("assigned", f"wrote assignment {following.number}")
         return following
 
+    async def take_back(self, current: Assignment, now: Situation, desired: Mirror) -> None:
+        """Ask for the old versions of apps again whose new ones do worse. Raises LatticeError."""
+        for name in sorted({placed.app for placed in current.apps if not placed.proven} & now.apps.keys()):
+            app, entry = now.apps[name], desired.entries.get(f"app.{name}")
+            verdict = None if app.deleted else judge(app, current.versions(name), now.observed)
+            if verdict is None or entry is None:
+                continue
+            with contextlib.suppress(Conflict):  # somebody wants something else by now
+                content = taken_back(app, verdict, now.now).to_bytes()
+                await self._lattice.desired.update(f"app.{name}", content, entry.revision)
+                self._tell("taken-back", f"app {name} goes back to its version before: {verdict.why}")
+
     def _newest(self, found: Assignment) -> Assignment:
         """Return what to go on from: what hosts carry out already, should NATS know an earlier one only."""
         known = self._known
@@ -139,6 +166,29 @@ class Planner:
         else:
             self._revision = await desired.create(ASSIGNMENT, content)
         self._current = assignment
+
+    async def _believe(self, live: Mirror) -> None:
+        """Wait until what is seen of hosts can be believed.
+
+        When the clock of NATS jumps, all leases end at once, ours too, and hosts that are well seem to be gone.
+        """
+        current = self._current
+        if current is None or not current.marks.keys() - state.hosts(live.entries).keys():
+            return
+        await asyncio.sleep(TOGETHER)
+        if self._host in current.marks and self._host not in state.hosts(live.entries):
+            await self._settle(current, live)
+
+    def _tell_lost(self, now: Situation) -> None:
+        """Say once what NATS has lost of desired state."""
+        lost = missing_from(self._current, now) if self._current else frozenset()
+        if lost - self._lost:
+            self._tell(
+                "lost",
+                f"NATS has lost what was deployed last of {', '.join(sorted(lost))}, or knows an older record only; what runs"
+                " goes on, and `wisp lattice restore` writes back what a host remembers",
+            )
+        self._lost = lost
 
     async def _settle(self, current: Assignment, live: Mirror) -> None:
         """Wait until the hosts that were there are, or have had the time to come back."""
@@ -158,4 +208,17 @@ def _situation(desired: Mirror, live: Mirror) -> Situation:
         state.hosts(live.entries),
         state.draining(desired.entries),
         state.observed(live.entries),
+        time.time_ns() // 1_000_000,
     )
+
+
+def _changing(assignment: Assignment) -> bool:
+    """Whether an app is in two versions: then time alone brings about the next step."""
+    return len({placed.app for placed in assignment.apps}) < len(assignment.apps)
+
+
+async def _changed(mirror: Mirror, limit: float | None) -> None:
+    """Wait until something has changed, or for so many seconds."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(limit):
+            await mirror.changed()

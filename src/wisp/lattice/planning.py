@@ -8,14 +8,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from wisp.lattice.placement import place
-from wisp.lattice.records import Assignment, Missing, Placed
+from wisp.lattice.placement import place, score
+from wisp.lattice.records import Assignment, Missing
+from wisp.lattice.rollout import Ground, step
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from wisp.lattice.placement import Placement
-    from wisp.lattice.records import App, HostRecord, Observed
+    from wisp.lattice.records import App, HostRecord, Observed, Placed
+
+    Versions = dict[str, list[Placed]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,64 +31,118 @@ class Situation:
     hosts: Mapping[str, HostRecord]
     draining: Collection[str]
     observed: Mapping[str, Observed]
+    now: int = 0
+    """In milliseconds since 1970."""
 
 
 def successor(current: Assignment, now: Situation) -> Assignment:
     """Return the assignment that follows; the same one, when nothing is to be changed.
 
-    An app that was placed and of which the bucket knows nothing stays as it is: that is a loss, and no order to stop.
+    What the bucket has lost stays as it is: that is no order to stop.
     """
-    wanted = {name: app for name, app in now.apps.items() if not app.deleted}
-    lost = [placed for placed in current.apps if placed.app not in now.apps]
+    lost = [placed for placed in current.apps if placed.app in missing_from(current, now)]
+    names = {placed.app for placed in lost}
+    wanted = {name: app for name, app in now.apps.items() if not app.deleted and name not in names}
     placement = place(
         [app.demand() for app in wanted.values()],
         [host.member(draining=name in now.draining) for name, host in now.hosts.items()],
         current.last(),
     )
+    steps = list(_steps(current, now, wanted, placement))
+    held = (_held(app, [one for one in steps if one.app == name]) for name, app in wanted.items())
+    unplaced = [Missing(app=one.app, count=one.count, reason=one.reason) for one in placement.unplaced]
     following = current.model_copy(
         update={
             "number": current.number + 1,
-            "apps": tuple(sorted([*_steps(current, now, wanted, placement), *lost], key=_name)),
-            "missing": tuple(
-                Missing(app=one.app, count=one.count, reason=one.reason) for one in placement.unplaced
-            ),
+            "apps": tuple(sorted([*steps, *lost], key=_order)),
+            "missing": (*unplaced, *filter(None, held)),
             "marks": dict(placement.marks),
         }
     )
     return current if following == current.model_copy(update={"number": following.number}) else following
 
 
+def missing_from(current: Assignment, now: Situation) -> frozenset[str]:
+    """Return the apps that were placed, and of which the bucket knows nothing, or only what they were before.
+
+    NATS may have lost its data, or may have been set back to a copy of them.
+    """
+    return frozenset(
+        placed.app
+        for placed in current.apps
+        if (app := now.apps.get(placed.app)) is None or app.revision < placed.revision
+    )
+
+
+class _Room:
+    """What hosts have left, beside what is placed and what runs there meanwhile."""
+
+    def __init__(self, now: Situation, placement: Placement, before: Versions) -> None:
+        self._left = {name: host.capacity for name, host in now.hosts.items() if name not in now.draining}
+        self._hosts = now.hosts
+        for app, hosts in placement.hosts.items():
+            for host in _everywhere(before.get(app, ())).union(hosts):
+                self.take(now.apps[app], host)
+
+    def take(self, app: App, host: str) -> None:
+        """Run an app on a host."""
+        if host in self._left:
+            self._left[host] -= app.wishes.weight
+
+    def spare(self, app: App) -> list[str]:
+        """Return the hosts that could run an app; those that it belongs to come first."""
+        wishes = app.wishes
+        fitting = [
+            host
+            for name, host in self._hosts.items()
+            if self._left.get(name, -1) >= wishes.weight and wishes.require.items() <= host.labels.items()
+        ]
+        ranked = sorted((-score(app.name, host.name, host.capacity), host.name) for host in fitting)
+        return [name for _, name in ranked]
+
+
 def _steps(
     current: Assignment, now: Situation, wanted: Mapping[str, App], placement: Placement
 ) -> Iterator[Placed]:
     short = {missing.app for missing in placement.unplaced}
+    known: Versions = {}
+    for placed in current.apps:
+        known.setdefault(placed.app, []).append(placed)
+    room = _Room(now, placement, known)
     for name, app in wanted.items():
-        hosts, before = placement.hosts[name], current.placed(name)
-        leaving = _leaving(before, hosts, now, short=name in short) if before else ()
-        yield Placed(
-            app=name,
-            revision=app.revision,
-            digest=app.digest,
-            hosts=hosts,
-            leaving=leaving,
+        hosts, before = placement.hosts[name], known.get(name, [])
+        changing = any(placed.digest != app.digest for placed in before)
+        versions = step(
+            Ground(
+                app=app,
+                before=before,
+                hosts=hosts,
+                spare=room.spare(app) if changing else (),
+                present=now.hosts.keys(),
+                draining=now.draining,
+                observed=now.observed,
+                short=name in short,
+                now=now.now,
+            )
         )
+        for host in _everywhere(versions) - _everywhere(before) - set(hosts):
+            room.take(app, host)
+        yield from versions
 
 
-def _leaving(before: Placed, hosts: Collection[str], now: Situation, *, short: bool) -> tuple[str, ...]:
-    """Return the hosts that go on running an app until others do.
-
-    A host that is drained goes on, too, when there are too few others (`short`); one that no longer fits does not.
-    """
-    left = [host for host in before.everywhere if host not in hosts and host in now.hosts]
-    if all(_runs(before.app, host, now) for host in hosts):
-        left = [host for host in left if short and host in now.draining]
-    return tuple(left)
+def _everywhere(versions: Iterable[Placed]) -> set[str]:
+    return {host for placed in versions for host in placed.everywhere}
 
 
-def _runs(app: str, host: str, now: Situation) -> bool:
-    said = now.observed.get(host)
-    return said is not None and any(one.app == app and one.running is not None for one in said.apps)
+def _held(app: App, versions: Collection[Placed]) -> Missing | None:
+    """Say why there is no canary, where there cannot be one."""
+    if app.strategy.canary is None or not any(placed.digest != app.digest for placed in versions):
+        return None
+    if any(placed.digest == app.digest and placed.hosts for placed in versions):
+        return None
+    reason = "a canary needs a second host that fits and has room, so that the old version keeps one"
+    return Missing(app=app.name, count=1, reason=reason)
 
 
-def _name(placed: Placed) -> str:
-    return placed.app
+def _order(placed: Placed) -> tuple[str, int]:
+    return placed.app, -placed.revision

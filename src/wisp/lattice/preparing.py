@@ -12,18 +12,37 @@ from pydantic import ValidationError
 from wisp.errors import LatticeError
 from wisp.host.resolve import Place, resolve
 from wisp.host.secrets import secrets
+from wisp.lattice import folders
+from wisp.lattice.blobs import Blobs
+from wisp.lattice.readiness import probe
+from wisp.lattice.tasks import gathered
 from wisp.manifest.locked import LockedApp
 from wisp.registry.artifacts import artifact, artifacts, forget
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from wisp.host.log import Log
+    from wisp.host.rehearsal import Probe
     from wisp.host.settings import JsonObject
-    from wisp.lattice.objects import Objects
+    from wisp.lattice.configuration import Configured
+    from wisp.lattice.keyring import Keyring
     from wisp.lattice.records import Placed
     from wisp.lattice.remembered import Remembered
+    from wisp.lattice.state import State
     from wisp.registry.cache import Cache
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """Where an app comes from."""
+
+    hosts: tuple[str, ...]
+    """Those that are to run it, and so look for it too."""
+
+    lattice: State | None
+    """None while NATS is away."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +51,9 @@ class Prepared:
 
     app: str
     digest: str
+    configuration: str | None
+    """The digest of what it is configured with."""
+
     jobs: bool
     """Whether its jobs run here: on one of its hosts they do."""
 
@@ -39,6 +61,10 @@ class Prepared:
     """The locked app with what only this machine knows, the values of secrets too."""
 
     artifacts: Mapping[str, JsonObject] = field(compare=False)
+    blobs: tuple[str, ...] = field(compare=False)
+    """What it consists of, by digest: what other hosts may get from here."""
+    probe: Probe | None = field(default=None, compare=False)
+    """What it is asked to see whether it is ready."""
 
 
 class Preparing:
@@ -50,31 +76,46 @@ class Preparing:
         remembered: Remembered,
         environment: Mapping[str, str],
         log: Log,
+        keyring: Keyring,
     ) -> None:
         """Prepare with variables of `environment` only: whoever deploys an app does not see all of the host's."""
         self._cache = cache
         self._remembered = remembered
         self._environment = environment
         self._log = log
+        self.keyring = keyring
+        self.blobs = Blobs(keyring.host, cache, remembered)
 
-    async def prepare(self, placed: Placed, host: str, objects: Objects | None) -> Prepared:
-        """Make an app ready; `objects` is where to fetch from, while NATS is there. Raises WispError."""
-        app = await self._locked(placed.digest, objects)
+    async def prepare(
+        self, placed: Placed, host: str, configuration: str | None, lattice: State | None
+    ) -> Prepared:
+        """Make an app ready with a configuration; `lattice` is where to fetch from, while NATS is there. Raises WispError."""
+        source = _Source(placed.everywhere, lattice)
+        app = await self._locked(placed.digest, source)
         if app.name != placed.app:
             message = f"the object {placed.digest} is the app {app.name}, not {placed.app}"
             raise LatticeError(message, hint="deploy the app again")
         refuse_foreign(app)
-        digests = [component.digest for component in app.components.values()]
-        for digest in dict.fromkeys(digests):
-            await self._component(digest, objects)
+        digests = list(dict.fromkeys(component.digest for component in app.components.values()))
+        packed = folders.digests(app)
+        await gathered(
+            [
+                *(self._component(digest, source) for digest in digests),
+                *(self._folder(digest, source) for digest in packed),
+            ]
+        )
         compiled = await artifacts(self._cache, digests, report=self._report)
-        jobs = placed.hosts[:1] == (host,)
+        jobs = placed.runs_jobs(host)
+        configured = await self.keyring.configured(app.name, configuration, lattice)
         return Prepared(
             app=placed.app,
             digest=placed.digest,
+            configuration=configuration,
             jobs=jobs,
-            told=await self._told(app, jobs=jobs),
+            told=await self._told(app, configured, jobs=jobs),
             artifacts={found.digest: found.document() for found in compiled.values()},
+            blobs=(placed.digest, *digests, *packed),
+            probe=probe(app),
         )
 
     async def recover(self, digest: str) -> JsonObject:
@@ -92,28 +133,49 @@ class Preparing:
         )
         self._log.event("environment-missing", message, level="warn", component=component, variable=variable)
 
-    async def _locked(self, digest: str, objects: Objects | None) -> LockedApp:
+    async def _locked(self, digest: str, source: _Source) -> LockedApp:
         content = await asyncio.to_thread(self._remembered.locked, digest)
         if content is None:
-            content = await _fetched(digest, objects)
+            content = await self._fetched(digest, source)
             await asyncio.to_thread(self._remembered.keep_locked, content)
+            await self.blobs.offer(digest, source.lattice)
         return read_locked(content)
 
-    async def _component(self, digest: str, objects: Objects | None) -> None:
+    async def _component(self, digest: str, source: _Source) -> None:
         if not self._cache.has(digest):
-            self._report(f"fetching {digest[:19]}")
-            content = await _fetched(digest, objects)
-            await asyncio.to_thread(self._cache.add, content)
+            await asyncio.to_thread(self._cache.add, await self._fetched(digest, source))
+            await self.blobs.offer(digest, source.lattice)
 
-    async def _told(self, app: LockedApp, *, jobs: bool) -> JsonObject:
-        locked = app.to_data()
+    async def _folder(self, digest: str, source: _Source) -> None:
+        if not await asyncio.to_thread(self._remembered.unpacked_path(digest).is_dir):
+            await folders.unpack(await self._fetched(digest, source), digest, self._remembered)
+            await self.blobs.offer(digest, source.lattice)
+
+    async def _fetched(self, digest: str, source: _Source) -> bytes:
+        self._report(f"fetching {digest[:19]}")
+        return await self.blobs.fetch(digest, source.hosts, source.lattice)
+
+    async def _told(self, app: LockedApp, configured: Configured, *, jobs: bool) -> JsonObject:
+        locked = folders.placed(configured.apply(app.to_data()), self._remembered)
         folder = self._remembered.folder / "apps" / app.name
         await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True, mode=0o700)
-        declared = cast("Mapping[str, JsonObject]", locked["secrets"])
-        values = await secrets(declared, folder, self._environment) if declared else {}
+        values = await self._secrets(app, configured, folder)
         place = Place.of(app.name, folder, self._remembered.folder / "state")
         told = resolve(locked, place, values, environment=self._environment, missing=self._missing)
         return told if jobs else {**told, "cron": []}
+
+    async def _secrets(self, app: LockedApp, configured: Configured, folder: Path) -> dict[str, str]:
+        """Return the secrets that an app names: those that were set in the lattice, and the others from this host's environment."""
+        named = cast("Mapping[str, JsonObject]", app.to_data()["secrets"])
+        given = {name: value for name, value in configured.secrets.items() if name in named}
+        others = {name: source for name, source in named.items() if name not in given}
+        for name, source in others.items():
+            where = source["environment"]
+            if where is None or (where not in self._environment and source["default"] is None):
+                message = f"there is no secret {name}: it was not set in the lattice"
+                message += f", and this host was not started with --environment {where}" if where else ""
+                raise LatticeError(message, hint=f"`wisp secret set {app.name} {name}`")
+        return {**given, **(await secrets(others, folder, self._environment) if others else {})}
 
 
 def read_locked(content: bytes) -> LockedApp:
@@ -129,26 +191,10 @@ def read_locked(content: bytes) -> LockedApp:
 
 def refuse_foreign(app: LockedApp) -> None:
     """Refuse an app that needs what only the machine of its author has, or that would reach into the host. Raises LatticeError."""
+    folders.refuse_foreign(app)
     hint = "`wisp up` serves it, on the machine where they are"
     for name, component in app.components.items():
-        for folder in component.grants.files:
-            message = f"component {name} has the folder {folder.mount}, and files do not travel to the hosts of a lattice yet"
-            raise LatticeError(message, hint=hint)
         for target in component.grants.http:
             if target.roots or target.certificate or target.key:
                 message = f"component {name} has certificates for {target.text}, and files do not travel to the hosts of a lattice yet"
                 raise LatticeError(message, hint=hint)
-    for name, secret in app.secrets.items():
-        if secret.file or secret.command:
-            message = f"the secret {name} comes from a file or a command, which a lattice does not let an app name on its hosts"
-            raise LatticeError(
-                message,
-                hint=f"take it from a variable, and start the hosts with --environment: [secrets.{name}]",
-            )
-
-
-async def _fetched(digest: str, objects: Objects | None) -> bytes:
-    if objects is None:
-        message = f"NATS is away, and {digest} is not on this host yet"
-        raise LatticeError(message)
-    return await objects.get(digest)

@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from wisp.errors import LatticeError
 from wisp.lattice.placement import PER_HOST, Demand, Last, Member
+from wisp.lattice.versions import Strategy, Version, Window
 from wisp.manifest.digests import Digest
 from wisp.manifest.values import parse_name
 
@@ -84,6 +85,17 @@ class App(Record):
     """When it was first deployed, in milliseconds: who came first is placed first."""
 
     deleted: bool = False
+    source: str | None = None
+    """The reference that this version was pulled by, with the digest; None when it was built."""
+
+    configuration: Digest | None = None
+    """The version of its configuration that is in force, an object (`wisp.lattice.configuration`)."""
+    strategy: Strategy = Strategy()
+    hurry: bool = False
+    """Whether it is an earlier version: one that is known is not compared with the one that it follows."""
+
+    history: tuple[Version, ...] = ()
+    """The versions that it has had, the newest last."""
 
     def demand(self) -> Demand:
         """Return it as placement sees it."""
@@ -105,6 +117,12 @@ class HostRecord(Record):
     capacity: int = Field(DEFAULT_CAPACITY, ge=0)
     workers: int
     version: str
+    xkey: str | None = None
+    """The public part of its key for secrets."""
+
+    def may_run(self, app: App) -> bool:
+        """Whether this host may ever run an app."""
+        return app.wishes.require.items() <= self.labels.items()
 
     def member(self, *, draining: bool) -> Member:
         """Return it as placement sees it."""
@@ -112,7 +130,7 @@ class HostRecord(Record):
 
 
 class Placed(Record):
-    """An app, and the hosts that run it."""
+    """A version of an app, and the hosts that run it. While an app changes, it is there once for each of its versions."""
 
     app: AppName
     revision: int
@@ -122,6 +140,33 @@ class Placed(Record):
 
     leaving: tuple[Name, ...] = ()
     """Hosts that go on running it until those that take over do."""
+
+    share: int = Field(100, ge=0, le=100)
+    """How many of a hundred requests for the app are for this version; all its versions have 100 together."""
+
+    extra: tuple[Name, ...] = ()
+    """Those of its hosts that run it only while the app changes."""
+
+    changing: tuple[Name, ...] = ()
+    """Those of its hosts that have not said yet that they answer with it, while the app has another version."""
+
+    jobs: bool = True
+    """Whether the app's jobs are run by this version."""
+
+    proven: bool = True
+    """Whether it has answered on all of its hosts. A version that has not must answer a probe first, on each."""
+
+    since: int | None = None
+    """When it first answered beside another version, in milliseconds."""
+
+    @property
+    def answering(self) -> tuple[str, ...]:
+        """The hosts to which its requests may go."""
+        return tuple(host for host in self.hosts if host not in self.changing)
+
+    def runs_jobs(self, host: str) -> bool:
+        """Whether the app's jobs run on this host."""
+        return self.jobs and self.hosts[:1] == (host,)
 
     @property
     def everywhere(self) -> tuple[str, ...]:
@@ -155,15 +200,24 @@ class Assignment(Record):
 
     def last(self) -> Last:
         """Return what placement must know of it."""
-        return Last({placed.app: placed.hosts for placed in self.apps}, self.marks)
+        hosts: dict[str, tuple[str, ...]] = {}
+        for placed in sorted(self.apps, key=lambda placed: not placed.jobs):
+            stay = tuple(host for host in placed.hosts if host not in placed.extra)
+            hosts[placed.app] = (*hosts.get(placed.app, ()), *stay)
+        return Last(hosts, self.marks)
 
     def on(self, host: str) -> tuple[Placed, ...]:
-        """Return what a host is to run."""
+        """Return what a host is to run: of each app one version."""
         return tuple(placed for placed in self.apps if host in placed.everywhere)
 
+    def versions(self, app: str) -> tuple[Placed, ...]:
+        """Return where each version of an app is, the one that is wanted first."""
+        found = [placed for placed in self.apps if placed.app == app]
+        return tuple(sorted(found, key=lambda placed: -placed.revision))
+
     def placed(self, app: str) -> Placed | None:
-        """Return where an app is."""
-        return next((placed for placed in self.apps if placed.app == app), None)
+        """Return where the version of an app is that is wanted."""
+        return next(iter(self.versions(app)), None)
 
 
 class ObservedApp(Record):
@@ -178,6 +232,13 @@ class ObservedApp(Record):
     """The locked app whose requests are answered now; an earlier one while, or because, the new one cannot run."""
 
     error: str | None = None
+    source: str | None = None
+    """The reference that this version was pulled by, with the digest; None when it was built."""
+
+    configuration: Digest | None = None
+    """The version of its configuration that those requests are answered with."""
+    figures: tuple[Window, ...] = ()
+    """What was counted of the version that runs, while the app has two."""
 
 
 class Observed(Record):

@@ -5,6 +5,10 @@
     assignment.json   the newest that it knew
     desired.json      what was deployed, as far as it was ever seen: to be written back when NATS has lost it
     locked/<hex>.json locked apps, by digest
+    folders/<hex>/    folders that apps read, by digest, and beside each the tar that it came as
+    xkey              its key for secrets
+    configurations/<hex>.json   what apps were configured with, by digest; secrets are encrypted in it
+    sealed/<id>.json  the keys to those secrets, sealed to this host
     apps/APP/         where an app's commands would run and its relative paths start
     state/APP/        its stores
     lock              held while the host runs
@@ -21,6 +25,7 @@ import secrets
 from typing import TYPE_CHECKING
 
 from wisp.errors import LatticeError
+from wisp.lattice import sealing
 from wisp.lattice.objects import digest_of
 from wisp.lattice.records import App, Assignment, Identity, Record
 from wisp.registry import files
@@ -111,14 +116,51 @@ class Remembered:
 
     def locked(self, digest: str) -> bytes | None:
         """Return a locked app, if it is there and is what its digest says."""
-        content = self._read(f"locked/{hex_of(digest)}.json")
+        content = self._read(self.locked_path(digest))
         return content if content is not None and digest_of(content) == digest else None
+
+    def locked_path(self, digest: str) -> Path:
+        """Return where a locked app is, whether it is there or not."""
+        return self.folder / "locked" / f"{hex_of(digest)}.json"
+
+    def packed_path(self, digest: str) -> Path:
+        """Return where a folder of apps is as one file, whether it is there or not."""
+        return self.folder / "folders" / f"{hex_of(digest)}.tar"
+
+    def unpacked_path(self, digest: str) -> Path:
+        """Return where a folder of apps is, whether it is there or not."""
+        return self.folder / "folders" / hex_of(digest)
 
     def keep_locked(self, content: bytes) -> None:
         """Remember a locked app. Raises ArtifactError."""
-        files.write(self.folder / "locked" / f"{hex_of(digest_of(content))}.json", content)
+        files.write(self.locked_path(digest_of(content)), content)
 
-    def _read(self, name: str) -> bytes | None:
+    def secret_key(self) -> bytes:
+        """Return the secret bytes of the host's key for secrets, the same each time. Raises ArtifactError."""
+        if found := self._read("xkey"):
+            return found
+        made = sealing.new_secret()
+        files.write(self.folder / "xkey", made)
+        return made
+
+    def configuration(self, digest: str) -> bytes | None:
+        """Return a configuration, if it is there and is what its digest says."""
+        content = self._read(f"configurations/{hex_of(digest)}.json")
+        return content if content is not None and digest_of(content) == digest else None
+
+    def keep_configuration(self, content: bytes) -> None:
+        """Remember a configuration. Raises ArtifactError."""
+        files.write(self.folder / "configurations" / f"{hex_of(digest_of(content))}.json", content)
+
+    def sealed(self, secret: str) -> bytes | None:
+        """Return the record of the key to a secret, as it is in the bucket."""
+        return self._read(f"sealed/{secret}.json") if secret.isalnum() else None
+
+    def keep_sealed(self, secret: str, record: bytes) -> None:
+        """Remember the key to a secret. Raises ArtifactError."""
+        files.write(self.folder / "sealed" / f"{secret}.json", record)
+
+    def _read(self, name: str | Path) -> bytes | None:
         with contextlib.suppress(FileNotFoundError):
             return (self.folder / name).read_bytes()
         return None

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from wisp.errors import LatticeError, WispError
-from wisp.lattice import certificates, requests
+from wisp.lattice import certificates
 from wisp.lattice.certificates import SKEW, Wanted
 from wisp.lattice.records import Record
 
@@ -22,9 +22,12 @@ if TYPE_CHECKING:
     from wisp.host.log import Log
     from wisp.lattice.admission import Desk
     from wisp.lattice.certificates import Facts
-    from wisp.lattice.connection import Connection
     from wisp.lattice.papers import Papers
+    from wisp.lattice.requests import Requests
     from wisp.lattice.trust import Trust
+
+SUBJECT: Final = "renew"
+"""Where hosts ask for certificates."""
 
 LIMIT: Final = 10.0
 FIRST_RETRY: Final = 1.0
@@ -46,10 +49,6 @@ class Renewed(Record):
     certificate: str
 
 
-class Rotate(Record):
-    """That a host is to have a new certificate now."""
-
-
 class Rotated(Record):
     """That it has."""
 
@@ -57,14 +56,9 @@ class Rotated(Record):
     ends: datetime
 
 
-def subject(lattice: str) -> str:
-    """Return where hosts ask for certificates."""
-    return f"wisp.{lattice}.renew"
-
-
-def rotation(lattice: str, host: str) -> str:
-    """Return where a host is told to ask for one."""
-    return f"wisp.{lattice}.rotate.{host}"
+def rotation(host: str) -> str:
+    """Return where a host is told to ask for a certificate."""
+    return f"rotate.{host}"
 
 
 def due(facts: Facts, now: datetime) -> timedelta:
@@ -73,7 +67,7 @@ def due(facts: Facts, now: datetime) -> timedelta:
     return begins + (facts.ends - begins) / 2 - now
 
 
-async def renew(connection: Connection, papers: Papers, lattice: str) -> Facts:
+async def renew(requests: Requests, papers: Papers, lattice: str) -> Facts:
     """Have a new certificate. Raises LatticeError, ArtifactError."""
     identity = papers.identity
     now = await asyncio.to_thread(identity.facts)
@@ -86,7 +80,7 @@ async def renew(connection: Connection, papers: Papers, lattice: str) -> Facts:
         request=request.decode(),
         signature=base64.b64encode(identity.sign(request)).decode("ascii"),
     )
-    answer = await requests.ask(connection, subject(lattice), question, Renewed, LIMIT)
+    answer = Renewed.read(await requests.ask(SUBJECT, question.to_bytes(), LIMIT))
     return await asyncio.to_thread(identity.keep, answer.certificate.encode(), authority)
 
 
@@ -118,19 +112,19 @@ class Renewal:
         self._told = told
         self._one = asyncio.Lock()
 
-    async def run(self, connection: Connection) -> None:
+    async def run(self, requests: Requests) -> None:
         """Renew whenever it is due, or somebody says so, until cancelled."""
-        asked = asyncio.create_task(
-            requests.answer(
-                connection, rotation(self._lattice, self._papers.host), lambda _: self._rotate(connection)
-            )
-        )
-        try:
-            await self._by_the_clock(connection)
-        finally:
-            asked.cancel()
 
-    async def _by_the_clock(self, connection: Connection) -> None:
+        async def rotate(_: bytes) -> bytes:
+            return Rotated(host=self._papers.host, ends=(await self._renew(requests)).ends).to_bytes()
+
+        asked = await requests.answer(rotation(self._papers.host), rotate)
+        try:
+            await self._by_the_clock(requests)
+        finally:
+            await asked.stop()
+
+    async def _by_the_clock(self, requests: Requests) -> None:
         pause = FIRST_RETRY
         while True:
             facts = await asyncio.to_thread(self._papers.facts)
@@ -140,7 +134,7 @@ class Renewal:
                 await asyncio.sleep(wait)
                 continue
             try:
-                await self._renew(connection)
+                await self._renew(requests)
                 pause = FIRST_RETRY
             except WispError as error:
                 message = f"the certificate of this host could not be renewed: {error.message}"
@@ -148,12 +142,9 @@ class Renewal:
                 await asyncio.sleep(pause)
                 pause = min(LAST_RETRY, pause * 2)
 
-    async def _rotate(self, connection: Connection) -> Rotated:
-        return Rotated(host=self._papers.host, ends=(await self._renew(connection)).ends)
-
-    async def _renew(self, connection: Connection) -> Facts:
+    async def _renew(self, requests: Requests) -> Facts:
         async with self._one:
-            facts = await renew(connection, self._papers, self._lattice)
+            facts = await renew(requests, self._papers, self._lattice)
             await self._told()
         message = f"this host has a new certificate, until {facts.ends:%Y-%m-%d %H:%M} UTC"
         self._log.event("renewed", message, ends=facts.ends.isoformat())

@@ -21,7 +21,8 @@ from typing import Final
 
 from wisp.errors import LatticeError
 from wisp.host.address import Address
-from wisp.lattice.configuration import Secured, configuration
+from wisp.lattice import room
+from wisp.lattice.guarding import Secured, configuration
 from wisp.registry import files
 
 PROGRAM: Final = "nats-server"
@@ -74,7 +75,7 @@ class Server:
         self._reloaded: asyncio.Queue[str] = asyncio.Queue()
         """What it said of its new configuration; nothing when it took it over."""
 
-        self._said = asyncio.create_task(self._listen())
+        self._said = asyncio.create_task(room.listen(process, folder, self._hear))
 
     @classmethod
     async def start(cls, folder: Path, address: Address, secured: Secured | None = None) -> Server:
@@ -139,12 +140,11 @@ class Server:
             await self._process.wait()
         await self._said
 
-    async def _listen(self) -> None:
-        while line := await _line(self._process):
-            if RELOADED in line:
-                self._reloaded.put_nowait("")
-            elif NOT_RELOADED in line:
-                self._reloaded.put_nowait(line.partition(NOT_RELOADED)[2].decode(errors="replace").strip())
+    def _hear(self, line: bytes) -> None:
+        if RELOADED in line:
+            self._reloaded.put_nowait("")
+        elif NOT_RELOADED in line:
+            self._reloaded.put_nowait(line.partition(NOT_RELOADED)[2].decode(errors="replace").strip())
 
 
 def _end_previous(folder: Path) -> None:

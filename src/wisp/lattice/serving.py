@@ -30,6 +30,8 @@ class Serving:
         self._supervisor = supervisor
         self._scheduler = scheduler
         self.served: Apps = {}
+        self.settled = True
+        """Whether the workers serve this and nothing else: False while they are being exchanged."""
 
     async def begin(self) -> None:
         """Serve nothing, so that the host answers. Raises HostError."""
@@ -86,6 +88,10 @@ class Serving:
             return
         told = first_speaks([apps[name].told for name in sorted(apps)])
         artifacts = {digest: one for app in apps.values() for digest, one in app.artifacts.items()}
-        await self._supervisor.serve(Start(tuple(told), artifacts))
-        self._scheduler.keep(jobs(told))
-        self.served = dict(apps)
+        self.settled = False
+        try:
+            await self._supervisor.serve(Start(tuple(told), artifacts))
+            self._scheduler.keep(jobs(told))
+            self.served = dict(apps)
+        finally:
+            self.settled = True

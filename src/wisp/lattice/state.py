@@ -4,12 +4,13 @@ wisp-NAME        on disk, ten revisions of each key
   lattice        which lattice this is                      the first host
   app.APP        desired state: what was deployed           `wisp deploy`, `scale`, `delete`
   drain.HOST     that a host is to be left                  `wisp drain`
+  sealed.APP.ID.HOST  the key to a secret, for one host     `wisp secret set`, and hosts for those that join
   assignment     which host runs what                       the planner, by compare-and-set
 wisp-NAME-live   in memory: worth nothing after NATS has been away
   host.HOST      a lease: this host is there                each host, every second
   planner        a lease: who plans                         the planner, every second
   observed.HOST  what a host says of its apps               each host, when it changes
-wisp-NAME        objects: locked apps and components by digest
+wisp-NAME        objects: locked apps, components and configurations by digest
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from wisp.errors import LatticeError
 from wisp.lattice.bucket import Bucket, Conflict
 from wisp.lattice.objects import Objects
 from wisp.lattice.records import App, Assignment, HostRecord, Identity, Observed, Record
+from wisp.lattice.requests import Requests
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -61,6 +63,7 @@ class State:
     desired: Bucket
     live: Bucket
     objects: Objects
+    requests: Requests
 
     @classmethod
     async def open(cls, connection: Connection, name: str) -> State:
@@ -77,7 +80,8 @@ class State:
         live = await Bucket.make(connection, f"{bucket_name(name)}-live", on_disk=False)
         objects = await Objects.make(connection, bucket_name(name))
         found = await desired.get(IDENTITY)
-        return cls(name, Identity.read(found.value) if found else None, desired, live, objects)
+        identity = Identity.read(found.value) if found else None
+        return cls(name, identity, desired, live, objects, Requests(connection.client, name))
 
     async def founded(self) -> Identity:
         """Make this a new lattice, unless it is one. Raises LatticeError."""

@@ -7,10 +7,12 @@ the answer and forgets that it was cancelled. So they are asked until they have 
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Coroutine, Iterable
+
+Found = TypeVar("Found")
 
 ASK_AGAIN: Final = 0.1
 """Seconds between two cancellations."""
@@ -36,3 +38,12 @@ async def ended(tasks: Iterable[asyncio.Task[Any]]) -> None:
         for task in done:
             if not task.cancelled():
                 task.exception()  # it has been looked at
+
+
+async def gathered(work: Iterable[Coroutine[Any, Any, Found]]) -> list[Found]:
+    """Do all of it at once, and return what came of it; the first to fail ends the others, and raises what it raised."""
+    tasks = [asyncio.create_task(one) for one in work]
+    try:
+        return await asyncio.gather(*tasks)
+    finally:
+        await ended(tasks)

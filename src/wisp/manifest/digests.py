@@ -21,6 +21,11 @@ def parse_digest(text: str) -> str:
     return text
 
 
+def is_digest(text: str) -> bool:
+    """Whether a text is a digest."""
+    return re.fullmatch(DIGEST_PATTERN, text) is not None
+
+
 Digest: TypeAlias = Annotated[
     str, AfterValidator(parse_digest), Field(json_schema_extra={"pattern": DIGEST_PATTERN})
 ]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 
 from wisp.manifest import copies, templates
 from wisp.manifest.digests import Digest
@@ -184,6 +184,9 @@ class LockedApp(_Locked):
     schema_version: Literal[1] = Field(1, alias="schema")
     name: str
     version: str
+    health: str | None = None
+    """What is asked to see whether the app is well. Workers are not told, and what is not said is not written, for hosts that do not know it."""
+
     http: tuple[LockedRoute, ...]
     cron: tuple[LockedCron, ...]
     secrets: dict[str, LockedSecret]
@@ -191,8 +194,15 @@ class LockedApp(_Locked):
 
     components: dict[str, LockedComponent]
 
+    @model_serializer(mode="wrap")
+    def _written(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        data: dict[str, Any] = write(self)
+        if self.health is None:
+            del data["health"]
+        return data
+
     def to_json(self) -> str:
-        """Write the app as workers read it."""
+        """Write the app."""
         return self.model_dump_json(by_alias=True)
 
     def to_data(self) -> dict[str, Any]:
@@ -218,6 +228,7 @@ def lock_app(
     return LockedApp(
         name=manifest.app.name,
         version=manifest.app.version,
+        health=manifest.app.health,
         http=tuple(_route(trigger) for trigger in manifest.http),
         cron=tuple(LockedCron(**cron.model_dump()) for cron in manifest.cron),
         secrets=_secrets(manifest, run),

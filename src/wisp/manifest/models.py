@@ -45,6 +45,7 @@ from wisp.manifest.values import (
     LinkName,
     Name,
     RelativePath,
+    RequestPath,
     Size,
     between,
     parse_version,
@@ -74,6 +75,12 @@ class App(Table):
         str, AfterValidator(parse_version), Field(json_schema_extra={"pattern": VERSION_PATTERN})
     ] = Field("0.0.0", description="The app's semantic version.", examples=["0.1.0"])
     description: str = Field("", description="One sentence for people.")
+    health: RequestPath | None = Field(
+        None,
+        description="A path that answers with a status below 400 when the app is well. In a lattice, a new version is asked for it"
+        " on each host before it gets requests; without it, the simplest path of the app's routes is.",
+        examples=["/health"],
+    )
 
 
 class RemoteSource(Table):

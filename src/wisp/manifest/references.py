@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Annotated, Final, TypeAlias
 
 from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
@@ -92,6 +93,13 @@ def is_reference(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def is_remote(place: str) -> bool:
+    """Whether a word is the reference of something in a registry. What is there as a path is a path."""
+    if "/" not in place or Path(place).exists():
+        return False
+    return place.startswith(SCHEME) or is_reference(place)
 
 
 def _split(name: str, text: str) -> tuple[str, str]:

@@ -42,6 +42,7 @@ _LINK_PATTERN: Final = f"{INTERFACE_PATTERN}|{PACKAGE_PATTERN}|{PEER_PATTERN}"
 _STORE_PATTERN: Final = r"^[a-z][a-z0-9]*([_-][a-z0-9]+)*$"
 
 
+_REQUEST_PATH_PATTERN: Final = r"^/[!\x22$-~]{0,1023}$"
 _METHOD_PATTERN: Final = r"^[A-Z][A-Z0-9!#$%&'*+.^_`|~-]*$"
 COUNT: Final = 2**32 - 1
 WASM_PAGE: Final = 64 * 2**10
@@ -134,6 +135,13 @@ def parse_variable(text: str) -> str:
     return text
 
 
+def _parse_request_path(text: str) -> str:
+    if re.fullmatch(_REQUEST_PATH_PATTERN, text) is None:
+        message = f'expected a path as a request has it, such as "/health", found "{text}"'
+        raise ValueError(message)
+    return text
+
+
 def _parse_text(text: str) -> str:
     if "\0" in text:
         message = "an environment variable cannot hold a NUL character"
@@ -199,6 +207,11 @@ RoutePattern: TypeAlias = Annotated[
     str,
     AfterValidator(lambda text: parse_route(text).text),
     Field(json_schema_extra={"pattern": "^/"}),
+]
+RequestPath: TypeAlias = Annotated[
+    str,
+    AfterValidator(_parse_request_path),
+    Field(json_schema_extra={"pattern": _REQUEST_PATH_PATTERN}),
 ]
 RelativePath: TypeAlias = Annotated[
     str, AfterValidator(_parse_path), Field(json_schema_extra={"minLength": 1})

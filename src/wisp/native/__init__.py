@@ -5,7 +5,7 @@ What the core raises are the classes of `wisp.errors`.
 """
 
 from wisp.native.bindings import Binding, bindings
-from wisp.native.component import ComponentInfo, Data, Producers, Profile, Resources
+from wisp.native.component import ComponentInfo, Producers, Profile, Resources
 from wisp.native.core import (
     Adapter,
     Serving,
@@ -41,7 +41,6 @@ __all__ = [
     "Binding",
     "Chunks",
     "ComponentInfo",
-    "Data",
     "Described",
     "EmbeddedComponent",
     "EmbeddedInstance",

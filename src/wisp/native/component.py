@@ -8,9 +8,6 @@ from typing import Literal, TypeAlias, cast
 
 Kind: TypeAlias = Literal["component", "module", "unknown"]
 Profile: TypeAlias = Literal["sync", "async"]
-Data: TypeAlias = Literal["little", "much"]
-"""How much data the memories of an instance begin with: little is copied, an image of much is mapped."""
-
 Producers: TypeAlias = Mapping[str, tuple[str, ...]]
 """Who made it: `language`, `processed-by`, `sdk`, each with names (and versions)."""
 
@@ -24,9 +21,6 @@ class Resources:
     tables: int
     table_elements: int
     """Elements of its largest table."""
-
-    data: int
-    """Bytes that are written to its memories when it begins."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from wisp.native.component import Data, Resources
+    from wisp.native.component import Resources
 
 Strategy: TypeAlias = Literal["cranelift", "winch"]
 """The compiler: Cranelift's code is fast, Winch compiles fast."""
@@ -92,11 +92,11 @@ def version() -> str:
     return _core.version()
 
 
-def engine_key(profile: Profile, data: Data, strategy: Strategy) -> str:
-    """Return the name of the engine that compiled files must be for: `sync-little-cranelift-0123456789abcdef`."""
+def engine_key(profile: Profile, strategy: Strategy) -> str:
+    """Return the name of the engine that compiled files must be for: `sync-cranelift-0123456789abcdef`."""
     from wisp import _core  # noqa: PLC0415 - see the package's docstring
 
-    return _core.engine_key(profile, data, strategy)
+    return _core.engine_key(profile, strategy)
 
 
 def inspect(wasm: bytes) -> ComponentInfo:

@@ -18,7 +18,6 @@ import os
 import stat
 from dataclasses import asdict, dataclass
 from functools import cache as remembered
-from itertools import product
 from typing import TYPE_CHECKING, Final, cast
 
 from wisp.native import ComponentInfo, Resources, engine_key
@@ -30,11 +29,11 @@ if TYPE_CHECKING:
     from io import BufferedReader
     from pathlib import Path
 
-    from wisp.native import Data, Profile, Strategy
+    from wisp.native import Profile, Strategy
     from wisp.registry.cache import Cache
 
 _SCHEMA: Final = 1
-_KINDS: Final[tuple[tuple[Profile, Data], ...]] = tuple(product(("sync", "async"), ("little", "much")))
+_PROFILES: Final[tuple[Profile, ...]] = ("sync", "async")
 COMPILERS: Final = 2
 """How many compilers run at once: each uses all processors, and up to 1 GiB for a component in Python."""
 
@@ -129,8 +128,8 @@ async def artifacts(
 
 def find(cache: Cache, digest: str, strategy: Strategy = "cranelift") -> Artifact | None:
     """Return the artifact of a component if a good one is there. Nothing is compiled."""
-    for kind in _KINDS:
-        key = _engine_key(*kind, strategy)
+    for profile in _PROFILES:
+        key = _engine_key(profile, strategy)
         if found := _good(_path(cache, key, digest), digest, strategy):
             return found
     return None
@@ -138,16 +137,16 @@ def find(cache: Cache, digest: str, strategy: Strategy = "cranelift") -> Artifac
 
 def forget(cache: Cache, digest: str, strategy: Strategy = "cranelift") -> None:
     """Remove the artifact of a component, because a worker could not load it; the next call of `artifact` compiles."""
-    for kind in _KINDS:
-        path = _path(cache, _engine_key(*kind, strategy), digest)
+    for profile in _PROFILES:
+        path = _path(cache, _engine_key(profile, strategy), digest)
         for file in (_record_of(path), path):
             with files.explained(file), contextlib.suppress(FileNotFoundError):
                 file.unlink()
 
 
 @remembered
-def _engine_key(profile: Profile, data: Data, strategy: Strategy) -> str:
-    return engine_key(profile, data, strategy)
+def _engine_key(profile: Profile, strategy: Strategy) -> str:
+    return engine_key(profile, strategy)
 
 
 def _path(cache: Cache, key: str, digest: str) -> Path:

@@ -189,7 +189,7 @@ async def test_an_artifact_that_workers_refuse_is_compiled_anew_once() -> None:
         "instances": instances,
         "links": {},
     }
-    resources = {"core_instances": 1, "memories": 1, "tables": 1, "table_elements": 1, "data": 0}
+    resources = {"core_instances": 1, "memories": 1, "tables": 1, "table_elements": 1}
     artifact = {"path": "/no/such.cwasm", "size": 1, "profile": "sync", "resources": resources}
     start = Start(({**app("1"), "components": {"torn": component}},), {DIGEST: artifact})
     host = Running(settings(), prepared=[start])

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
+from wisp.lattice import control
 from wisp.lattice import state as states
 from wisp.lattice.bucket import Conflict
 from wisp.lattice.lease import Lease
 from wisp.lattice.planner import Planner
 from wisp.lattice.planning import Situation
-from wisp.lattice.records import App, Assignment, HostRecord, Wishes
+from wisp.lattice.records import App, Assignment, HostRecord, Observed, ObservedApp, Wishes
 from wisp.lattice.state import ASSIGNMENT, Timing
 from wisp.lattice.tasks import ended
+from wisp.lattice.versions import Window
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -23,8 +26,8 @@ if TYPE_CHECKING:
     from tests.integration.lattice.conftest import Connect
     from wisp.lattice.state import State
 
-QUICK = Timing(lease=1.0, renew=0.3, settle=2.0)
-DIGEST = f"sha256:{'1' * 64}"
+QUICK = Timing(lease=2.0, renew=0.3, settle=2.0)
+DIGEST, WORSE = f"sha256:{'1' * 64}", f"sha256:{'2' * 64}"
 
 
 def app(name: str, *, replicas: int = 1, revision: int = 1, deleted: bool = False) -> App:
@@ -202,6 +205,119 @@ async def test_an_app_that_the_bucket_has_lost_stays_where_it_is(open_state: Con
     after = await first.step(situation(app("blog", replicas=0, revision=2)))
 
     assert after.placed("shop") is not None
+
+
+async def test_records_that_are_older_than_what_runs_take_nothing_back_and_that_is_said(
+    open_state: Connect,
+) -> None:
+    state = await open_state()
+    said: list[tuple[str, str]] = []
+    first = planner(state, "x")
+    await first.claim()
+    await first.step(situation(app("shop", revision=7)))
+    await state.desired.put("app.shop", app("shop", replicas=3, revision=6).to_bytes())
+    second = Planner(await open_state(), "b", lambda event, message: said.append((event, message)), QUICK)
+
+    async with present(state, "a"), running(second):
+        await state.desired.put("app.blog", app("blog").to_bytes())
+        found = await until(state, lambda found: found.placed("blog") is not None)
+
+    [lost] = [message for event, message in said if event == "lost"]
+    assert "shop" in lost
+    assert [(one.revision, one.hosts) for one in found.apps if one.app == "shop"] == [(7, ("a",))]
+
+
+async def test_what_is_wanted_after_nats_was_set_back_counts_on_from_what_runs(open_state: Connect) -> None:
+    state = await open_state()
+    await state.founded()
+    first = planner(state, "x")
+    await first.claim()
+    await first.step(situation(app("shop", revision=7)))
+    await state.desired.put("app.shop", app("shop", revision=2).to_bytes())
+
+    scaled = await control.scale(await open_state(), "shop", {"replicas": 2})
+
+    assert scaled.revision == 8
+
+
+async def test_when_all_leases_end_at_once_nothing_is_moved(open_state: Connect) -> None:
+    state = await open_state()
+    async with AsyncExitStack() as stack:
+        hosts = [await stack.enter_async_context(present(state, name)) for name in ("a", "b", "c")]
+        async with running(planner(await open_state(), "a")):
+            await state.desired.put("app.shop", app("shop", replicas=2).to_bytes())
+            before = await until(state, lambda found: found.placed("shop") is not None)
+            await ended(hosts)
+            for name in ("a", "b", "c"):
+                await state.live.remove(f"host.{name}")
+            for name in ("a", "b", "c"):
+                await stack.enter_async_context(present(state, name))
+            await state.desired.put("app.blog", app("blog").to_bytes())
+            await until(state, lambda found: found.placed("blog") is not None)
+
+    history = [Assignment.read(value) for value in await state.desired.history(ASSIGNMENT)]
+    since = [one for one in history if one.number >= before.number]
+    assert {one.placed("shop") for one in since} == {before.placed("shop")}
+    assert {tuple(sorted(one.marks)) for one in since} == {("a", "b", "c")}
+
+
+def observed(host: str, digest: str, requests: int, failures: int) -> Observed:
+    windows = (Window(1, requests, failures, 0),)
+    one = ObservedApp(app="shop", revision=2, state="running", running=digest, figures=windows)
+    return Observed(host=host, assignment=1, apps=(one,))
+
+
+async def two_versions(state: State) -> tuple[Planner, Situation, Assignment]:
+    """Bring an app into two versions, of which the new one fails, and return who has planned that and what is known then."""
+    first = planner(state, "a")
+    await first.claim()
+    await first.step(situation(app("shop"), hosts=("a", "b")))
+    old = await first.step(
+        replace(situation(app("shop"), hosts=("a", "b")), observed={"a": observed("a", DIGEST, 1, 0)})
+    )
+    [host] = old.apps[0].hosts
+    [other] = {"a", "b"} - {host}
+    said = {host: observed(host, DIGEST, 100, 0), other: observed(other, WORSE, 100, 100)}
+    known = replace(situation(app("shop"), hosts=("a", "b")), observed=said)
+    await first.step(known)
+    changed = app("shop", revision=2).model_copy(update={"digest": WORSE})
+    await state.desired.put("app.shop", changed.to_bytes())
+    now = replace(known, apps={"shop": changed})
+    following = await first.step(now)
+    assert len(following.versions("shop")) == 2
+    return first, now, following
+
+
+async def test_a_version_that_does_worse_is_taken_back_in_place_of_the_record_that_was_judged(
+    open_state: Connect,
+) -> None:
+    state = await open_state()
+    first, now, following = await two_versions(state)
+    async with state.desired.mirror("app.*") as desired:
+        await first.take_back(following, now, desired)
+    found = await state.desired.get("app.shop")
+
+    assert found is not None
+    taken = App.read(found.value)
+    assert (taken.revision, taken.digest) == (3, DIGEST)
+    assert taken.history[-1].why == "100.0 % of 100 requests failed, of the version before 0.0 % of 100"
+
+
+async def test_what_somebody_has_deployed_meanwhile_is_not_taken_back(open_state: Connect) -> None:
+    state = await open_state()
+    first, now, following = await two_versions(state)
+    async with state.desired.mirror("app.*") as desired:
+        # The mirror of a planner that was frozen knows the record that it has judged.
+        judged = dict(desired.entries)
+        await state.desired.put("app.shop", app("shop", revision=3).to_bytes())
+        await desired.changed()
+        desired.entries.update(judged)
+
+        await first.take_back(following, now, desired)
+    found = await state.desired.get("app.shop")
+
+    assert found is not None
+    assert App.read(found.value) == app("shop", revision=3)
 
 
 async def test_a_record_that_is_none_stops_nothing(open_state: Connect) -> None:

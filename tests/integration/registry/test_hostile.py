@@ -15,6 +15,7 @@ from wisp.registry.oci.client import Client
 from wisp.registry.oci.documents import Descriptor
 from wisp.registry.oci.transport import Transport
 from wisp.registry.oci.upload import Content
+from wisp.registry.signing.gate import Gate
 
 if TYPE_CHECKING:
     from http.server import BaseHTTPRequestHandler
@@ -26,7 +27,9 @@ if TYPE_CHECKING:
 
 async def get(reference: Reference, cache: Cache) -> str:
     async with Client(QUICK) as client:
-        return await components.pull(client, await components.find(client, reference), cache)
+        return await components.pull(
+            client, await components.find(client, reference, Gate(None, cache)), cache
+        )
 
 
 def kept(cache: Cache) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from wisp.lattice.planning import Situation, successor
+from wisp.lattice.planning import Situation, missing_from, successor
 from wisp.lattice.records import App, Assignment, HostRecord, Observed, ObservedApp, Wishes
 
 OLD, NEW = f"sha256:{'1' * 64}", f"sha256:{'2' * 64}"
@@ -88,11 +88,30 @@ def test_a_new_version_stays_where_the_old_one_is() -> None:
 
     updated = successor(placed, situation(app(2, NEW, 2), "a", "b", "c"))
 
-    assert updated.apps[0].hosts == placed.apps[0].hosts
-    assert updated.apps[0].digest == NEW
+    assert updated.last().hosts == placed.last().hosts
+    assert [(one.digest, one.hosts, one.extra) for one in updated.apps] == [
+        (NEW, ("a",), ("a",)),
+        (OLD, placed.apps[0].hosts, ()),
+    ]
 
 
 def test_what_cannot_be_placed_is_written_down_with_its_reason() -> None:
     made = successor(NOTHING, situation(app(3), "a"))
 
     assert [(one.app, one.count) for one in made.missing] == [("shop", 2)]
+
+
+def test_a_record_that_is_older_than_what_runs_takes_nothing_back() -> None:
+    placed = successor(NOTHING, situation(app(2, NEW, 7), "a", "b"))
+
+    after = successor(placed, situation(app(1, OLD, 6), "a", "b", "c"))
+
+    assert after.apps == placed.apps
+    assert missing_from(placed, situation(app(1, OLD, 6), "a")) == {"shop"}
+
+
+def test_an_app_that_was_deleted_before_it_ran_again_goes_on_when_only_its_end_is_remembered() -> None:
+    placed = successor(NOTHING, situation(app(1, NEW, 3), "a"))
+    deleted = app(1, OLD, 2).model_copy(update={"deleted": True})
+
+    assert successor(placed, situation(deleted, "a")) is placed

@@ -14,7 +14,7 @@ INFO = ComponentInfo(
     imports=("wasi:http/types@0.2.3",),
     exports=("wasi:http/incoming-handler@0.2.3",),
     producers={"language": ("Rust",)},
-    resources=Resources(core_instances=3, memories=1, tables=1, table_elements=40, data=7),
+    resources=Resources(core_instances=3, memories=1, tables=1, table_elements=40),
 )
 
 

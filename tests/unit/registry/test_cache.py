@@ -196,7 +196,7 @@ def test_pruning_by_age_goes_by_the_last_use(cache: Cache) -> None:
 
 
 def test_pruning_by_age_keeps_an_artifact_whose_record_is_young(cache: Cache) -> None:
-    folder = cache.folder("artifacts", "sync-little-cranelift-0123456789abcdef")
+    folder = cache.folder("artifacts", "sync-cranelift-0123456789abcdef")
     for name in ("young", "old"):
         for suffix in (".cwasm", ".json"):
             (folder / name).with_suffix(suffix).write_bytes(b"1")

@@ -18,7 +18,7 @@ use std::os::unix::fs::PermissionsExt;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use wisp_host::trigger::Run;
-use wisp_host::{EngineKind, Host, Profile, Resources, Start, Strategy, compile};
+use wisp_host::{Host, Profile, Resources, Start, Strategy, compile};
 
 /// One component of the app.
 pub(crate) struct Part {
@@ -26,8 +26,6 @@ pub(crate) struct Part {
     pub(crate) wasm: Vec<u8>,
     /// Calls that an instance answers.
     pub(crate) reuse: u32,
-    /// Bytes of memory that an instance begins with.
-    pub(crate) data: u64,
     /// Interface, and the component that answers it by a bridged link.
     pub(crate) link: Option<(&'static str, &'static str)>,
     /// Whether it exports the handler that [`Worker::run`] calls.
@@ -41,7 +39,6 @@ impl Part {
             name,
             wasm,
             reuse: 1,
-            data: 0,
             link: None,
             job: true,
         }
@@ -80,10 +77,8 @@ impl Part {
             memories: 1,
             tables: 2,
             table_elements: 1000,
-            data: self.data,
         };
-        let kind = EngineKind::new(Profile::Sync, &resources);
-        let bytes = compile(&self.wasm, kind, Strategy::Cranelift).unwrap();
+        let bytes = compile(&self.wasm, Profile::Sync, Strategy::Cranelift).unwrap();
         let path = folder.path().join(self.name);
         std::fs::write(&path, &bytes).unwrap();
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();

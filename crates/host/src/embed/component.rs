@@ -15,7 +15,9 @@ use super::objects::{Objects, resource_type};
 use super::output::LastWords;
 use super::passage;
 use super::world::{Function, Interface, TypeIndex, TypeKind, World};
+use crate::engine::Loaded;
 use crate::error::HostError;
+use crate::snapshot::Snapshots;
 use crate::value::{self, Ends, Fate, Given, Signature, Value};
 
 /// The answer of a host function: its result, or what it failed with, which the guest's caller gets back.
@@ -59,6 +61,7 @@ pub struct Component {
     shared: Arc<Shared>,
     pre: InstancePre<State>,
     engine: Engine,
+    snapshots: Snapshots,
 }
 
 impl std::fmt::Debug for Component {
@@ -83,21 +86,25 @@ pub struct Grants {
 
 impl Component {
     pub(super) fn link(
-        component: &WasmComponent,
+        loaded: Loaded,
         mut linker: Linker<State>,
         world: World,
         given: &[usize],
         imports: &Arc<dyn Imports>,
     ) -> Result<Self, HostError> {
+        let Loaded {
+            component,
+            snapshots,
+        } = loaded;
         let world = Arc::new(world);
         linker.allow_shadowing(true);
         for place in given {
-            define(&mut linker, component, &world, *place).map_err(|error| link_error(&error))?;
+            define(&mut linker, &component, &world, *place).map_err(|error| link_error(&error))?;
         }
         let pre = linker
-            .instantiate_pre(component)
+            .instantiate_pre(&component)
             .map_err(|error| link_error(&error))?;
-        let functions = exports(component, &world)?;
+        let functions = exports(&component, &world)?;
         let engine = component.engine().clone();
         let shared = Arc::new(Shared {
             resources: resources(&world, given),
@@ -110,6 +117,7 @@ impl Component {
             shared,
             pre,
             engine,
+            snapshots,
         })
     }
 
@@ -133,7 +141,8 @@ impl Component {
             companion: objects.clone(),
         };
         let mut store = State::embedded(&self.engine, embedded);
-        let made = bounded(limits.timeout, self.pre.instantiate_async(&mut store)).await;
+        let made = self.pre.instantiate_async(&mut store);
+        let made = bounded(limits.timeout, self.snapshots.around(made)).await;
         let instance = match made {
             Some(Ok(instance)) => instance,
             Some(Err(error)) => return Err(explain(Some(&store), &limits, &words, &error)),

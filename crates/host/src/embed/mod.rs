@@ -45,7 +45,7 @@ use crate::engine::{RunningEngine, Strategy};
 pub use crate::value::{Chunks, Closed, Fate, Feed, Given, Numbers, Value, channel};
 
 use crate::error::HostError;
-use crate::locked::{Artifact, EngineKind, Profile};
+use crate::locked::{Artifact, Profile};
 
 /// How often a guest that computes can be stopped; also the longest time for which it can hold the thread of an event loop.
 const TICK: Duration = Duration::from_millis(1);
@@ -75,7 +75,7 @@ struct Ground {
 pub struct Embedding {
     runtime: Mutex<Option<Runtime>>,
     handle: Handle,
-    grounds: Mutex<BTreeMap<EngineKind, Arc<Ground>>>,
+    grounds: Mutex<BTreeMap<Profile, Arc<Ground>>>,
     /// The engine of core modules, which compiles them itself: they are small, and have no cache.
     modules: Mutex<Option<Engine>>,
 }
@@ -130,10 +130,10 @@ impl Embedding {
         world: World,
         imports: (&[usize], &Arc<dyn Imports>),
     ) -> Result<Component, HostError> {
-        let ground = self.ground(EngineKind::of(artifact), strategy)?;
-        let component = ground.running.load(digest, artifact)?;
+        let ground = self.ground(artifact.profile, strategy)?;
+        let loaded = ground.running.load(digest, artifact)?;
         let linker = ground.linker.clone();
-        Component::link(&component, linker, world, imports.0, imports.1)
+        Component::link(loaded, linker, world, imports.0, imports.1)
     }
 
     /// Compiles a core module.
@@ -148,16 +148,16 @@ impl Embedding {
         CompiledModule::new(&engine, wasm)
     }
 
-    fn ground(&self, kind: EngineKind, strategy: Strategy) -> Result<Arc<Ground>, HostError> {
+    fn ground(&self, profile: Profile, strategy: Strategy) -> Result<Arc<Ground>, HostError> {
         let mut grounds = self.grounds.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(found) = grounds.get(&kind) {
+        if let Some(found) = grounds.get(&profile) {
             return Ok(found.clone());
         }
-        let running = RunningEngine::ticking(kind, strategy, TICK)?;
-        let linker = wisp_wasi::linker(&running.engine, kind.profile == Profile::Async)
+        let running = RunningEngine::ticking(profile, strategy, TICK)?;
+        let linker = wisp_wasi::linker(&running.engine, profile == Profile::Async)
             .map_err(|error| HostError::Engine(format!("{error:#}")))?;
         let ground = Arc::new(Ground { running, linker });
-        grounds.insert(kind, ground.clone());
+        grounds.insert(profile, ground.clone());
         Ok(ground)
     }
 }

@@ -121,15 +121,6 @@ impl Frame {
                     self.takes.table_elements = self.takes.table_elements.max(table?.ty.initial);
                 }
             }
-            Payload::DataSection(section) => {
-                for data in section {
-                    let data = data?;
-                    if matches!(data.kind, wasmparser::DataKind::Active { .. }) {
-                        let bytes = u64::try_from(data.data.len()).unwrap_or(u64::MAX);
-                        self.takes.data = self.takes.data.saturating_add(bytes);
-                    }
-                }
-            }
             Payload::InstanceSection(section) => {
                 for instance in section {
                     if let Instance::Instantiate { module_index, .. } = instance? {
@@ -189,7 +180,6 @@ impl Frame {
         takes.memories = takes.memories.saturating_add(part.memories);
         takes.tables = takes.tables.saturating_add(part.tables);
         takes.table_elements = takes.table_elements.max(part.table_elements);
-        takes.data = takes.data.saturating_add(part.data);
     }
 }
 

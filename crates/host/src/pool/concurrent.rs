@@ -162,7 +162,9 @@ impl HandlerState for Maker {
             .await
             .ok_or_else(|| wasmtime::format_err!("the engine is closed"))?;
         let (mut store, lines) = self.blueprint.store(&self.engine);
-        let proxy = self.pre.instantiate_async(&mut store).await?;
+        let snapshots = &self.blueprint.snapshots;
+        let proxy = snapshots.around(self.pre.instantiate_async(&mut store));
+        let proxy = proxy.await?;
         let watch = State::measure(&mut store);
         let life = Arc::new(Life::new(self.blueprint.is_linked(), watch));
         self.lives.add(&life);

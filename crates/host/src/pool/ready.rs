@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use wasmtime::component::{Component, InstancePre};
+use wasmtime::component::InstancePre;
 use wasmtime_wasi_http::handler::ProxyPre;
 use wasmtime_wasi_http::{p2, p3};
 use wisp_wasi::State;
@@ -15,12 +15,13 @@ use super::concurrent::ConcurrentInstances;
 use super::sync::SyncInstances;
 use super::{Place, Pool, PoolStatus, Reuse, Share};
 use crate::blueprint::{Blueprint, OutboundStatus};
+use crate::engine::Loaded;
 use crate::locked::Profile;
 use crate::telemetry::Refusals;
 
 /// The code of one or several components.
 pub(crate) struct Code {
-    pub(crate) component: Component,
+    pub(crate) loaded: Loaded,
     /// Linked to what the host alone offers, as soon as somebody needed it so.
     pub(crate) plain: OnceLock<InstancePre<State>>,
 }

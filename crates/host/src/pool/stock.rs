@@ -88,7 +88,8 @@ impl<T: Send + 'static> Stock<T> {
         let closed = || InvokeError::Instantiate("the engine is closed".into());
         let slot = self.slots.take().await.ok_or_else(closed)?;
         let (mut store, lines) = self.blueprint.store(&self.engine);
-        match instantiate(&mut store).await {
+        let made = self.blueprint.snapshots.around(instantiate(&mut store));
+        match made.await {
             Ok(made) => Ok(Kept {
                 store,
                 made,

@@ -8,9 +8,9 @@ use std::sync::Arc;
 use tempfile::TempDir;
 use tokio::net::TcpStream;
 use wisp_host::{
-    Artifact, Convention, EngineKind, Host, HostError, LinkMode, LockedApp, LockedComponent,
-    LockedGrants, LockedInstances, LockedLimits, LockedLink, LockedRoute, LogFormat, LogSettings,
-    Profile, Resources, Settings, Shutdown, Start, Strategy,
+    Artifact, Convention, Host, HostError, LinkMode, LockedApp, LockedComponent, LockedGrants,
+    LockedInstances, LockedLimits, LockedLink, LockedRoute, LogFormat, LogSettings, Profile,
+    Resources, Settings, Shutdown, Start, Strategy,
 };
 
 use super::guests::artifact;
@@ -156,11 +156,10 @@ fn start(folder: &TempDir, parts: &[Part], route: &str) -> Start {
         memories: 1,
         tables: 2,
         table_elements: 1000,
-        data: 0,
     };
     let artifacts = parts.iter().map(|part| {
         let path = folder.path().join(part.name);
-        let bytes = artifact(&part.wasm, EngineKind::new(part.profile, &resources));
+        let bytes = artifact(&part.wasm, part.profile);
         std::fs::write(&path, &bytes).unwrap();
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
         let artifact = Artifact {

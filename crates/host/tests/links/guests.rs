@@ -1,6 +1,6 @@
 //! Guests that call and are called.
 
-use wisp_host::{EngineKind, Strategy, compile};
+use wisp_host::{Profile, Strategy, compile};
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
 use wit_parser::Resolve;
 
@@ -172,6 +172,6 @@ pub(crate) fn asker((place, length): (u32, u32)) -> Vec<u8> {
 }
 
 /// Bytes that the engine of this kind loads.
-pub(crate) fn artifact(wasm: &[u8], kind: EngineKind) -> Vec<u8> {
-    compile(wasm, kind, Strategy::Cranelift).unwrap()
+pub(crate) fn artifact(wasm: &[u8], profile: Profile) -> Vec<u8> {
+    compile(wasm, profile, Strategy::Cranelift).unwrap()
 }

@@ -111,17 +111,16 @@ class _Pulled(NamedTuple):
 def _pulled(arguments: argparse.Namespace, text: str) -> _Pulled:
     """Get what a reference names into the cache."""
     from wisp.cli import registries  # noqa: PLC0415 - rarely needed
-    from wisp.cli.prepared import PrepareOptions  # noqa: PLC0415
     from wisp.registry.cache import Cache  # noqa: PLC0415
     from wisp.registry.oci import components  # noqa: PLC0415
 
     reference = registries.reference_of(text)
-    options = PrepareOptions(insecure=tuple(arguments.insecure), authority=arguments.ca)
+    options = registries.options_of(arguments)
     cache = Cache.open()
 
     async def pull() -> _Pulled:
         async with registries.accessible(options, output.Progress().report) as client:
-            found = await components.find(client, reference)
+            found = await components.find(client, reference, registries.gate(options))
             digest = await components.pull(client, found, cache)
             return _Pulled(f"{_REGISTRY}{found.reference}", digest, cache.component(digest))
 

@@ -17,7 +17,7 @@ from wisp.errors import RegistryError
 from wisp.registry import files
 from wisp.registry.oci import documents, upload
 from wisp.registry.oci.documents import MOST_MANIFEST, Descriptor, Index
-from wisp.registry.oci.transport import ATTEMPTS, Request, Transport, read, refusal
+from wisp.registry.oci.transport import ATTEMPTS, Request, Transport, joined, read, refusal
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from wisp.registry.oci.upload import Content
 
 _OK, _PARTIAL, _NOT_FOUND, _RANGE_NOT_SATISFIABLE = 200, 206, 404, 416
+_NO_LISTING: Final = frozenset({400, 404, 405, 406})
+"""What registries answer that know nothing of referrers."""
+
 _LONGEST_SECONDS: Final = 3600.0
 PARALLEL: Final = 4
 """Blobs at once."""
@@ -172,8 +175,10 @@ class Client:
             sending = upload.Upload(self._transport, reference, self._access.chunk, self._progress)
             return await sending.run(content, known)
 
-    async def push_manifest(self, reference: Reference, content: bytes) -> str:
-        """Give a manifest its name in a registry, and return its digest.
+    async def push_manifest(
+        self, reference: Reference, content: bytes, media_type: str = documents.MANIFEST
+    ) -> str:
+        """Give a manifest its name in a registry, and return its digest; without a tag, the digest is its name.
 
         Raises:
             RegistryError: the registry does not take it.
@@ -186,7 +191,7 @@ class Client:
             await self._transport.url(reference.registry, path),
             reference.registry,
             scopes=(pushing(reference),),
-            headers={"content-type": documents.MANIFEST},
+            headers={"content-type": media_type},
             body=content,
         )
         async with self._transport.send(request) as response:
@@ -199,6 +204,34 @@ class Client:
             )
             raise RegistryError(message, reference=str(reference))
         return digest
+
+    async def listing(self, reference: Reference, page: str) -> tuple[bytes, str | None] | None:
+        """Return a page of what refers to an artifact, and the address of the next; None where registries do not list that.
+
+        Args:
+            reference: The artifact, by digest.
+            page: The address of the page; nothing means the first.
+
+        Raises:
+            RegistryError: the registry refuses.
+
+        """
+        path = f"{reference.repository}/referrers/{reference.digest}"
+        url = page or await self._transport.url(reference.registry, path)
+        request = Request(
+            "GET", url, reference.registry, scopes=(pulling(reference),), headers={"accept": documents.INDEX}
+        )
+        what = f"what refers to {reference} cannot be had"
+        async with self._transport.send(request) as response:
+            if response.status_code in _NO_LISTING:
+                return None
+            if response.status_code != _OK:
+                raise await refusal(response, what)
+            if response.headers.get("content-type", "").partition(";")[0] != documents.INDEX:
+                return None
+            content = await read(response, MOST_MANIFEST, what)
+        following: str | None = response.links.get("next", {}).get("url")
+        return content, following and joined(url, following, reference.registry)
 
 
 class _Download:

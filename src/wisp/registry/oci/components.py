@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime
 import os
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from wisp.errors import RegistryError
 from wisp.registry.fetch import LIMIT
@@ -62,18 +62,39 @@ class Component(NamedTuple):
     annotations: Mapping[str, str]
 
 
-async def find(client: Client, reference: Reference) -> Component:
+class Gate(Protocol):
+    """Decides what of a registry may come to this machine."""
+
+    async def admit(self, client: Client, *chain: Found) -> None:
+        """Let an artifact in, or raise: the last of these; before it stands the index that has it."""
+
+
+async def find(client: Client, reference: Reference, gate: Gate) -> Component:
     """Return the component that a reference names; nothing of it is fetched.
 
     Raises:
         RegistryError: it is not there, or no component.
+        SignatureError: it is not admitted.
 
     """
-    return component_of(await image(client, reference))
+    return component_of(await image(client, reference, gate))
 
 
-async def image(client: Client, reference: Reference) -> Found:
+async def image(client: Client, reference: Reference, gate: Gate) -> Found:
     """Return the manifest that a reference names; of several, the one for WebAssembly.
+
+    Raises:
+        RegistryError: it is not there, or none of them is.
+        SignatureError: it is not admitted.
+
+    """
+    chain = await resolve(client, reference)
+    await gate.admit(client, *chain)
+    return chain[-1]
+
+
+async def resolve(client: Client, reference: Reference) -> tuple[Found, ...]:
+    """Return the manifest that a reference names as the last; of several, the one for WebAssembly, behind the index.
 
     Raises:
         RegistryError: it is not there, or none of them is.
@@ -81,7 +102,7 @@ async def image(client: Client, reference: Reference) -> Found:
     """
     found = await client.manifest(reference)
     if not isinstance(found.manifest, Index):
-        return found
+        return (found,)
     fitting = [
         one
         for one in found.manifest.manifests
@@ -92,7 +113,7 @@ async def image(client: Client, reference: Reference) -> Found:
         raise RegistryError(
             message, hint="name the manifest that is meant by its digest", reference=str(reference)
         )
-    return await client.manifest(reference.at(fitting[0].digest))
+    return found, await client.manifest(reference.at(fitting[0].digest))
 
 
 def component_of(found: Found) -> Component:

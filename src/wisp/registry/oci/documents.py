@@ -28,6 +28,12 @@ MOST_MANIFEST: Final = 4 * 2**20
 _MOST_LAYERS: Final = 2_000
 _MOST_BYTES: Final = 2**40
 
+EMPTY: Final = "application/vnd.oci.empty.v1+json"
+"""The type of a config that says nothing."""
+
+NOTHING: Final = b"{}"
+"""Its content."""
+
 TITLE: Final = "org.opencontainers.image.title"
 
 
@@ -65,6 +71,9 @@ class ImageManifest(_Document):
     artifact_type: str | None = Field(None, alias="artifactType")
     config: Descriptor
     layers: Annotated[tuple[Descriptor, ...], Field(max_length=_MOST_LAYERS)]
+    subject: Descriptor | None = None
+    """What it refers to, where it was made for something else."""
+
     annotations: dict[str, str] = Field(default={})
 
 
@@ -72,6 +81,7 @@ class Index(_Document):
     """Several manifests under one name."""
 
     schema_version: Literal[2] = Field(alias="schemaVersion")
+    media_type: str = Field(INDEX, alias="mediaType")
     manifests: Annotated[tuple[Descriptor, ...], Field(max_length=_MOST_LAYERS)]
 
 
@@ -122,6 +132,7 @@ def image_manifest(
     annotations: Mapping[str, str],
     *,
     artifact_type: str | None = None,
+    subject: Descriptor | None = None,
 ) -> bytes:
     """Write a manifest."""
     document: dict[str, object] = {
@@ -132,6 +143,8 @@ def image_manifest(
     }
     if artifact_type is not None:
         document["artifactType"] = artifact_type
+    if subject is not None:
+        document["subject"] = subject.document()
     if annotations:
         document["annotations"] = dict(annotations)
     return encode(document)

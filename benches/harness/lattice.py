@@ -1,0 +1,220 @@
+"""What a lattice does when a host is killed, while an app is rolled out, and what passing a request on costs.
+
+Hosts are processes of this machine, so the network costs next to nothing, and all of them share two processors: what is compiled or started
+after a death is compiled and started beside the load.
+"""
+
+from __future__ import annotations
+
+import http.client
+import threading
+import time
+from dataclasses import dataclass, field
+from statistics import median
+from typing import TYPE_CHECKING, Final, Self
+
+from harness.client import Connection
+from harness.hosts import LIMIT, Hosts, variant
+from harness.section import Row, Section, of_rows
+from harness.servers import GREETING, MeasurementError
+from wisp.lattice.standing import standing
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from harness.part import Context
+    from wisp.lattice.control import View
+
+COUNT: Final = 5
+APPS: Final = 5
+COMPONENTS: Final = 20
+ASKED: Final = 1000
+"""Requests here and there, in turn, for what passing on costs."""
+
+COMMANDS: Final = (
+    "wisp host --name h1 --http 127.0.0.1:PORT --workers 1   # five of them",
+    "wisp deploy APP --replicas 2",
+)
+
+
+def measure(context: Context) -> Section:
+    """Measure all of it on one lattice of five hosts."""
+    with Hosts(COUNT) as hosts:
+        measured = Measured(hosts, context)
+        rows = [*measured.deaths(), measured.lone_death(), measured.rollout(), measured.deployment()]
+        rows.append(measured.forwarding())
+    for row in rows:
+        context.say(f"{row.title}: {row.told}")
+    return of_rows(rows, f"a lattice of {COUNT} hosts", COMMANDS)
+
+
+class Measured:
+    """The measurements on one lattice."""
+
+    def __init__(self, hosts: Hosts, context: Context) -> None:
+        self._hosts = hosts
+        self._rounds = context.rounds
+        self._wasm = context.components.rust_p2.wasm
+        self._forwards = hosts.forwards()
+
+    def deaths(self) -> tuple[Row, Row]:
+        """Kill hosts of apps with two replicas."""
+        apps = [f"twice{number}" for number in range(APPS)]
+        for app in apps:
+            self._deploy(app, "2")
+        again, back = [], []
+        for _ in range(self._rounds):
+            victim = self._hosts.on(apps[0], 2)[0]
+            with Clients(self._survivors(apps, victim)) as clients:
+                began = self._hosts.kill(victim)
+                self._hosts.until(_without(victim, apps))
+                back.append(time.monotonic() - began)
+            again.append(1000 * max([0.0, *(failed - began for failed in clients.failed)]))
+            self._revive(victim)
+        title = "a host with one of two replicas is killed: until every request succeeds again"
+        where = " at any other host" if self._forwards else " at the hosts that run it"
+        return (
+            Row(title + where, tuple(again), "ms", 1000),
+            Row("... until there are two replicas of everything again", tuple(back), "s", 5),
+        )
+
+    def lone_death(self) -> Row:
+        """Kill the only host of an app."""
+        self._deploy("once", "1")
+        took = []
+        for _ in range(self._rounds):
+            [victim] = self._hosts.on("once", 1)
+            others = [self._hosts.ports[name] for name in self._hosts.names if name != victim]
+            began = self._hosts.kill(victim)
+            while not any(answers(port, "/once/0/") for port in others):
+                if time.monotonic() - began > LIMIT:
+                    message = "the app did not come back"
+                    raise MeasurementError(message)
+                time.sleep(0.01)
+            took.append(time.monotonic() - began)
+            self._revive(victim)
+        return Row(
+            "the host with the only replica is killed: until the app answers again", tuple(took), "s", 5
+        )
+
+    def rollout(self) -> Row:
+        """Replace all components of an app on all hosts, under load."""
+        self._deploy("many", "per-host", components=COMPONENTS)
+        failures, count = [], 0
+        for number in range(1, self._rounds + 1):
+            targets = {
+                f"{name}-{one}": [(self._hosts.ports[name], f"/many/{one}/")]
+                for name in self._hosts.names
+                for one in range(0, COMPONENTS, 5)
+            }
+            with Clients(targets) as clients:
+                self._deploy("many", "per-host", components=COMPONENTS, number=number)
+            failures.append(float(len(clients.failed)))
+            count += clients.count
+        title = f"{COMPONENTS} components are replaced on {COUNT} hosts: requests that fail, of {count:,}"
+        return Row(title, tuple(failures), "", 0)
+
+    def deployment(self) -> Row:
+        """Deploy a component that nobody knows."""
+        took = []
+        for number in range(self._rounds):
+            folder = variant(self._hosts.folder, "fresh", self._wasm, number=number)
+            took.append(1000 * self._hosts.wisp("deploy", folder, "--replicas", "per-host", "--json"))
+        size = self._wasm.stat().st_size // 1000
+        title = f"`wisp deploy` of a new component of {size} KB, from the start of the command until {COUNT} hosts answer"
+        return Row(title, tuple(took), "ms", 1000)
+
+    def forwarding(self) -> Row:
+        """Ask a host that has an app and one that has not, in turn."""
+        title = "a request that is passed on to another host, beyond one that is not (p50)"
+        if not self._forwards:
+            return Row(title, (), "us", 300, void="these hosts have no peer address")
+        self._deploy("here", "1")
+        [host] = self._hosts.on("here", 1)
+        other = next(name for name in self._hosts.names if name != host)
+        added = []
+        for _ in range(self._rounds):
+            with Connection(self._hosts.ports[host]) as near, Connection(self._hosts.ports[other]) as far:
+                pairs = [
+                    (near.ask("/here/0/", GREETING), far.ask("/here/0/", GREETING)) for _ in range(ASKED)
+                ]
+            added.append(1000 * (median(far for _, far in pairs) - median(near for near, _ in pairs)))
+        return Row(title, tuple(added), "us", 300)
+
+    def _deploy(self, app: str, replicas: str, *, components: int = 1, number: int = 0) -> None:
+        folder = variant(self._hosts.folder, app, self._wasm, components=components, number=number)
+        self._hosts.wisp("deploy", folder, "--replicas", replicas)
+
+    def _survivors(self, apps: list[str], victim: str) -> Mapping[str, list[tuple[int, str]]]:
+        """Return where each app is to answer when a host is dead: at every other one, if they pass requests on."""
+        others = [name for name in self._hosts.names if name != victim]
+        return {
+            app: [
+                (self._hosts.ports[name], f"/{app}/0/")
+                for name in (others if self._forwards else self._hosts.on(app, 2))
+                if name != victim
+            ]
+            for app in apps
+        }
+
+    def _revive(self, name: str) -> None:
+        self._hosts.start(name)
+        self._hosts.until(lambda view: len(view.hosts) == COUNT and view.planner)
+
+
+def _without(lost: str, apps: list[str]) -> Callable[[View], bool]:
+    """Return what says whether a host is gone and there are two replicas of everything."""
+
+    def look(view: View) -> bool:
+        found = [standing(view, app, 1) for app in apps]
+        whole = all(one.complete and len(one.running) == 2 for one in found)  # noqa: PLR2004 - said above
+        return lost not in view.hosts and whole
+
+    return look
+
+
+def answers(port: int, path: str) -> bool:
+    """Whether a host greets."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    try:
+        connection.request("GET", path)
+        response = connection.getresponse()
+        return response.read() == GREETING and response.status == http.client.OK
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+@dataclass
+class Clients:
+    """Somebody for each of these who asks without pause, at one place after the other, as long as the block runs."""
+
+    targets: Mapping[str, list[tuple[int, str]]]
+    failed: list[float] = field(default_factory=list)
+    """When what did not succeed was over."""
+
+    count: int = 0
+    _over: threading.Event = field(default_factory=threading.Event)
+    _threads: list[threading.Thread] = field(default_factory=list)
+
+    def __enter__(self) -> Self:
+        work: Callable[[list[tuple[int, str]]], None] = self._ask
+        self._threads = [threading.Thread(target=work, args=(places,)) for places in self.targets.values()]
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        for thread in self._threads:
+            thread.join()
+
+    def _ask(self, places: list[tuple[int, str]]) -> None:
+        while not self._over.is_set():
+            for port, path in places:
+                if not answers(port, path):
+                    self.failed.append(time.monotonic())
+                self.count += 1
+                # What is measured is the lattice, not how many requests Python can send beside it.
+                self._over.wait(0.005)

@@ -1,0 +1,61 @@
+"""Whether a version of an app is ready on this host: a worker of its own can serve it, and has answered one request.
+
+Which request that is: `[app] health` says it, and then the answer must be a good one. Otherwise the simplest path of its routes is asked with
+GET, and any answer will do that is not an error of the server. An app without such a route is ready when a worker can serve it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from wisp.host.rehearsal import Probe, rehearse
+from wisp.host.settings import Start
+
+if TYPE_CHECKING:
+    from wisp.host.settings import HostSettings
+    from wisp.lattice.preparing import Prepared
+    from wisp.manifest.locked import LockedApp, LockedRoute
+
+ERRORS: Final = 400
+ERRORS_OF_THE_SERVER: Final = 500
+TRIGGERS: Final = ("cron", "messaging")
+"""What else calls components: nothing does while an app is tried out."""
+
+ANY_TEXT: Final = "probe"
+"""What stands for a parameter in a path."""
+
+
+def probe(app: LockedApp) -> Probe | None:
+    """Return what an app is asked; None when nothing can be asked without doing something."""
+    routes = [
+        route
+        for route in app.http
+        if route.component is not None and (not route.methods or "GET" in route.methods)
+    ]
+    route = min(routes, key=_difficulty, default=None)
+    if app.health is not None:
+        return Probe(app.health, _host(route), ERRORS)
+    return Probe(_path(route.route), _host(route), ERRORS_OF_THE_SERVER) if route else None
+
+
+async def require_ready(settings: HostSettings, prepared: Prepared) -> None:
+    """Try out an app on this host. Raises HostError when it is not ready."""
+    told = {**prepared.told, **{key: [] for key in TRIGGERS if key in prepared.told}}
+    await rehearse(settings, Start((told,), prepared.artifacts), prepared.probe)
+
+
+def _difficulty(route: LockedRoute) -> tuple[int, bool, int, str]:
+    """Return what sorts first the routes of which we know what to ask: no parameters, nothing below them, no host."""
+    text = route.route
+    return text.count("/:"), text.endswith("/...") and text != "/...", len(route.hosts), text
+
+
+def _path(route: str) -> str:
+    parts = [ANY_TEXT if part.startswith(":") else part for part in route.split("/")]
+    return "/".join(parts).removesuffix("...")
+
+
+def _host(route: LockedRoute | None) -> str:
+    if route is None or not route.hosts:
+        return "localhost"
+    return route.hosts[0].replace("*", ANY_TEXT)

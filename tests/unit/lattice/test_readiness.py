@@ -1,0 +1,54 @@
+"""What an app is asked to see whether it is ready."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from wisp.host.rehearsal import Probe
+from wisp.lattice.readiness import probe
+from wisp.manifest.load import loads
+from wisp.manifest.locked import LockedApp, lock_app
+
+DIGEST = f"sha256:{'1' * 64}"
+
+
+def locked(routes: str, health: str = "") -> LockedApp:
+    text = f'[app]\nname = "shop"\n{health}\n[component.c]\nsource = {{ url = "https://h/c.wasm", digest = "{DIGEST}" }}\n'
+    return lock_app(loads(text + routes, path=Path("wisp.toml")), {"c": DIGEST})
+
+
+def routes(*lines: str) -> str:
+    return "".join(f'[[http]]\ncomponent = "c"\n{line}\n' for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("lines", "asked"),
+    [
+        (['route = "/..."'], Probe("/", "localhost", 500)),
+        (['route = "/users/:id"', 'route = "/about"'], Probe("/about", "localhost", 500)),
+        (['route = "/users/:id/posts/..."'], Probe("/users/probe/posts/", "localhost", 500)),
+        (['route = "/a"\nmethod = "POST"', 'route = "/b/:c"'], Probe("/b/probe", "localhost", 500)),
+        (['route = "/a"\nhost = "*.example.com"'], Probe("/a", "probe.example.com", 500)),
+        (['route = "/a"\nmethod = "POST"'], None),
+        ([], None),
+    ],
+)
+def test_the_simplest_path_is_asked(lines: list[str], asked: Probe | None) -> None:
+    cron = "" if lines else '[[cron]]\nschedule = "* * * * *"\ncomponent = "c"\n'
+
+    assert probe(locked(routes(*lines) + cron)) == asked
+
+
+def test_the_path_that_the_manifest_names_must_be_answered_well() -> None:
+    app = locked(routes('route = "/a"\nmethod = "POST"'), health='health = "/health?deep=yes"')
+
+    assert probe(app) == Probe("/health?deep=yes", "localhost", 400)
+
+
+def test_an_app_that_names_none_is_locked_as_it_always_was() -> None:
+    app = locked(routes('route = "/a"'))
+
+    assert "health" not in app.to_data()
+    assert LockedApp.model_validate_json(app.to_json()) == app
