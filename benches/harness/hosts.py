@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import http.client
 import json
 import os
 import shutil
@@ -35,11 +36,13 @@ LIMIT: Final = 60.0
 class Hosts:
     """So many hosts and NATS, as long as the block runs."""
 
-    def __init__(self, count: int) -> None:
+    def __init__(self, count: int, *, alone: bool = False) -> None:
+        """Make them; each has a cache for itself if they are `alone`, as on machines of their own: it fetches and compiles."""
+        self._alone = alone
         self.folder = Path(tempfile.mkdtemp(prefix="wisp-bench-"))
         self.names = [f"h{number}" for number in range(1, count + 1)]
         self.ports = {name: free_port() for name in self.names}
-        self._nats = free_port()
+        self._nats, self._monitor = free_port(), free_port()
         self.url = f"nats://127.0.0.1:{self._nats}"
         self._running: dict[str, subprocess.Popen[bytes]] = {}
         self._log = (self.folder / "log").open("ab")
@@ -47,7 +50,8 @@ class Hosts:
     def __enter__(self) -> Self:
         try:
             data = ("-js", "-sd", str(self.folder / "nats"))
-            self._start("nats", server.find(), "-a", "127.0.0.1", "-p", str(self._nats), *data)
+            ports = ("-a", "127.0.0.1", "-p", str(self._nats), "-m", str(self._monitor))
+            self._start("nats", server.find(), *ports, *data)
             for name in self.names:
                 self.start(name)
             self.until(lambda view: len(view.hosts) == len(self.names) and view.planner)
@@ -131,15 +135,26 @@ class Hosts:
 
         return [one.host for one in standing(self.until(complete), app, 1).running]
 
+    def counted(self) -> int:
+        """Return how many messages NATS has received and sent so far."""
+        connection = http.client.HTTPConnection("127.0.0.1", self._monitor, timeout=START_LIMIT)
+        try:
+            connection.request("GET", "/varz")
+            found = json.loads(connection.getresponse().read())
+        finally:
+            connection.close()
+        return int(found["in_msgs"]) + int(found["out_msgs"])
+
     def forwards(self) -> bool:
         """Whether these hosts pass on requests for what runs elsewhere."""
         view = self.until(lambda view: view.hosts)
         return all(getattr(host, "peer", None) for host in view.hosts.values())
 
     def _start(self, name: str, *words: str | Path) -> None:
+        own = {"WISP_CACHE_DIR": str(self.folder / f"cache-{name}")} if self._alone else {}
         self._running[name] = subprocess.Popen(
             list(map(str, words)),
-            env=self._variables(),
+            env={**self._variables(), **own},
             stdin=subprocess.DEVNULL,
             stdout=self._log,
             stderr=self._log,

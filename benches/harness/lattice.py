@@ -118,7 +118,8 @@ class Measured:
         """Deploy a component that nobody knows."""
         took = []
         for number in range(self._rounds):
-            folder = variant(self._hosts.folder, "fresh", self._wasm, number=number)
+            # Another app each time: a new version of one would be rolled out, step by step.
+            folder = variant(self._hosts.folder, f"fresh{number}", self._wasm)
             took.append(1000 * self._hosts.wisp("deploy", folder, "--replicas", "per-host", "--json"))
         size = self._wasm.stat().st_size // 1000
         title = f"`wisp deploy` of a new component of {size} KB, from the start of the command until {COUNT} hosts answer"

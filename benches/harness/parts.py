@@ -12,6 +12,7 @@ from harness import (
     density,
     everybody,
     fairness,
+    fleet,
     groups,
     held,
     lattice,
@@ -40,6 +41,7 @@ ALL: Final = (
     Part("connections", connections.measure),
     Part("fairness", fairness.measure),
     Part("lattice", lattice.measure),
+    Part("fleet", fleet.measure),
 )
 
 QUICK: Final = (Part("quick", quick.measure),)

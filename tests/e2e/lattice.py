@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import TypeVar
 
+    from tests.e2e.authority import Authority
+
     Found = TypeVar("Found")
 
 
@@ -67,10 +69,15 @@ class Nats:
 class Lattice:
     """One lattice, its hosts, and who talks to it."""
 
-    def __init__(self, folder: Path, cache: Path, nats: Nats | None = None) -> None:
+    def __init__(
+        self, folder: Path, cache: Path, nats: Nats | None = None, authority: Authority | None = None
+    ) -> None:
+        """Make one. With an authority, its hosts have certificates."""
         self.folder = folder
+        self.authority = authority
         self.nats = nats or Nats(folder / "nats")
         self.hosts: dict[str, Host] = {}
+        self.certified: set[str] = set()
         self._stack = ExitStack()
         self._variables = environment(
             cache, WISP_NATS=self.nats.url, WISP_LATTICE="test", WISP_STATE_DIR=str(folder / "state")
@@ -93,6 +100,8 @@ class Lattice:
 
     def begin_host(self, name: str, *words: str, through: Sequence[str] = (), **variables: str) -> Host:
         """Start a host, and do not wait."""
+        if self.authority is not None and name not in self.certified:
+            self.certify(name)
         host = Host(
             *("--name", name, "--workers", "1", "--log-format", "json", *words),
             folder=self.folder,
@@ -103,6 +112,12 @@ class Lattice:
         )
         self.hosts[name] = self._stack.enter_context(host)
         return host
+
+    def certify(self, name: str) -> None:
+        """Give a host a certificate, in place of one that it has."""
+        assert self.authority is not None
+        self.authority.certify(name, "test", self.folder / "state" / "test" / "hosts" / name / "identity")
+        self.certified.add(name)
 
     def kill(self, name: str) -> Host:
         """End a host as a power cut would: it, and its workers."""

@@ -138,3 +138,18 @@ def test_an_app_of_a_registry_is_deployed_by_its_reference_and_hosts_need_no_reg
     assert [read(lattice, host, "one.txt")[0] for host in "ab"] == ["first", "first"]
     assert runs in "ab"
     assert f"from    {reference}@sha256:" in lattice.wisp("app", "shop").stdout
+
+
+def test_what_no_app_needs_is_removed_and_what_runs_goes_on(lattice: Lattice, tmp_path: Path) -> None:
+    lattice.start("a")
+    lattice.wisp("deploy", with_assets(tmp_path, one="first"))
+    lattice.wisp("delete", "shop")
+    lattice.wisp("deploy", with_assets(tmp_path, one="second"))
+
+    young = json.loads(lattice.wisp("lattice", "collect", "--json").stdout)
+    old = json.loads(lattice.wisp("lattice", "collect", "--older-than", "0s", "--json").stdout)
+    separate(lattice, "b", tmp_path)
+    lattice.wisp("scale", "shop", "--replicas", "2")
+
+    assert (young["objects"], old["objects"]) == (0, 2)  # the folder and the locked app that were deleted
+    assert [read(lattice, host, "one.txt")[0] for host in "ab"] == ["second", "second"]

@@ -6,11 +6,13 @@ use std::time::Duration;
 
 use crate::blueprint::OutboundStatus;
 use crate::error::HostError;
+use crate::lattice::{Bounds, Gateway, IdentitySettings, Kind, Listener, TableSettings};
 use crate::loader::{self, App, Loader};
 use crate::locked::LockedRoute;
 use crate::peers::Destination;
 use crate::pool::{Pool, PoolStatus};
-use crate::settings::Start;
+use crate::remote::{Carrier, Desk};
+use crate::settings::{HttpSettings, Start};
 use crate::shutdown::Shutdown;
 use crate::telemetry::{Log, Metrics, Refusals};
 use crate::trigger::cron::{InProgress, Jobs, Ran, Run};
@@ -18,6 +20,8 @@ use crate::trigger::fixed::Target;
 use crate::trigger::http::Server;
 use crate::trigger::router::Router;
 
+/// Bytes of a head that hosts may add to that of a client.
+const HOP_BYTES: u32 = 4 << 10;
 /// How often instances that nobody used are looked for.
 const RETIREMENT: Duration = Duration::from_millis(500);
 
@@ -25,6 +29,9 @@ const RETIREMENT: Duration = Duration::from_millis(500);
 #[derive(Debug)]
 pub struct Host {
     server: Server<Target>,
+    /// The way to other hosts of the lattice, and the listener for them.
+    gateway: Option<Arc<Gateway>>,
+    hosts: Option<Arc<Listener>>,
     jobs: Jobs,
     /// Those that no route leads to, too: others reach them.
     _pools: Vec<Arc<Pool>>,
@@ -52,6 +59,7 @@ impl Host {
             settings,
             apps,
             artifacts,
+            lattice,
         } = start;
         let log = Log::start(&settings.log, settings.worker);
         let metrics = Metrics::default();
@@ -81,8 +89,21 @@ impl Host {
         }
         let table = Router::new(routes).map_err(loader::wrong_routes)?;
         let server = Server::new(&http, table, log.clone(), metrics.clone())?;
+        let lattice = lattice
+            .map(|settings| Gateway::new(&settings, log.clone(), metrics.clone()))
+            .transpose()?;
+        let (server, hosts) = match &lattice {
+            Some(gateway) => {
+                let server = server.with_gateway(gateway.clone());
+                let hosts = listener(gateway, &server, &http, &log);
+                (server, Some(Arc::new(hosts)))
+            }
+            None => (server, None),
+        };
         Ok(Self {
             server,
+            gateway: lattice,
+            hosts,
             jobs,
             _pools: pools,
             loader,
@@ -108,6 +129,33 @@ impl Host {
         }
         retirement.abort();
         served
+    }
+
+    /// Answers other hosts on `listener` until `shutdown` has drained every connection; nobody, outside of a lattice.
+    pub async fn serve_hosts(
+        &self,
+        listener: TcpListener,
+        shutdown: Shutdown,
+    ) -> Result<(), HostError> {
+        match &self.hosts {
+            Some(hosts) => Ok(hosts.clone().serve(listener, shutdown).await?),
+            None => Ok(()),
+        }
+    }
+
+    /// From now on requests go to other hosts as this table says.
+    pub fn route(&self, table: &TableSettings) {
+        if let Some(gateway) = &self.gateway {
+            gateway.tell(table);
+        }
+    }
+
+    /// From now on new connections to and from other hosts show this certificate; one that cannot be used changes nothing, and is logged.
+    pub fn identify(&self, identity: &IdentitySettings) {
+        if let Some(Err(error)) = self.gateway.as_ref().map(|gateway| gateway.renew(identity)) {
+            let message = format!("the certificate of this host stays as it is: {error}");
+            self.log.worker("error", &message);
+        }
     }
 
     /// Does one run of a component that runs by the clock; it counts as in progress until what this gives is dropped.
@@ -141,10 +189,36 @@ impl Host {
         value
     }
 
+    /// Takes calls of other hosts for the components of this one.
+    pub fn desk(&self) -> Arc<Desk> {
+        Desk::new(self.loader.directory().clone(), self.log.clone())
+    }
+
+    /// Has calls of components that do not run here taken to other hosts, from now on. Only the first carrier counts.
+    pub fn carry_calls(&self, carrier: Arc<dyn Carrier>) {
+        self.loader.directory().carry(carrier);
+    }
+
     /// Where this host writes its lines.
     pub fn log(&self) -> &Log {
         &self.log
     }
+}
+
+/// What answers other hosts.
+fn listener(
+    gateway: &Gateway,
+    server: &Server<Target>,
+    http: &HttpSettings,
+    log: &Log,
+) -> Listener {
+    let bounds = Bounds {
+        // What hosts tell each other comes on top.
+        header_bytes: http.header_bytes.saturating_add(HOP_BYTES),
+        connections: http.max_connections,
+    };
+    Listener::new(gateway.identities().clone(), bounds, log.clone())
+        .with(Kind::Request, server.arrivals())
 }
 
 /// The pool of a route's component.

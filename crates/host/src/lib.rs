@@ -8,6 +8,7 @@ mod demand;
 pub mod embed;
 mod encode;
 mod engine;
+mod errand;
 mod error;
 mod exit_code;
 mod extent;
@@ -26,6 +27,7 @@ mod merge;
 mod pagemap;
 mod peers;
 mod pool;
+pub mod remote;
 #[cfg(target_os = "linux")]
 mod reservation;
 mod settings;

@@ -24,6 +24,7 @@ use wasmtime::{Result, bail};
 use wasmtime_wasi_http::WasiBody;
 use wisp_wasi::{PeerResponse, State};
 
+use crate::errand::Errand;
 use crate::value::{self, Payload, Signature, Type, Value};
 
 mod crossing;
@@ -53,17 +54,115 @@ pub(crate) trait Callee: Send + Sync + std::fmt::Debug {
     fn code(&self) -> Option<Component>;
 
     /// Called for each bridged call, many times at once. Dropping the future drops the instance that it runs in.
-    fn call(self: Arc<Self>, function: Arc<Exported>, arguments: Vec<Value>) -> Called;
+    fn call(
+        self: Arc<Self>,
+        function: Arc<Exported>,
+        arguments: Vec<Value>,
+        errand: Errand,
+    ) -> Called;
 
     /// Called for each bridged call of an async function, or of one with streams; what is open then goes on after it has
     /// returned. Dropping the future before drops the instance.
-    fn begin(self: Arc<Self>, begun: Begun) -> Returned;
+    fn begin(self: Arc<Self>, function: Arc<Exported>, begun: Begun) -> Returned;
+
+    /// Bytes that the arguments of a call from another host may have.
+    fn most_argument_bytes(&self) -> u64;
 
     /// Whether requests can be sent to it.
     fn serves_http(&self) -> bool;
 
     /// Called for each request to `http://<name>.internal/`; `None` when it does not serve HTTP.
     fn fetch(self: Arc<Self>, request: http::Request<WasiBody>) -> Option<PeerResponse>;
+}
+
+/// One function that somebody answers: a component beside the caller, or one on another host.
+pub(crate) trait Answers: Send + Sync + std::fmt::Debug {
+    /// Called for each call, many times at once. Dropping the future ends the call.
+    fn call(self: Arc<Self>, arguments: Vec<Value>, errand: Errand) -> Called;
+
+    /// Called for each call of an async function, or of one with streams; see [`Callee::begin`].
+    fn begin(self: Arc<Self>, begun: Begun) -> Returned;
+}
+
+/// Who a link leads to; asked while the link is made.
+pub(crate) trait Provider {
+    /// Its name, for messages.
+    fn name(&self) -> String;
+
+    /// What answers a function that is imported with this signature.
+    fn function(
+        &self,
+        interface: &str,
+        name: &str,
+        signature: &Signature,
+    ) -> Result<Arc<dyn Answers>>;
+}
+
+/// A function of a component in this process.
+#[derive(Debug)]
+pub(crate) struct Here {
+    pub(crate) callee: Arc<dyn Callee>,
+    pub(crate) function: Arc<Exported>,
+}
+
+impl Answers for Here {
+    fn call(self: Arc<Self>, arguments: Vec<Value>, errand: Errand) -> Called {
+        self.callee
+            .clone()
+            .call(self.function.clone(), arguments, errand)
+    }
+
+    fn begin(self: Arc<Self>, begun: Begun) -> Returned {
+        self.callee.clone().begin(self.function.clone(), begun)
+    }
+}
+
+/// What `code` exports as a function of an interface.
+pub(crate) fn exported(code: &Component, interface: &str, name: &str) -> Option<Exported> {
+    let interface = code.get_export_index(None, interface)?;
+    match code.get_export(Some(&interface), name)? {
+        (ComponentItem::ComponentFunc(function), index) => Some(Exported {
+            index,
+            signature: Signature::of(&function),
+        }),
+        _ => None,
+    }
+}
+
+/// A component of the same app, which answers with an instance of its own.
+struct Neighbour<'a> {
+    caller: &'a str,
+    callee: &'a Arc<dyn Callee>,
+}
+
+impl Provider for Neighbour<'_> {
+    fn name(&self) -> String {
+        self.callee.name().to_owned()
+    }
+
+    fn function(
+        &self,
+        interface: &str,
+        name: &str,
+        signature: &Signature,
+    ) -> Result<Arc<dyn Answers>> {
+        let code = self.callee.code();
+        let Some(function) = code.and_then(|code| exported(&code, interface, name)) else {
+            bail!("`{}` does not export it", self.callee.name());
+        };
+        if function.signature != *signature {
+            bail!(
+                "`{}` imports {signature}, and `{}` exports {}",
+                self.caller,
+                self.callee.name(),
+                function.signature
+            );
+        }
+        Ok(Arc::new(Here {
+            callee: self.callee.clone(),
+            function: Arc::new(function),
+        }))
+    }
 }
 
 /// Lets `callee` answer what a component with this name and code imports as `interface`.
@@ -73,12 +172,26 @@ pub(crate) fn bridge(
     interface: &str,
     callee: &Arc<dyn Callee>,
 ) -> Result<()> {
+    let provider = Neighbour {
+        caller: name,
+        callee,
+    };
+    answer(linker, (name, code), interface, &provider)
+}
+
+/// Lets `provider` answer what a component with this name and code imports as `interface`.
+pub(crate) fn answer(
+    linker: &mut Linker<State>,
+    (name, code): (&str, &Component),
+    interface: &str,
+    provider: &dyn Provider,
+) -> Result<()> {
     let engine = linker.engine().clone();
     let ty = code.component_type();
     let Some(import) = ty.get_import(&engine, interface) else {
         bail!(
             "it does not import {interface}, which is linked to `{}`",
-            callee.name()
+            provider.name()
         );
     };
     let ComponentItem::ComponentInstance(import) = import.ty else {
@@ -87,7 +200,7 @@ pub(crate) fn bridge(
     let link = Link {
         caller: name,
         interface,
-        callee,
+        provider,
     };
     link.functions(&mut linker.instance(interface)?, &import, &engine)
 }
@@ -96,7 +209,7 @@ pub(crate) fn bridge(
 struct Link<'a> {
     caller: &'a str,
     interface: &'a str,
-    callee: &'a Arc<dyn Callee>,
+    provider: &'a dyn Provider,
 }
 
 impl Link<'_> {
@@ -123,27 +236,18 @@ impl Link<'_> {
         signature: &Signature,
     ) -> Result<()> {
         check_crosses(signature)?;
-        let exported = Arc::new(self.exported(name)?);
-        if exported.signature != *signature {
-            bail!(
-                "`{}` imports {signature}, and `{}` exports {}",
-                self.caller,
-                self.callee.name(),
-                exported.signature
-            );
-        }
-        let callee = self.callee.clone();
+        let function = self.provider.function(self.interface, name, signature)?;
         let place: Arc<str> = format!(
             "{}#{name} of `{}`, called by `{}`",
             self.interface,
-            callee.name(),
+            self.provider.name(),
             self.caller
         )
         .into();
         if goes_on(signature) {
             let bridge = Arc::new(Bridge {
-                callee,
-                function: exported,
+                signature: signature.clone(),
+                function,
                 place,
             });
             return if signature.asynchronous() {
@@ -156,30 +260,17 @@ impl Link<'_> {
                 })
             };
         }
-        value::define(linker, name, signature, move |_, arguments| {
-            let answer = callee.clone().call(exported.clone(), arguments);
+        value::define(linker, name, signature, move |store, arguments| {
+            let errand = Errand::in_store(store.data());
+            let answer = function.clone().call(arguments, errand);
             let place = place.clone();
             Box::pin(async move { answer.await.context(place) })
         })
     }
-
-    fn exported(&self, name: &str) -> Result<Exported> {
-        let found = self.callee.code().and_then(|code| {
-            let interface = code.get_export_index(None, self.interface)?;
-            code.get_export(Some(&interface), name)
-        });
-        match found {
-            Some((ComponentItem::ComponentFunc(function), index)) => Ok(Exported {
-                index,
-                signature: Signature::of(&function),
-            }),
-            _ => bail!("`{}` does not export it", self.callee.name()),
-        }
-    }
 }
 
 /// Refuses what cannot get from one store to another.
-fn check_crosses(signature: &Signature) -> Result<()> {
+pub(crate) fn check_crosses(signature: &Signature) -> Result<()> {
     let stuck = |ty: &Type| match ty {
         Type::Stream(_) | Type::Future(_) => Payload::of(ty).is_none(),
         Type::Own(_) | Type::Borrow(_) | Type::Unsupported(_) => true,
@@ -192,7 +283,7 @@ fn check_crosses(signature: &Signature) -> Result<()> {
 }
 
 /// Whether something of a call may go on after it has returned.
-fn goes_on(signature: &Signature) -> bool {
+pub(crate) fn goes_on(signature: &Signature) -> bool {
     let open = |ty: &Type| matches!(ty, Type::Stream(_) | Type::Future(_));
     signature.asynchronous() || signature.types().any(|ty| ty.find(&open).is_some())
 }

@@ -7,6 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+use std::time::Duration;
 
 use wasmtime::component::{InstancePre, Linker};
 use wisp_wasi::{OWN_HOST, Peers, State};
@@ -22,6 +23,7 @@ use crate::locked::{
 };
 use crate::peers::{self, Destination, Neighbourhood, Reach};
 use crate::pool::{Code, Place, Pool, Ready, Residents, Share, Slots, Source};
+use crate::remote::{self, Directory};
 use crate::settings::Settings;
 use crate::telemetry::{Excesses, Log, Metrics};
 use crate::trigger::fixed::Fixed;
@@ -52,6 +54,7 @@ struct Workshop {
     /// Components with the same digest share their code, for as long as one of them is loaded.
     codes: Mutex<HashMap<String, Weak<Code>>>,
     residents: Residents,
+    directory: Arc<Directory>,
 }
 
 impl std::fmt::Debug for Workshop {
@@ -101,6 +104,7 @@ impl Loader {
             grounds,
             codes: Mutex::default(),
             residents: Residents::default(),
+            directory: Arc::default(),
         })))
     }
 
@@ -143,6 +147,12 @@ impl Loader {
         let reached = reached.map(|(name, pool)| (&**name, pool.clone() as Arc<dyn Callee>));
         let reached: Vec<_> = reached.collect();
         neighbourhood.settle(reached, routed);
+        for (name, pool) in pools.iter().filter(|(_, pool)| pool.is_called()) {
+            let callee: Arc<dyn Callee> = pool.clone();
+            self.0
+                .directory
+                .add(&app, name, &callee, &pool.told().offers);
+        }
         self.begin(&pools, &order)?;
         Ok(App {
             name: app,
@@ -174,6 +184,11 @@ impl Loader {
             }
         }
         Ok(())
+    }
+
+    /// What components offer to others, here and elsewhere.
+    pub(crate) fn directory(&self) -> &Arc<Directory> {
+        &self.0.directory
     }
 
     /// The components that are loaded.
@@ -223,6 +238,9 @@ fn callees_first(app: &LockedApp) -> Result<Vec<String>, HostError> {
     let mut links: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for (name, component) in &app.components {
         for (interface, link) in &component.links {
+            if link.app.is_some() {
+                continue;
+            }
             if !app.components.contains_key(&link.component) {
                 return Err(missing(&link.component));
             }
@@ -238,16 +256,23 @@ fn callees_first(app: &LockedApp) -> Result<Vec<String>, HostError> {
 /// The names of the components that others are linked to.
 fn linked(app: &LockedApp) -> BTreeSet<String> {
     let links = app.components.values().flat_map(|one| one.links.values());
-    links.map(|link| link.component.clone()).collect()
+    let here = links.filter(|link| link.app.is_none());
+    here.map(|link| link.component.clone()).collect()
 }
 
 /// The names of the components that others call by interface, or the clock.
 fn called(app: &LockedApp) -> BTreeSet<String> {
     let links = app.components.values().flat_map(|one| &one.links);
-    let linked = links.filter(|(interface, _)| peers::peer(interface).is_none());
+    let linked =
+        links.filter(|(interface, link)| peers::peer(interface).is_none() && link.app.is_none());
     let linked = linked.map(|(_, link)| link.component.clone());
     let timed = app.cron.iter().map(|cron| cron.component.clone());
-    linked.chain(timed).collect()
+    let offering = app
+        .components
+        .iter()
+        .filter(|(_, one)| !one.offers.is_empty());
+    let offering = offering.map(|(name, _)| name.clone());
+    linked.chain(timed).chain(offering).collect()
 }
 
 /// What a component was told, once for all those of an app that have the same code and were told the same.
@@ -351,7 +376,12 @@ impl Source for Origin {
         let code = self.workshop.code(&told.digest)?;
         let (_, ground) = self.workshop.find(&told.digest)?;
         let (pre, peers) = ground
-            .link(name, &code, told, &self.neighbourhood)
+            .link(
+                (name, told),
+                &code,
+                &self.neighbourhood,
+                (&self.home.app, &self.workshop.directory),
+            )
             .map_err(|error| wrong(format!("{error:#}")))?;
         let excesses = Excesses::new(
             &self.home.app,
@@ -403,10 +433,10 @@ impl Ground {
     /// Links the imports of a component: to WASI, and to those of its neighbours that its manifest names.
     fn link(
         &self,
-        name: &str,
+        (name, told): (&str, &LockedComponent),
         code: &Code,
-        told: &LockedComponent,
         neighbourhood: &Arc<Neighbourhood>,
+        (app, directory): (&Arc<str>, &Arc<Directory>),
     ) -> wasmtime::Result<Joined> {
         let routes = has_own_routes(told);
         if told.links.is_empty() && !routes {
@@ -414,22 +444,29 @@ impl Ground {
         }
         let mut linker = self.linker.clone();
         let mut reach = Reach::new(neighbourhood, routes);
+        let origin = remote::Origin {
+            app: app.clone(),
+            component: name.into(),
+            timeout: Duration::from_millis(told.limits.timeout_ms),
+        };
         for (interface, link) in &told.links {
-            let LinkMode::Bridged = link.mode;
             if let Some(name) = peers::peer(interface) {
                 reach.add(name, &link.component);
                 continue;
             }
-            let Some(callee) = neighbourhood.component(&link.component) else {
-                wasmtime::bail!("`{}` is not there to be linked to", link.component);
-            };
-            link::bridge(
-                &mut linker,
-                (name, &code.loaded.component),
-                interface,
-                &callee,
-            )?;
-            reach.add(&link.component, &link.component);
+            let caller = (name, &code.loaded.component);
+            if link.mode == LinkMode::Remote {
+                let elsewhere = remote::Elsewhere::new(link, origin.clone(), directory);
+                link::answer(&mut linker, caller, interface, &elsewhere)?;
+            } else {
+                let Some(callee) = neighbourhood.component(&link.component) else {
+                    wasmtime::bail!("`{}` is not there to be linked to", link.component);
+                };
+                link::bridge(&mut linker, caller, interface, &callee)?;
+            }
+            if link.app.is_none() {
+                reach.add(&link.component, &link.component);
+            }
         }
         let pre = linker.instantiate_pre(&code.loaded.component)?;
         Ok((pre, Some(Arc::new(reach))))

@@ -89,6 +89,9 @@ pub struct LockedComponent {
     /// What it imports from other components of the app, by interface; fused links are in the component's bytes already.
     #[serde(default)]
     pub links: BTreeMap<String, LockedLink>,
+    /// What components of other apps may call, by interface: the names of these apps, or `*`.
+    #[serde(default)]
+    pub offers: BTreeMap<String, Vec<String>>,
 }
 
 /// A link of one import.
@@ -99,6 +102,12 @@ pub struct LockedLink {
     pub component: String,
     /// How it is called.
     pub mode: LinkMode,
+    /// The app that it belongs to; `None` for the same one.
+    #[serde(default)]
+    pub app: Option<String>,
+    /// Whether a call may be made again that may have run.
+    #[serde(default)]
+    pub idempotent: bool,
 }
 
 /// How a link is called by the core.
@@ -107,6 +116,8 @@ pub struct LockedLink {
 pub enum LinkMode {
     /// The other component answers from an instance of its own; values are copied.
     Bridged,
+    /// The same, here or on another host of the lattice.
+    Remote,
 }
 
 /// Limits of one component on one host; a worker enforces its share.

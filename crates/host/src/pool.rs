@@ -34,6 +34,7 @@ use wasmtime::component::Component;
 use wasmtime_wasi_http::{Error as HttpError, WasiBody};
 use wisp_wasi::{Limit, Meter, PeerResponse};
 
+use crate::errand::Errand;
 use crate::error::HostError;
 use crate::link::{Begun, Called, Callee, Exported, Returned};
 use crate::locked::{LockedComponent, LockedInstances, LockedLimits, Profile};
@@ -81,6 +82,10 @@ pub enum InvokeError {
     #[error("{0}")]
     Load(String),
 }
+
+/// When a request must have been answered, if whoever sent it says so: an extension of the request.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Deadline(pub(crate) Instant);
 
 /// Where instances live: an engine of one profile and what it can still hold.
 #[derive(Clone, Debug)]
@@ -206,9 +211,14 @@ impl Pool {
         unused
     }
 
-    /// Waits for a permit; gives it with the deadline of what it is for.
-    async fn admit(&self, ready: &Ready) -> Result<(Permit, Instant), InvokeError> {
+    /// Waits for a permit; gives it with the deadline of what it is for, which may be told.
+    async fn admit(
+        &self,
+        ready: &Ready,
+        told: Option<Instant>,
+    ) -> Result<(Permit, Instant), InvokeError> {
         let deadline = Instant::now() + Duration::from_millis(self.told.limits.timeout_ms);
+        let deadline = told.map_or(deadline, |told| told.min(deadline));
         match ready.admission.admit(deadline).await {
             Ok(permit) => Ok((permit, deadline)),
             Err(_) if Instant::now() >= deadline => Err(InvokeError::Timeout),
@@ -227,7 +237,9 @@ impl Pool {
     ) -> Result<http::Response<WasiBody>, InvokeError> {
         let ready = self.answering().map_err(|error| self.failed(id, error))?;
         let http = ready.http.as_ref().ok_or(InvokeError::Library)?;
-        let (permit, deadline) = self.admit(&ready).await?;
+        let told = request.extensions().get::<Deadline>();
+        let told = told.map(|deadline| deadline.0);
+        let (permit, deadline) = self.admit(&ready, told).await?;
         let result = match http {
             Instances::Sync(instances) => instances.handle(request, id, permit, deadline).await,
             Instances::Concurrent(instances) => {
@@ -251,19 +263,23 @@ impl Pool {
         arguments: Vec<Value>,
         id: RequestId,
     ) -> Result<Option<Value>, InvokeError> {
-        self.invoke(function, arguments, Some(id)).await
+        let errand = Errand {
+            request: Some(id),
+            ..Errand::default()
+        };
+        self.invoke(function, arguments, errand).await
     }
 
     async fn invoke(
         self: &Arc<Self>,
         function: &Exported,
         arguments: Vec<Value>,
-        id: Option<RequestId>,
+        errand: Errand,
     ) -> Result<Option<Value>, InvokeError> {
         let ready = self.answering()?;
         let called = ready.called.as_ref().ok_or(InvokeError::Library)?;
-        let (_permit, deadline) = self.admit(&ready).await?;
-        let call = called.measured(function, arguments, id);
+        let (_permit, deadline) = self.admit(&ready, None).await?;
+        let call = called.measured(function, arguments, errand.until(deadline));
         let result = timeout_at(deadline, call).await;
         result.unwrap_or(Err(InvokeError::Timeout))
     }
@@ -338,17 +354,27 @@ impl Callee for Pool {
         ready.called.as_ref().map(|called| called.code().clone())
     }
 
-    fn call(self: Arc<Self>, function: Arc<Exported>, arguments: Vec<Value>) -> Called {
-        Box::pin(async move { Ok(self.invoke(&function, arguments, None).await?) })
+    fn call(
+        self: Arc<Self>,
+        function: Arc<Exported>,
+        arguments: Vec<Value>,
+        errand: Errand,
+    ) -> Called {
+        Box::pin(async move { Ok(self.invoke(&function, arguments, errand).await?) })
     }
 
-    fn begin(self: Arc<Self>, begun: Begun) -> Returned {
+    fn begin(self: Arc<Self>, function: Arc<Exported>, mut begun: Begun) -> Returned {
         Box::pin(async move {
             let ready = self.answering()?;
             let called = ready.called.as_ref().ok_or(InvokeError::Library)?;
-            let (permit, deadline) = self.admit(&ready).await?;
-            Ok(called.begin(begun, permit, deadline).await?)
+            let (permit, deadline) = self.admit(&ready, None).await?;
+            begun.errand = begun.errand.until(deadline);
+            Ok(called.begin((function, begun), permit, deadline).await?)
         })
+    }
+
+    fn most_argument_bytes(&self) -> u64 {
+        self.told.limits.body
     }
 
     fn serves_http(&self) -> bool {

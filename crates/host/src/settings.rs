@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use serde::Deserialize;
 
 use crate::engine::Strategy;
+use crate::lattice::LatticeSettings;
 use crate::locked::{Artifact, LockedApp};
 
 /// Everything that a host is told when it starts.
@@ -18,6 +19,9 @@ pub struct Start {
     pub apps: Vec<LockedApp>,
     /// The AOT artifact of each component, by digest.
     pub artifacts: BTreeMap<String, Artifact>,
+    /// How it talks to other hosts, when it is part of a lattice.
+    #[serde(default)]
+    pub lattice: Option<LatticeSettings>,
 }
 
 /// Settings of one worker.

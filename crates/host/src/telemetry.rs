@@ -7,6 +7,7 @@ mod log;
 mod metrics;
 mod refusals;
 mod throttle;
+mod trace;
 
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
@@ -21,6 +22,7 @@ pub use metrics::Metrics;
 pub(crate) use metrics::{Counters, Outcome};
 pub(crate) use refusals::Refusals;
 pub(crate) use throttle::Throttle;
+pub(crate) use trace::Trace;
 
 /// Identity of one request, the same in headers, log lines and problem details: 32 hexadecimal digits.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]

@@ -29,9 +29,8 @@ use crate::output::{Captured, GuestStream, Lines, Output, Stream};
 const MOST_HANDLES: usize = 10_000;
 /// Tasks, streams and futures that the host keeps for one instance, where fewer are allowed: it needs some itself.
 const LEAST_CONCURRENT: usize = 1_000;
-/// Bytes that one host call may copy.
+/// Bytes that one host call may copy; for a program that calls a guest of its own, what it passes is its own memory.
 const HOSTCALL_BYTES: usize = 32 << 20;
-/// The same for a program that calls a guest of its own: what it passes is its own memory.
 const EMBEDDED_HOSTCALL_BYTES: usize = 256 << 20;
 /// Writes of a body that wait to be sent before the guest has to, and bytes of each. Few large ones would be held up by each
 /// other, and many small ones, which is how most guests write, would each be a packet of their own.
@@ -231,6 +230,7 @@ pub struct State {
     bounds: Bounds,
     output: Option<Arc<Output>>,
     companion: Option<Companion>,
+    errand: Option<Companion>,
     /// Watches over the folders of a component, if it has some.
     guard: Option<Box<Guard>>,
     /// For core modules, which know no other WASI.
@@ -320,6 +320,7 @@ impl State {
             bounds: Bounds::new(memory),
             output,
             companion: None,
+            errand: None,
             guard: None,
             preview1: None,
         }
@@ -468,6 +469,16 @@ impl State {
     /// What the embedder keeps with this instance, if there is one.
     pub fn companion(&self) -> Option<Companion> {
         self.companion.clone()
+    }
+
+    /// From now on the guest works on this; `None` when it works on several things.
+    pub fn begin_errand(&mut self, errand: Option<Companion>) {
+        self.errand = errand;
+    }
+
+    /// What the guest works on, if that is one thing.
+    pub fn errand(&self) -> Option<Companion> {
+        self.errand.clone()
     }
 
     /// Whether the guest once asked for more memory than it may have.

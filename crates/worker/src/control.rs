@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+use wisp_host::lattice::{IdentitySettings, TableSettings};
 use wisp_host::trigger::{Ran, Run};
 use wisp_host::{HostError, Start};
 
@@ -30,6 +31,10 @@ pub(crate) enum Order {
     Metrics {},
     /// Call a component that runs by the clock, and report how that ended.
     Run(Run),
+    /// Send requests for other apps to the hosts of this table.
+    Table(TableSettings),
+    /// Show other hosts this certificate on new connections.
+    Identity(IdentitySettings),
 }
 
 /// What this worker says.

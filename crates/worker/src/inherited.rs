@@ -9,18 +9,28 @@ use std::os::unix::net::UnixStream;
 pub(crate) struct Inherited {
     pub(crate) control: UnixStream,
     pub(crate) listener: TcpListener,
+    /// Where other hosts of the lattice connect.
+    pub(crate) hosts: Option<TcpListener>,
 }
 
 impl Inherited {
-    /// Takes both descriptors; they must be distinct, past the standard streams, and open.
-    pub(crate) fn take(control: RawFd, listener: RawFd) -> Result<Self, String> {
-        if control == listener {
-            return Err(format!("--control and --listener are both {control}"));
+    /// Takes the descriptors; they must be distinct, past the standard streams, and open.
+    pub(crate) fn take(
+        control: RawFd,
+        listener: RawFd,
+        hosts: Option<RawFd>,
+    ) -> Result<Self, String> {
+        let mut all = vec![control, listener];
+        all.extend(hosts);
+        all.sort_unstable();
+        if let Some([one, _]) = all.array_windows().find(|[one, other]| one == other) {
+            return Err(format!("{one} is given for two descriptors"));
         }
         let (control, listener) = (own(control)?, own(listener)?);
         Ok(Self {
             control: control.into(),
             listener: listener.into(),
+            hosts: hosts.map(own).transpose()?.map(Into::into),
         })
     }
 }

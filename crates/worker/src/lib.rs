@@ -6,12 +6,13 @@
 mod control;
 mod inherited;
 
+use std::net::TcpListener;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use control::{Order, Orders, Report, Reports};
 use inherited::Inherited;
-use wisp_host::{Host, Shutdown};
+use wisp_host::{Host, HostError, Shutdown};
 
 /// How long requests may go on when the supervisor is gone and nobody says how long.
 const ORPHAN_DRAIN: Duration = Duration::from_secs(10);
@@ -30,7 +31,14 @@ pub fn main() -> ExitCode {
             std::io::stdout(),
             &format!("wisp-worker {}", env!("CARGO_PKG_VERSION")),
         ),
-        Ok(Arguments::Work { control, listener }) => match work(control, listener, began) {
+        Ok(Arguments::Work {
+            control,
+            listener,
+            hosts,
+        }) => match Inherited::take(control, listener, hosts)
+            .map_err(Failure::from)
+            .and_then(|inherited| work(inherited, began))
+        {
             Ok(code) => return code,
             Err(error) => return complain(&error.to_string()),
         },
@@ -51,29 +59,36 @@ fn complain(message: &str) -> ExitCode {
 
 enum Arguments {
     Version,
-    Work { control: i32, listener: i32 },
+    Work {
+        control: i32,
+        listener: i32,
+        hosts: Option<i32>,
+    },
 }
 
 impl Arguments {
     fn parse(arguments: impl Iterator<Item = String>) -> Result<Self, String> {
-        const USAGE: &str =
-            "usage: wisp-worker --control FD --listener FD | --version (started by `wisp up`)";
+        const USAGE: &str = "usage: wisp-worker --control FD --listener FD [--hosts FD] | --version (started by `wisp up`)";
         let arguments: Vec<_> = arguments.collect();
         let words: Vec<_> = arguments.iter().map(String::as_str).collect();
         let number = |text: &str| text.parse::<i32>().map_err(|_| USAGE.to_owned());
         match words.as_slice() {
             ["--version"] => Ok(Self::Version),
-            ["--control", control, "--listener", listener] => Ok(Self::Work {
+            ["--control", control, "--listener", listener, hosts @ ..] => Ok(Self::Work {
                 control: number(control)?,
                 listener: number(listener)?,
+                hosts: match hosts {
+                    [] => None,
+                    ["--hosts", hosts] => Some(number(hosts)?),
+                    _ => return Err(USAGE.to_owned()),
+                },
             }),
             _ => Err(USAGE.to_owned()),
         }
     }
 }
 
-fn work(control: i32, listener: i32, began: Instant) -> Result<ExitCode, Failure> {
-    let inherited = Inherited::take(control, listener)?;
+fn work(inherited: Inherited, began: Instant) -> Result<ExitCode, Failure> {
     raise_open_files();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -119,7 +134,12 @@ async fn serve(inherited: Inherited, began: Instant) -> Result<ExitCode, Failure
         })
         .await?;
     let served = {
-        let mut serving = std::pin::pin!(host.serve(inherited.listener, shutdown.clone()));
+        let mut serving = std::pin::pin!(listen(
+            &host,
+            inherited.listener,
+            inherited.hosts,
+            &shutdown
+        ));
         let obeying = obey(&mut orders, &mut reports, &host, &shutdown);
         tokio::select! {
             served = &mut serving => served,
@@ -135,6 +155,21 @@ async fn serve(inherited: Inherited, began: Instant) -> Result<ExitCode, Failure
     let _ = reports.send(&Report::Metrics(host.metrics())).await;
     let _ = reports.send(&report).await;
     Ok(code)
+}
+
+/// Serves clients, and other hosts where there are some.
+async fn listen(
+    host: &Host,
+    clients: TcpListener,
+    hosts: Option<TcpListener>,
+    shutdown: &Shutdown,
+) -> Result<(), HostError> {
+    let serving = host.serve(clients, shutdown.clone());
+    let Some(hosts) = hosts else {
+        return serving.await;
+    };
+    tokio::try_join!(serving, host.serve_hosts(hosts, shutdown.clone()))?;
+    Ok(())
 }
 
 async fn refuse(reports: &mut Reports, message: &str) -> Result<ExitCode, Failure> {
@@ -193,6 +228,8 @@ async fn obey(orders: &mut Orders, reports: &mut Reports, host: &Host, shutdown:
                 // When the supervisor is gone, nobody is told, and the run goes on for as long as this process drains.
                 tokio::spawn(async move { ended.send(run.await) });
             }
+            Ok(Some(Order::Table(table))) => host.route(&table),
+            Ok(Some(Order::Identity(identity))) => host.identify(&identity),
             Ok(Some(Order::Start(_))) => host
                 .log()
                 .worker("error", "a second start order was ignored"),

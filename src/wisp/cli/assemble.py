@@ -53,7 +53,7 @@ class BuiltApp:
         if self.linked.plan is None:
             return ()
         return tuple(
-            PreparedLink(name, made.interface, made.component, made.mode, made.reason)
+            PreparedLink(name, made.interface, made.provider, made.mode, made.reason)
             for name, links in self.linked.plan.links.items()
             for made in links
         )
@@ -267,7 +267,9 @@ async def _compiled(
 def _serving(manifest: Manifest, linked: Linked) -> list[str]:
     """Return the components that must serve HTTP: all but those without a route that others are linked to, or that run by the clock."""
     routed = {trigger.component for trigger in manifest.http}
-    libraries = {made.component for bridges in linked.bridges.values() for made in bridges.values()}
+    carried = [made for bridges in linked.bridges.values() for made in bridges.values()]
+    libraries = {made.component for made in carried if made.app is None}
+    libraries |= {name for name, component in manifest.component.items() if component.offer}
     libraries |= {cron.component for cron in manifest.cron}
     return [name for name in linked.digests if name in routed or name not in libraries]
 

@@ -92,7 +92,7 @@ def _of_app(path: Path, arguments: argparse.Namespace) -> bytes:
     name = _entry(app, arguments.component)
     if bridges := app.linked.bridges.get(name):
         interface, link = next(iter(bridges.items()))
-        message = f"{name} cannot be written as one component: its link of {interface} to {link.component} is bridged"
+        message = f"{name} cannot be written as one component: its link of {interface} to {link.provider} is {link.mode}"
         raise ManifestError(message, hint=f"because {link.reason}", path=app.manifest.path)
     return Cache.open().read(app.linked.digests[name])
 

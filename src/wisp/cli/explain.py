@@ -99,7 +99,7 @@ def _text(one: Explanation, file: str) -> Iterator[str]:
     linked = [
         (
             made.link.interface,
-            f"-> {made.link.component}",
+            f"-> {made.link.provider}",
             f"{made.link.mode}: {made.link.reason}",
             _at(made.origin, file),
         )
@@ -176,7 +176,7 @@ def _data(one: Explanation) -> dict[str, object]:
         "links": [
             {
                 "interface": made.link.interface,
-                "component": made.link.component,
+                "component": made.link.provider,
                 "mode": made.link.mode,
                 "reason": made.link.reason,
                 **_place(made.origin),

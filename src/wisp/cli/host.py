@@ -8,15 +8,17 @@ import re
 import socket
 import sys
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import wisp
 from wisp.cli import nats, output, papers, reach
-from wisp.cli.parser import UsageError, add_logging, add_processes, seconds
+from wisp.cli.parser import UsageError, add_logging, add_policy, add_processes, seconds
 from wisp.host import cpus
 from wisp.host.address import Address
 from wisp.host.log import Log
+from wisp.host.relay import Relay
 from wisp.host.settings import HostSettings, LogSettings
 
 if TYPE_CHECKING:
@@ -62,6 +64,7 @@ def add_hosting(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="a variable of this process that apps may be granted, and secrets may come from; may be repeated",
     )
+    add_policy(group)
     _add_serving(parser)
 
 
@@ -94,6 +97,11 @@ def _add_serving(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--advertise", metavar="URL", help="where others reach it, if that is not where it listens"
+    )
+    group.add_argument(
+        "--peer",
+        metavar="HOST:PORT",
+        help="where other hosts send requests for its apps (default: the host of --http, and a free port)",
     )
     add_processes(group)
     add_logging(group)
@@ -132,7 +140,11 @@ async def serve(arguments: argparse.Namespace, address: LatticeAddress) -> int:
     """Run the host of a lattice. Raises WispError."""
     from wisp.lattice.host import LatticeHost  # noqa: PLC0415 - the help does not need it
 
-    return await LatticeHost(_parts(arguments, address)).run()
+    relay = Relay(_log_settings(arguments))
+    try:
+        return await LatticeHost(_parts(arguments, address, relay)).run()
+    finally:
+        relay.close()
 
 
 def host_log(arguments: argparse.Namespace) -> Log:
@@ -140,17 +152,23 @@ def host_log(arguments: argparse.Namespace) -> Log:
     return Log(_log_settings(arguments))
 
 
-def _parts(arguments: argparse.Namespace, address: LatticeAddress) -> Parts:
+def _parts(arguments: argparse.Namespace, address: LatticeAddress, relay: Relay) -> Parts:
     from wisp.lattice.host import Parts  # noqa: PLC0415 - the help does not need it
     from wisp.lattice.keyring import Keyring  # noqa: PLC0415
+    from wisp.lattice.onward import Identity, usual  # noqa: PLC0415
     from wisp.lattice.preparing import Preparing  # noqa: PLC0415
     from wisp.lattice.records import HostRecord  # noqa: PLC0415
     from wisp.registry.cache import Cache  # noqa: PLC0415
+    from wisp.registry.signing.gate import Gate  # noqa: PLC0415
 
-    settings, log = _settings(arguments), host_log(arguments)
+    settings = _settings(arguments, relay)
+    log = Log(relay.settings, relay.descriptor)
     remembered = remembered_by(arguments)
     keyring = Keyring(host_name(arguments), remembered)
     environment = {name: os.environ[name] for name in arguments.environment if name in os.environ}
+    identity = Identity(remembered.folder / "identity", host_name(arguments), address.lattice)
+    if identity.exists:
+        settings = replace(settings, hosts=usual(_for_hosts(arguments), remembered.folder))
     record = HostRecord(
         name=host_name(arguments),
         token=remembered.token(),
@@ -170,10 +188,19 @@ def _parts(arguments: argparse.Namespace, address: LatticeAddress) -> Parts:
         log=log,
         admin=None if arguments.no_admin else Address.parse(arguments.admin),
         advertise=arguments.advertise,
+        identity=identity,
+        relay=relay,
+        gate=Gate.open(arguments.policy, Cache.open()),
     )
 
 
-def _settings(arguments: argparse.Namespace) -> HostSettings:
+def _for_hosts(arguments: argparse.Namespace) -> Address:
+    if arguments.peer:
+        return Address.parse(arguments.peer)
+    return Address(Address.parse(arguments.http).host, 0)
+
+
+def _settings(arguments: argparse.Namespace, relay: Relay) -> HostSettings:
     workers = cpus.usable() if arguments.workers is None else arguments.workers
     if not 1 <= workers <= MOST_WORKERS:
         message = f"--workers must be 1 to {MOST_WORKERS}, not {workers}"
@@ -181,7 +208,8 @@ def _settings(arguments: argparse.Namespace) -> HostSettings:
     return HostSettings(
         address=Address.parse(arguments.http),
         workers=workers,
-        log=_log_settings(arguments),
+        log=relay.settings,
+        output=relay.descriptor,
         drain_timeout=seconds(arguments.drain_timeout, "--drain-timeout"),
     )
 

@@ -8,7 +8,7 @@ import sys
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
-from wisp.cli import host, invite, join, nats, papers, reach, revoke, rotate
+from wisp.cli import collect, host, invite, join, nats, papers, reach, revoke, rotate
 from wisp.cli.parser import Subcommand, add_commands
 from wisp.errors import LatticeError
 from wisp.host.address import Address
@@ -16,7 +16,7 @@ from wisp.host.address import Address
 if TYPE_CHECKING:
     import argparse
 
-    from wisp.lattice.admission import Desk
+    from wisp.lattice.admitting import Desk
     from wisp.lattice.connection import Connection
     from wisp.lattice.restoring import Restored
 
@@ -111,7 +111,28 @@ _TAKEN_OVER = (
     " Its data are as they were. Hosts on other machines join anew: `wisp lattice invite`"
 )
 
+
+def _configure_status(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    reach.add_reach(parser)
+
+
+def _status(arguments: argparse.Namespace) -> int:
+    from wisp.cli import lattice_status  # noqa: PLC0415 - the help does not need it
+
+    return lattice_status.show(arguments)
+
+
 COMMANDS = {
+    "status": Subcommand(
+        "Say whether a lattice is well, and exit with 1 if it is not",
+        (
+            ("wisp lattice status", "NATS, who plans, hosts, apps that run on fewer hosts than are wanted"),
+            ("wisp lattice status --json", "the same for a program"),
+        ),
+        _configure_status,
+        _status,
+    ),
     "up": Subcommand(
         "Start NATS and a first host on this machine",
         (
@@ -137,4 +158,5 @@ COMMANDS = {
         _configure_restore,
         _restore,
     ),
+    "collect": collect.COMMAND,
 }

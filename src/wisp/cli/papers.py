@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from wisp.host.log import Log
-    from wisp.lattice.admission import Desk
+    from wisp.lattice.admitting import Desk
     from wisp.lattice.belonging import Belonging
     from wisp.lattice.holding import Holding
     from wisp.lattice.joining import Address as LatticeAddress

@@ -14,14 +14,14 @@ if TYPE_CHECKING:
     from wisp.cli.inspected import Part
     from wisp.wit.graph import ArrowKind
 
-_ARROWS: Final[dict[str, ArrowKind]] = {"fused": "fused", "bridged": "bridged"}
+_ARROWS: Final[dict[str, ArrowKind]] = {"fused": "fused", "bridged": "bridged", "remote": "remote"}
 
 
 def draw(parts: Sequence[Part]) -> str:
     """Draw components as boxes, with arrows to what they import."""
     nodes = [node for part in parts for node in _boxes(part)]
     edges = [edge for part in parts for edge in (*_entries(part), *_links(part), *_uses(part))]
-    return graph.svg([*nodes, *_hosts(parts)], edges)
+    return graph.svg([*nodes, *_others(parts), *_hosts(parts)], edges)
 
 
 def _boxes(part: Part) -> Iterator[graph.Node]:
@@ -29,6 +29,15 @@ def _boxes(part: Part) -> Iterator[graph.Node]:
     yield graph.Node(f"component {part.name}", part.name, tuple(fact for fact in facts if fact))
     if part.routes or part.info.http:
         yield graph.Node(f"entry {part.name}", "HTTP", part.routes, kind="entry")
+
+
+def _others(parts: Sequence[Part]) -> Iterator[graph.Node]:
+    """Draw the components of other apps."""
+    providers = dict.fromkeys(link.provider for part in parts for link in part.links)
+    for provider in providers:
+        app, slash, name = provider.rpartition("/")
+        if slash:
+            yield graph.Node(f"component {provider}", name, (f"of {app}",), kind="host")
 
 
 def _entries(part: Part) -> Iterator[graph.Edge]:

@@ -89,10 +89,10 @@ class PreparedLink:
     component: str
     interface: str
     provider: str
-    """The component that answers."""
+    """The component that answers; with its app if that is another one, as in `billing/invoices`."""
 
     mode: str
-    """`fused` or `bridged`."""
+    """`fused`, `bridged` or `remote`."""
 
     reason: str
     """Why this mode, in words."""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 from wisp.errors import HostError
 from wisp.host import binary as worker_binary
 from wisp.host.control import Failed
+from wisp.host.doors import Opened
 from wisp.host.worker import Worker
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ async def rehearse(settings: HostSettings, start: Start, probe: Probe | None) ->
     quiet = replace(settings, http=replace(settings.http, tls=None), log=replace(settings.log, access=False))
     with socket.create_server((LOOPBACK, 0), backlog=8) as listener:
         listener.setblocking(False)
-        worker = await Worker.spawn(worker_binary.find(), 0, listener)
+        worker = await Worker.spawn(worker_binary.find(), 0, Opened(listener))
         try:
             reply = await worker.start(start.message(0, quiet), settings.ready_timeout)
             if isinstance(reply, Failed):

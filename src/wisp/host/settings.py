@@ -63,9 +63,15 @@ class HostSettings:
     compiler_strategy: Literal["cranelift", "winch"] = "cranelift"
     log: LogSettings = field(default_factory=LogSettings)
     http: HttpSettings = field(default_factory=HttpSettings)
+    output: int | None = None
+    """The descriptor that workers write their log to; None is our own standard output."""
+
     drain_timeout: float = 10.0
     ready_timeout: float = 30.0
     """Seconds in which a worker must be ready: it only maps artifacts, but a loaded machine may be slow."""
+
+    hosts: Address | None = None
+    """Where other hosts of the lattice connect."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,13 +85,18 @@ class Start:
     watch: tuple[Path, ...] = ()
     """Files and folders that the apps were made of."""
 
+    lattice: JsonObject | None = field(default=None, repr=False)
+    """Who this host is to other hosts of its lattice, and what runs where."""
+
     def message(self, worker: int, settings: HostSettings) -> JsonObject:
         """Return the control message that starts worker number `worker`."""
         return {"start": self.document(worker, settings)}
 
     def document(self, worker: int, settings: HostSettings) -> JsonObject:
         """Return what the core needs to load these apps, as worker number `worker`."""
+        lattice = {"lattice": dict(self.lattice)} if self.lattice else {}
         return {
+            **lattice,
             "settings": {
                 "worker": worker,
                 "workers": settings.workers,

@@ -21,8 +21,8 @@ from wisp.host.control import Failed
 from wisp.host.worker import DIED, Worker
 
 if TYPE_CHECKING:
+    from wisp.host.doors import Doors
     from wisp.host.log import Level, Log
-    from wisp.host.sockets import Listeners
 
 SOCKET_PATIENCE = 1.0
 """Seconds for which new connections wait in the socket of a slot that has lost its worker."""
@@ -35,7 +35,7 @@ Launch = Callable[["Slot"], Awaitable["Worker | Failed"]]
 class Shared:
     """What the slots of one supervisor share."""
 
-    listeners: Listeners
+    doors: Doors
     launch: Launch
     log: Log
     gave_up: Callable[[str], None]
@@ -123,7 +123,7 @@ class Slot:
         await asyncio.sleep(delay)
 
     def _shut(self) -> None:
-        if self._shared.listeners.shut(self.number):
+        if self._shared.doors.shut(self.number):
             self._log("slot-closed", "is away: its socket is closed, new connections go to the others")
 
     def _restarted(self, worker: Worker, seconds: float) -> None:

@@ -15,20 +15,23 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from wisp.errors import HostError
 from wisp.host import binary as worker_binary
 from wisp.host.control import Failed, Ran, Ready
 from wisp.host.denials import Denials
+from wisp.host.doors import Doors
 from wisp.host.settings import HostSettings, JsonObject, Start
 from wisp.host.slot import Shared, Slot
-from wisp.host.sockets import Listeners
 from wisp.host.worker import Worker
 
 if TYPE_CHECKING:
+    from wisp.host.address import Address
+    from wisp.host.doors import Opened
     from wisp.host.log import Log
+    from wisp.host.sockets import Listeners
 
 FAREWELL = 1.0
 """Seconds that a worker that has failed gets to end by itself, so that its last words are not cut."""
@@ -73,10 +76,20 @@ class Supervisor:
         self._generation = 0
         self._turn = 0
         self._exhausted: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        self.listeners = Listeners(settings.address, settings.workers)
+        self._doors = Doors(settings)
         self.denials = Denials()
-        shared = Shared(self.listeners, self._replace, log, self._gave_up, self._farewell)
+        shared = Shared(self._doors, self._replace, log, self._gave_up, self._farewell)
         self._slots = [Slot(number, shared) for number in range(settings.workers)]
+
+    @property
+    def listeners(self) -> Listeners:
+        """The sockets for clients."""
+        return self._doors.clients
+
+    @property
+    def for_hosts(self) -> Address | None:
+        """Where other hosts of the lattice connect."""
+        return self._doors.hosts.address if self._doors.hosts else None
 
     async def open(self) -> None:
         """Spawn the first generation, which waits for `serve`. Raises HostError."""
@@ -108,7 +121,7 @@ class Supervisor:
         drains = asyncio.create_task(self._drained(waiting))
         impatience = asyncio.create_task(at_once.wait())
         await asyncio.sleep(0)  # the drain messages go out before the sockets close
-        self.listeners.close()
+        self._doors.close()
         await asyncio.wait({drains, impatience}, return_when=asyncio.FIRST_COMPLETED)
         impatience.cancel()
         for worker in self._retiring:
@@ -122,6 +135,12 @@ class Supervisor:
     async def exhaustion(self) -> str:
         """Wait until the last slot has given up, and return its reason."""
         return await asyncio.shield(self._exhausted)
+
+    async def tell(self, order: JsonObject, lattice: JsonObject) -> None:
+        """Give an order to every worker, draining ones too. Those to come are told `lattice` with their start."""
+        self._start = replace(self._start, lattice=lattice)
+        workers = [*(slot.worker for slot in self._slots), *self._retiring]
+        await asyncio.gather(*(worker.tell(order) for worker in workers if worker is not None))
 
     async def metrics(self) -> list[JsonObject]:
         """Return the counters of every worker that answers, draining ones too."""
@@ -158,12 +177,15 @@ class Supervisor:
         spawned: list[Worker] = []
         try:
             for slot in self._slots:
-                listener = self.listeners.open(slot.number)
-                spawned.append(await Worker.spawn(self._binary, slot.number, listener))
+                worker = await self._worker(slot.number, self._doors.open(slot.number))
+                spawned.append(worker)
         except BaseException:
             await _ended(spawned)
             raise
         return spawned
+
+    async def _worker(self, slot: int, opened: Opened) -> Worker:
+        return await Worker.spawn(self._binary, slot, opened, self._settings.output)
 
     async def _generate(self, start: Start, workers: list[Worker]) -> tuple[Start, list[Worker]]:
         """Start a generation: all of it, or none."""
@@ -193,7 +215,7 @@ class Supervisor:
         """Start one worker for a slot that has lost its own, on the apps that are served now."""
         recovered: set[str] = set()
         while True:
-            worker = await Worker.spawn(self._binary, slot.number, self.listeners.open(slot.number))
+            worker = await self._worker(slot.number, self._doors.open(slot.number))
             failed = await self._begin(worker, self._start)
             if failed is None:
                 return worker
@@ -205,7 +227,7 @@ class Supervisor:
     async def _begin(self, worker: Worker, start: Start) -> Failed | None:
         """Let connections into a worker's socket and start it. A worker that is not ready is ended."""
         try:
-            self.listeners.listen(worker.slot)
+            self._doors.listen(worker.slot)
             reply = await worker.start(
                 start.message(worker.slot, self._settings), self._settings.ready_timeout
             )

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from wisp.host.doors import Opened
+
 DIED = "died"
 """The kind of a failure that the worker itself could not tell us about."""
 
@@ -55,16 +57,20 @@ class Worker:
         self._ending = asyncio.create_task(self._end())
 
     @classmethod
-    async def spawn(cls, binary: Path, slot: int, listener: socket.socket) -> Worker:
-        """Start the process of a slot, with the slot's listening socket. Raises HostError."""
+    async def spawn(cls, binary: Path, slot: int, opened: Opened, output: int | None = None) -> Worker:
+        """Start the process of a slot, with the slot's listening sockets and somewhere to write its log. Raises HostError."""
         ours, theirs = socket.socketpair()
+        handed = {"--control": theirs.fileno(), "--listener": opened.clients.fileno()}
+        if opened.hosts is not None:
+            handed["--hosts"] = opened.hosts.fileno()
         with theirs:
             try:
                 process = await asyncio.create_subprocess_exec(
                     binary,
-                    *("--control", str(theirs.fileno()), "--listener", str(listener.fileno())),
+                    *(word for option, number in handed.items() for word in (option, str(number))),
                     stdin=asyncio.subprocess.DEVNULL,
-                    pass_fds=(theirs.fileno(), listener.fileno()),
+                    stdout=output,
+                    pass_fds=tuple(handed.values()),
                     env=worker_binary.environment(),
                     process_group=0,
                 )
@@ -82,6 +88,10 @@ class Worker:
                 return await asyncio.shield(self._started)
         except TimeoutError:
             return Failed(DIED, f"it was not ready within {limit:g} s")
+
+    async def tell(self, order: Mapping[str, object]) -> None:
+        """Give an order that is not answered. A worker that is gone does not hear it."""
+        await self._channel.send(order)
 
     async def metrics(self) -> Metrics | None:
         """Ask for the counters; None when the worker does not answer in time."""

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from wisp.host.log import Log
-    from wisp.lattice.admission import Desk
+    from wisp.lattice.admitting import Desk
     from wisp.lattice.bucket import Entry
     from wisp.lattice.papers import Papers
     from wisp.lattice.state import State

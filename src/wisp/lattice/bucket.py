@@ -8,25 +8,23 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import nats.errors
 import nats.js.errors
 from nats.js import api
 
 from wisp.errors import LatticeError
-from wisp.lattice.connection import explained
+from wisp.lattice.connection import WRONG_REVISION, explained
 from wisp.lattice.tasks import ended
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from datetime import datetime
 
     from nats.js.kv import KeyValue
 
     from wisp.lattice.connection import Connection
-
-WRONG_REVISION: Final = (10071, 10164)
-"""The server's codes for: the key is not at the revision that was expected."""
 
 PATIENCE: Final = 10.0
 """Seconds in which the server must have told a mirror all there is."""
@@ -40,6 +38,19 @@ class Conflict(LatticeError):  # noqa: N818 - says it all
 
     def __init__(self, key: str) -> None:
         super().__init__(f"{key} was written by somebody else")
+
+
+class Kept(NamedTuple):
+    """On which servers a bucket is."""
+
+    servers: tuple[str, ...]
+    """By name, where NATS is a cluster."""
+
+    replicas: int
+    """How many of them are to keep it."""
+
+    current: int
+    """How many have all of it now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +95,18 @@ class Bucket:
         with explained():
             return cls(connection, name, await connection.jetstream.create_key_value(config))
 
+    async def kept(self) -> Kept:
+        """Say which servers keep it. Raises LatticeError."""
+        with explained():
+            info = await self._jetstream.stream_info(f"KV_{self._name}")
+        wanted = info.config.num_replicas or 1
+        if info.cluster is None or not info.cluster.name:
+            return Kept((), wanted, wanted)
+        others = info.cluster.replicas or []
+        names = [*filter(None, [info.cluster.leader]), *(one.name or "" for one in others)]
+        current = sum(1 for one in others if one.current and not one.offline) + bool(info.cluster.leader)
+        return Kept(tuple(sorted(names)), wanted, current)
+
     async def get(self, key: str) -> Entry | None:
         """Return the newest value of a key, None when it has none. Raises LatticeError."""
         found = await self._last(key)
@@ -112,9 +135,24 @@ class Bucket:
             headers[api.Header.EXPECTED_LAST_SUBJECT_SEQUENCE.value] = str(revision)
         await self._publish(key, b"", headers, None)
 
-    async def purge(self, key: str) -> None:
-        """Remove a key with all that it has been. Raises LatticeError."""
-        await self._publish(key, b"", {"KV-Operation": "PURGE", api.Header.ROLLUP.value: "sub"}, None)
+    async def purge(self, key: str, revision: int) -> None:
+        """Remove a key with all that it has been, if it is at this revision. Raises Conflict, LatticeError."""
+        headers = {
+            "KV-Operation": "PURGE",
+            api.Header.ROLLUP.value: "sub",
+            api.Header.EXPECTED_LAST_SUBJECT_SEQUENCE.value: str(revision),
+        }
+        gone = await self._publish(key, b"", headers, None)
+        with explained():
+            # What says that it is gone need not stay; a value that was written meanwhile is a later one.
+            await self._jetstream.purge_stream(
+                f"KV_{self._name}", seq=gone + 1, subject=f"$KV.{self._name}.{key}"
+            )
+
+    async def written(self, key: str) -> datetime | None:
+        """Return when the newest value of a key was written, by the server's clock. Raises LatticeError."""
+        found = await self._last(key)
+        return found.time if found is not None and _is_value(found) else None
 
     async def entries(self, pattern: str = ">") -> dict[str, Entry]:
         """Return all values whose keys match. Raises LatticeError."""
@@ -123,12 +161,43 @@ class Bucket:
 
     async def history(self, key: str) -> list[bytes]:
         """Return the values that a key has had, as far back as the bucket keeps them, the oldest first. Raises LatticeError."""
+        found: list[bytes] = []
         with explained():
+            watcher = await self._keys.watch(key, include_history=True)
             try:
-                entries = await self._keys.history(key)
-            except nats.js.errors.NoKeysError:
-                return []
-        return [entry.value or b"" for entry in entries if entry.operation is None]
+                async with asyncio.timeout(PATIENCE):
+                    async for entry in self.told(watcher, key):
+                        if entry is None:
+                            break
+                        found += [entry.value or b""] if entry.operation is None else []
+            finally:
+                await _stopped(watcher)
+        return found
+
+    async def told(self, watcher: KeyValue.KeyWatcher, pattern: str) -> AsyncIterator[KeyValue.Entry | None]:
+        """Give what a watcher tells, and None once when it has told all there was. Raises LatticeError.
+
+        The client says so too soon, when the server has sent what there is and it has not come yet. So it is believed only when it was told
+        that nothing comes behind an entry, or when the server says that there is nothing.
+        """
+        complete = False
+        async for entry in watcher:
+            if entry is None:
+                if complete or await self._has_any(pattern):
+                    continue
+            else:
+                yield entry
+                if complete or entry.delta:
+                    continue
+            complete = True
+            yield None
+
+    async def _has_any(self, pattern: str) -> bool:
+        with explained():
+            info = await self._jetstream.stream_info(
+                f"KV_{self._name}", subjects_filter=f"$KV.{self._name}.{pattern}"
+            )
+        return bool(info.state.subjects)
 
     @contextlib.asynccontextmanager
     async def mirror(self, *patterns: str, changed: asyncio.Event | None = None) -> AsyncIterator[Mirror]:
@@ -146,14 +215,14 @@ class Bucket:
             with explained():
                 for pattern in patterns:
                     watchers.append(await self._keys.watch(pattern))
-                    following.append(asyncio.create_task(mirror.follow(watchers[-1])))
+                    told = self.told(watchers[-1], pattern)
+                    following.append(asyncio.create_task(mirror.follow(told)))
             await mirror.complete(len(patterns))
             yield mirror
         finally:
             await ended(following)
             for watcher in watchers:
-                with contextlib.suppress(nats.errors.Error, OSError, TimeoutError):
-                    await watcher.stop()  # type: ignore[no-untyped-call]
+                await _stopped(watcher)
 
     async def _last(self, key: str) -> api.RawStreamMsg | None:
         with explained():
@@ -186,7 +255,7 @@ class Mirror:
         self._told = asyncio.Semaphore(0)
 
     async def changed(self) -> None:
-        """Wait until something has changed since the last call."""
+        """Wait until something has changed since the last call. That a lease was renewed is no change: a thousand hosts renew all the time."""
         await self._changed.wait()
         self._changed.clear()
 
@@ -199,16 +268,24 @@ class Mirror:
         except TimeoutError as error:
             raise LatticeError("NATS does not answer in time") from error
 
-    async def follow(self, watcher: KeyValue.KeyWatcher) -> None:
+    async def follow(self, told: AsyncIterator[KeyValue.Entry | None]) -> None:
         """Take over what a watcher tells."""
-        async for entry in watcher:
+        async for entry in told:
             if entry is None:
                 self._told.release()
+                self._changed.set()
             elif entry.operation is None:
+                known = self.entries.get(entry.key)
                 self.entries[entry.key] = Entry(entry.value or b"", entry.revision or 0)
-            else:
-                self.entries.pop(entry.key, None)
-            self._changed.set()
+                if known is None or known.value != entry.value:
+                    self._changed.set()
+            elif self.entries.pop(entry.key, None):
+                self._changed.set()
+
+
+async def _stopped(watcher: KeyValue.KeyWatcher) -> None:
+    with contextlib.suppress(nats.errors.Error, OSError, TimeoutError):
+        await watcher.stop()  # type: ignore[no-untyped-call]
 
 
 def _is_value(message: api.RawStreamMsg) -> bool:

@@ -6,7 +6,6 @@ begins again from what the first one wrote. Hosts follow the records of apps, so
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import secrets as randomness
 import time
@@ -16,8 +15,10 @@ from typing import TYPE_CHECKING, Final
 from wisp.errors import LatticeError
 from wisp.lattice import control, sealing, state
 from wisp.lattice.bucket import Conflict
+from wisp.lattice.collecting import settled
 from wisp.lattice.configuration import Configuration, Secret, about_value, key_for
 from wisp.lattice.keyring import may_have, sealed_to
+from wisp.lattice.objects import digest_of
 from wisp.lattice.records import App
 
 if TYPE_CHECKING:
@@ -81,12 +82,17 @@ async def set_secret(lattice: State, name: str, secret: str, value: str) -> App:
     """Set a secret of an app for all hosts that may run it, and return its new record. Raises LatticeError."""
     for _ in range(control.ATTEMPTS):
         app, revision = await control.current(lattice, name)
-        made = await _sealed(lattice, app, secret, value)
+        key, made = randomness.token_bytes(_KEY_BYTES), randomness.token_hex(16)
+        await _seal(lattice, app, made, key)
         before = await read(lattice, app)
+        encrypted = sealing.encrypt(value.encode(), key, about_value(name, secret, made))
+        new = Secret(id=made, value=base64.b64encode(encrypted).decode(), at=_now())
         wanted = before.model_copy(
-            update={"secrets": {**before.secrets, secret: made}, "change": f"set the secret {secret}"}
+            update={"secrets": {**before.secrets, secret: new}, "change": f"set the secret {secret}"}
         )
         if (changed := await _written(lattice, app, revision, _following(wanted, before))) is not None:
+            # Once more, now that a record names it: see `collecting`.
+            await _seal(lattice, changed, made, key)
             return changed
     message = f"others change the app {name} all the time"
     raise LatticeError(message, hint="try again")
@@ -161,35 +167,32 @@ def _why_not(view: View, app: str, host: str, digest: str | None) -> str | None:
     return None if said.running else said.error or "it does not run"
 
 
-async def _sealed(lattice: State, app: App, name: str, value: str) -> Secret:
-    """Encrypt a secret, and seal its key to every host that may run the app."""
+async def _seal(lattice: State, app: App, secret: str, key: bytes) -> None:
+    """Seal the key to a secret to every host that may run the app."""
     hosts = may_have(app, state.hosts(await lattice.live.entries("host.*")))
     if not hosts:
         message = f"no host that may run {app.name} is there, so nobody could open the secret"
         raise LatticeError(message, hint="`wisp hosts` lists those that are there")
-    made, key = randomness.token_hex(16), randomness.token_bytes(_KEY_BYTES)
-    encrypted = sealing.encrypt(value.encode(), key, about_value(app.name, name, made))
-    await asyncio.gather(
-        *(
-            lattice.desired.put(
-                key_for(app.name, made, host.name),
-                sealed_to(host, key, app=app.name, secret=made).to_bytes(),
-            )
-            for host in hosts
-        )
-    )
-    return Secret(id=made, value=base64.b64encode(encrypted).decode(), at=_now())
+    for host in hosts:
+        sealed = sealed_to(host, key, app=app.name, secret=secret)
+        await lattice.desired.put(key_for(app.name, secret, host.name), sealed.to_bytes())
 
 
 async def _written(lattice: State, app: App, revision: int, configuration: Configuration) -> App | None:
     """Have the record of an app name a configuration; None when somebody else has changed it."""
-    digest = await lattice.objects.put(configuration.to_bytes())
-    changed = app.model_copy(update={"revision": app.revision + 1, "configuration": digest})
-    try:
+    content = configuration.to_bytes()
+    digest = digest_of(content)
+    update = {"revision": app.revision + 1, "configuration": digest}
+    changed = await control.newer(lattice, app.model_copy(update=update))
+
+    async def write() -> App:
         await lattice.desired.update(f"app.{app.name}", changed.to_bytes(), revision)
+        return changed
+
+    try:
+        return await settled(lattice, {digest: lambda: content}, write)
     except Conflict:
         return None
-    return changed
 
 
 def _following(wanted: Configuration, before: Configuration) -> Configuration:

@@ -31,6 +31,10 @@ if TYPE_CHECKING:
 
 CONNECT_TIMEOUT: Final = 3
 REQUEST_TIMEOUT: Final = 5.0
+
+WRONG_REVISION: Final = (10071, 10164)
+"""The server's codes for: what is to be replaced is not at the revision that was expected."""
+
 PING_INTERVAL: Final = 5
 """Seconds between pings; a server that does not answer two of them is gone."""
 

@@ -16,6 +16,8 @@ from wisp.host.clashes import refuse_clashes
 from wisp.lattice import state
 from wisp.lattice.bucket import Conflict
 from wisp.lattice.changing import Wanted, deployed, gone_back, promoted, scaled
+from wisp.lattice.collecting import settled, whole
+from wisp.lattice.objects import digest_of
 from wisp.lattice.preparing import read_locked
 from wisp.lattice.records import App, Assignment, Drain, PlannerRecord
 from wisp.lattice.state import ASSIGNMENT, PLANNER
@@ -45,6 +47,9 @@ class Bundle:
 
     source: str | None = None
     """The reference that it was pulled by, with a digest."""
+
+    evidence: str | None = None
+    """What speaks for that artifact, for the policies of hosts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,15 +88,16 @@ async def deploy(
     """Put an app and its components into the lattice, and want it from now on. Raises LatticeError."""
     _require_lattice(lattice)
     await _refuse_clashes(lattice, bundle)
-    for digest, content in bundle.components.items():
-        if not await lattice.objects.has(digest):
-            report(f"sending {digest[:19]}")
-            if await lattice.objects.put(await asyncio.to_thread(content)) != digest:
-                message = f"the object {digest} is something else now"
-                raise LatticeError(message, hint="build and deploy it again")
-    locked = await lattice.objects.put(bundle.locked)
-    wanted = Wanted(bundle.name, bundle.version, locked, changes, strategy or {}, bundle.source)
-    return await _revise(lattice, bundle.name, lambda before: deployed(before, wanted, _now()))
+    locked = digest_of(bundle.locked)
+    contents = {**bundle.components, locked: lambda: bundle.locked}
+    wanted = Wanted(
+        bundle.name, bundle.version, locked, changes, strategy or {}, bundle.source, bundle.evidence
+    )
+
+    async def write() -> App:
+        return await _revise(lattice, bundle.name, lambda before: deployed(before, wanted, _now()))
+
+    return await settled(lattice, contents, write, report)
 
 
 async def current(lattice: State, name: str) -> tuple[App, int]:
@@ -122,7 +128,7 @@ async def rollback(lattice: State, name: str, to: int | None) -> App:
     def wanted(before: App | None) -> App:
         return gone_back(_required(before, name, lattice), earlier, to, _now())
 
-    return await _revise(lattice, name, wanted)
+    return await whole(lattice, await _revise(lattice, name, wanted))
 
 
 async def delete(lattice: State, name: str) -> App:
@@ -195,7 +201,7 @@ async def _revise(lattice: State, name: str, wanted: Callable[[App | None], App]
     key = f"app.{name}"
     for _ in range(ATTEMPTS):
         found = await lattice.desired.get(key)
-        app = await _newer(lattice, wanted(App.read(found.value) if found else None))
+        app = await newer(lattice, wanted(App.read(found.value) if found else None))
         try:
             if found:
                 await lattice.desired.update(key, app.to_bytes(), found.revision)
@@ -208,7 +214,7 @@ async def _revise(lattice: State, name: str, wanted: Callable[[App | None], App]
     raise LatticeError(message, hint="try again")
 
 
-async def _newer(lattice: State, app: App) -> App:
+async def newer(lattice: State, app: App) -> App:
     """Count on from what runs, should NATS have lost later records of this app: a planner takes an earlier one for a loss."""
     assignment = await lattice.assignment()
     placed = assignment.versions(app.name) if assignment else ()

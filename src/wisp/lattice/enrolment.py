@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final, Literal, TypeVar
 from wisp.errors import ArtifactError, LatticeError, WispError
 from wisp.host.address import Address
 from wisp.lattice import certificates
-from wisp.lattice.admission import Applied, Welcome
+from wisp.lattice.admitting import Applied, Welcome
 from wisp.lattice.identity import AUTHORITY_FILE, CERTIFICATE_FILE, KEY_FILE
 from wisp.lattice.records import Record
 

@@ -25,6 +25,8 @@ Counts = tuple[int, int, int]
 """Requests, failures, microseconds."""
 
 NOTHING: Final = (0, 0, 0)
+ELSEWHERE: Final = "(elsewhere)"
+"""What workers call the component of requests that another host answers, which counts them itself."""
 
 
 class Counting:
@@ -89,6 +91,8 @@ def counts_by_app(values: JsonObject) -> dict[str, Counts]:
     found: dict[str, Counts] = {}
     components = values.get("components")
     for one in components if isinstance(components, list) else ():
+        if one["component"] == ELSEWHERE:
+            continue
         requests = one["requests"]
         failures = min(requests, one["responses"]["5xx"] + one["aborted"])
         found[one["app"]] = _sum(found.get(one["app"], NOTHING), (requests, failures, one["duration_us"]))

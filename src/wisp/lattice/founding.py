@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from wisp.errors import LatticeError
 from wisp.lattice import claims, renewal
-from wisp.lattice.admission import Applied, Desk, Welcome
+from wisp.lattice.admitting import Applied, Desk, Welcome
 from wisp.lattice.certificates import Wanted
 from wisp.lattice.invitations import Promise
 from wisp.lattice.nkeys import KeyPair

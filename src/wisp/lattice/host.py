@@ -16,23 +16,30 @@ from wisp.host.admin import Admin
 from wisp.host.cron import Scheduler, SystemClock
 from wisp.host.signals import Signals
 from wisp.host.supervisor import Supervisor
+from wisp.lattice.admission import admit
 from wisp.lattice.figures import Counting, count_forever
 from wisp.lattice.joining import Membership
-from wisp.lattice.readiness import require_ready
+from wisp.lattice.onlookers import Onlookers
+from wisp.lattice.onward import Onward, advertised, keep_port
+from wisp.lattice.readiness import Readiness
 from wisp.lattice.records import Observed, ObservedApp
 from wisp.lattice.serving import Serving
 from wisp.lattice.tasks import ended
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from wisp.host.address import Address as ListenAddress
     from wisp.host.log import Log
-    from wisp.host.settings import HostSettings
+    from wisp.host.relay import Relay
+    from wisp.host.settings import HostSettings, JsonObject
     from wisp.lattice.joining import Address
+    from wisp.lattice.onward import Identity
     from wisp.lattice.preparing import Prepared, Preparing
     from wisp.lattice.records import App, Assignment, HostRecord, Placed
     from wisp.lattice.remembered import Remembered
+    from wisp.manifest.locked import LockedApp
+    from wisp.registry.signing.gate import Gate
 
 FIRST_RETRY: Final = 1.0
 LAST_RETRY: Final = 30.0
@@ -56,6 +63,15 @@ class Parts:
     advertise: str | None
     """Where others reach this host, if that is not where it listens."""
 
+    identity: Identity
+    """Who it is to other hosts, if it has a certificate."""
+
+    relay: Relay | None = None
+    """Where the log passes, for those who listen to it."""
+
+    gate: Gate | None = None
+    """What says whose artifacts may run here."""
+
 
 class LatticeHost:
     """One run of a host. Made and awaited once, with `run`."""
@@ -65,7 +81,9 @@ class LatticeHost:
         self._log = parts.log
         self._supervisor = Supervisor(parts.settings, parts.log, parts.preparing.recover)
         self._scheduler = Scheduler(self._supervisor.run, parts.log, SystemClock())
-        self._serving = Serving(self._supervisor, self._scheduler)
+        name = parts.record.name
+        self._onward = Onward(parts.identity, name, parts.log) if parts.settings.hosts else None
+        self._serving = Serving(self._supervisor, self._scheduler, self._lattice)
         self._admin = Admin(self._supervisor, self._scheduler)
         self._errors: dict[str, tuple[Wanted, str]] = {}
         """By app: what could not run, and why."""
@@ -74,8 +92,12 @@ class LatticeHost:
         """What is wanted, as it was when the assignment that is carried out was begun."""
 
         self._counting = Counting()
+        self._readiness = Readiness(parts.settings)
         self._said = Observed(host=parts.record.name, assignment=0)
         self._membership = self._member()
+        if parts.address.belonging is not None:
+            parts.address.belonging.told.append(self.renewed)
+        self._membership.beside = Onlookers(parts.record.name, self._supervisor, parts.relay).run
 
     async def run(self) -> int:
         """Serve until a signal says to stop. Raises WispError when serving is not possible, or not any more."""
@@ -91,17 +113,50 @@ class LatticeHost:
         parts = self._parts
         scheme = "https" if parts.settings.http.tls else "http"
         url = parts.advertise or f"{scheme}://{self._supervisor.listeners.address.reachable}"
-        record = parts.record.model_copy(update={"url": url})
+        hosts = self._supervisor.for_hosts
+        peer = advertised(hosts, url) if hosts else None
+        record = parts.record.model_copy(update={"url": url, "peer": peer})
         return Membership(parts.address, record, parts.remembered, parts.preparing.keyring, parts.log)
 
     async def _up(self) -> None:
         await self._supervisor.open()
         admin = await self._admin.open(self._parts.admin) if self._parts.admin else None
+        if hosts := self._supervisor.for_hosts:
+            await asyncio.to_thread(keep_port, hosts, self._parts.remembered.folder)
         await self._serving.begin()
         await self._carry()
         url = f"http://{self._supervisor.listeners.address.reachable}"
         at = f"http://{admin.reachable}" if admin else None
         self._log.event("listening", f"listening on {url}", url=url, admin=at)
+        if self._onward is None:
+            message = "this host has no certificate of its lattice: requests for apps that it does not run are not sent on"
+            self._log.event("forwarding-off", message)
+
+    def _lattice(self, apps: Collection[str]) -> JsonObject | None:
+        if self._onward is None:
+            return None
+        return self._onward.document(self._membership.assignment, apps)
+
+    async def renewed(self) -> None:
+        """Have workers show other hosts the certificate that there is now."""
+        if lattice := self._lattice(self._serving.served):
+            await self._supervisor.tell({"identity": lattice["identity"]}, lattice)
+
+    async def _route(self) -> None:
+        """Have workers know what is known of what runs where."""
+        lattice = self._lattice(self._serving.served)
+        if lattice and lattice["table"]:
+            await self._supervisor.tell({"table": lattice["table"]}, lattice)
+
+    async def _learn(self, assignment: Assignment) -> None:
+        """Get to know the routes of apps that run elsewhere."""
+        if self._onward is not None:
+            await self._route()
+            await self._onward.learn(assignment, self._locked)
+            await self._route()
+
+    async def _locked(self, placed: Placed) -> LockedApp:
+        return await self._parts.preparing.locked(placed, self._membership.lattice)
 
     async def _until_stopped(self, signals: Signals) -> None:
         member = asyncio.create_task(self._membership.run())
@@ -128,7 +183,8 @@ class LatticeHost:
         """Carry out each assignment, and what could not be carried out again after a while."""
         delay = FIRST_RETRY
         while True:
-            wait = delay if self._errors else None
+            incomplete = self._onward is not None and self._onward.incomplete
+            wait = delay if self._errors or incomplete else None
             try:
                 async with asyncio.timeout(wait):
                     await self._membership.changed.wait()
@@ -151,6 +207,7 @@ class LatticeHost:
         }
         self._observe(assignment, placed, preparing=True)
         before = self._in_force()
+        learning = asyncio.create_task(self._learn(assignment))
         prepared, wrong = await self._prepared(placed)
         if self._parts.record.name not in assignment.marks:
             # It was written while we were away. What is ours is in the next one, which the planner writes when it sees us.
@@ -159,6 +216,8 @@ class LatticeHost:
             wrong.update(await self._serving.serve(prepared))
         except HostError as error:
             wrong.update(dict.fromkeys(placed, error.message))
+        await learning
+        await self._route()
         self._complain(wrong)
         self._errors = {app: (self._wanted(placed[app]), why) for app, why in wrong.items()}
         self._observe(assignment, placed, preparing=False)
@@ -186,9 +245,10 @@ class LatticeHost:
         return placed.digest, app.configuration if app else None
 
     async def _give(self) -> None:
-        """Let other hosts have what this one serves."""
+        """Let other hosts have what this one serves, and remove what nobody needs here any more."""
         blobs = [digest for served in self._serving.served.values() for digest in served.blobs]
         await self._parts.preparing.blobs.keep(blobs, self._membership.lattice)
+        await asyncio.to_thread(self._parts.preparing.tidying.now_and_then, blobs)
 
     def _in_force(self) -> dict[str, Wanted]:
         return {app: (served.digest, served.configuration) for app, served in self._serving.served.items()}
@@ -200,9 +260,11 @@ class LatticeHost:
         if served and current and served.jobs == placed.runs_jobs(name):
             return served
         try:
+            if self._parts.gate is not None:
+                admit(self._parts.gate, self._apps.get(placed.app), placed)
             prepared = await self._parts.preparing.prepare(placed, name, wanted[1], self._membership.lattice)
             if not (placed.proven or (served and served.digest == placed.digest)):
-                await require_ready(self._parts.settings, prepared)
+                await self._readiness.require(prepared)
         except WispError as error:
             return error
         return prepared

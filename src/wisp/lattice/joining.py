@@ -20,7 +20,8 @@ from wisp.lattice.state import ASSIGNMENT, IDENTITY, State, Timing, apps
 from wisp.lattice.tasks import first
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Coroutine, Iterator, Mapping
+    from typing import Any
 
     from wisp.host.log import Level, Log
     from wisp.lattice.access import Access
@@ -88,6 +89,9 @@ class Membership:
         self.assignment: Assignment | None = remembered.assignment()
         """The newest that is known."""
 
+        self.beside: Callable[[State], Coroutine[Any, Any, None]] | None = None
+        """What else is done while NATS is there."""
+
         self.changed = asyncio.Event()
         """Set when there is a newer assignment or configuration, or NATS is back."""
 
@@ -134,8 +138,10 @@ class Membership:
         self.lattice = lattice
         self.changed.set()
         self._wanted.set()
+        beside = [asyncio.create_task(self.beside(lattice))] if self.beside else []
         try:
             await first(
+                *beside,
                 asyncio.create_task(over.wait()),
                 asyncio.create_task(lease.keep()),
                 asyncio.create_task(self._follow(lattice)),
@@ -208,8 +214,14 @@ class Membership:
                 await mirror.changed()
 
     def _want(self, found: Mapping[str, App]) -> None:
-        """Take over what is wanted. An app that is not there any more is lost, and stays as it was."""
-        before, self.apps = self.apps, {**self.apps, **found}
+        """Take over what is wanted. An app that is not there any more is lost, and stays as it was; so is an earlier record."""
+        before = self.apps
+        newer = {
+            name: app
+            for name, app in found.items()
+            if name not in before or before[name].revision <= app.revision
+        }
+        self.apps = {**before, **newer}
         if any(app != before.get(name) for name, app in self.apps.items()):
             self.changed.set()
             self._wanted.set()

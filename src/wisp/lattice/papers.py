@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Final
 
 from wisp.lattice import claims, trust
 from wisp.lattice.access import Access
-from wisp.lattice.admission import Applied
-from wisp.lattice.identity import AUTHORITY_FILE, CERTIFICATE_FILE, KEY_FILE, HostIdentity
+from wisp.lattice.admitting import Applied
+from wisp.lattice.identity import AUTHORITY_FILE, HostIdentity
 from wisp.lattice.nkeys import KeyPair
 from wisp.lattice.records import Name, Record
 from wisp.registry import files
@@ -24,7 +24,7 @@ from wisp.registry import files
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from wisp.lattice.admission import Welcome
+    from wisp.lattice.admitting import Welcome
     from wisp.lattice.certificates import Facts
     from wisp.lattice.trust import Trust
 
@@ -135,15 +135,3 @@ class Papers:
     def worker_access(self) -> Access:
         """How its workers do."""
         return self.access.with_credentials(self.folder / WORKER_CREDENTIALS_FILE)
-
-    def told(self, lattice: str) -> dict[str, str | int]:
-        """Return the identity as workers are told it; the generation is another one after each renewal."""
-        certificate = self.folder / CERTIFICATE_FILE
-        return {
-            "host": self.host,
-            "lattice": lattice,
-            "generation": certificate.stat().st_mtime_ns,
-            "ca": str(self.folder / AUTHORITY_FILE),
-            "certificate": str(certificate),
-            "key": str(self.folder / KEY_FILE),
-        }

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 from wisp.errors import LatticeError
 from wisp.lattice import state
 from wisp.lattice.bucket import Conflict
+from wisp.lattice.collecting import Collecting
 from wisp.lattice.judging import judge, taken_back
 from wisp.lattice.lease import Lease
 from wisp.lattice.planning import Situation, missing_from, successor
@@ -91,7 +92,13 @@ class Planner:
     async def _hold(self, lease: Lease) -> None:
         """Plan for as long as the lease can be renewed. Raises Conflict when another one plans, LatticeError."""
         try:
-            await first(asyncio.create_task(lease.keep()), asyncio.create_task(self.plan()))
+            await first(
+                asyncio.create_task(lease.keep()),
+                asyncio.create_task(self.plan()),
+                asyncio.create_task(
+                    Collecting(self._lattice).forever(self._timing.collect, self._timing.grace, self._tell)
+                ),
+            )
         finally:
             await lease.end()
 

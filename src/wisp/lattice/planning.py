@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from wisp.lattice.peers import reachable
 from wisp.lattice.placement import place, score
 from wisp.lattice.records import Assignment, Missing
 from wisp.lattice.rollout import Ground, step
@@ -59,6 +60,7 @@ def successor(current: Assignment, now: Situation) -> Assignment:
             "marks": dict(placement.marks),
         }
     )
+    following = following.model_copy(update={"peers": reachable(following, now.hosts)})
     return current if following == current.model_copy(update={"number": following.number}) else following
 
 

@@ -16,6 +16,7 @@ from wisp.lattice import folders
 from wisp.lattice.blobs import Blobs
 from wisp.lattice.readiness import probe
 from wisp.lattice.tasks import gathered
+from wisp.lattice.tidying import Tidying
 from wisp.manifest.locked import LockedApp
 from wisp.registry.artifacts import artifact, artifacts, forget
 
@@ -85,6 +86,7 @@ class Preparing:
         self._log = log
         self.keyring = keyring
         self.blobs = Blobs(keyring.host, cache, remembered)
+        self.tidying = Tidying(remembered, cache)
 
     async def prepare(
         self, placed: Placed, host: str, configuration: str | None, lattice: State | None
@@ -133,6 +135,10 @@ class Preparing:
         )
         self._log.event("environment-missing", message, level="warn", component=component, variable=variable)
 
+    async def locked(self, placed: Placed, lattice: State | None) -> LockedApp:
+        """Return the locked app of a version, which is remembered from then on. Raises WispError."""
+        return await self._locked(placed.digest, _Source(placed.everywhere, lattice))
+
     async def _locked(self, digest: str, source: _Source) -> LockedApp:
         content = await asyncio.to_thread(self._remembered.locked, digest)
         if content is None:
@@ -144,6 +150,7 @@ class Preparing:
     async def _component(self, digest: str, source: _Source) -> None:
         if not self._cache.has(digest):
             await asyncio.to_thread(self._cache.add, await self._fetched(digest, source))
+            await asyncio.to_thread(self._remembered.note_fetched, digest)
             await self.blobs.offer(digest, source.lattice)
 
     async def _folder(self, digest: str, source: _Source) -> None:

@@ -6,8 +6,10 @@ GET, and any answer will do that is not an error of the server. An app without s
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Final
 
+from wisp.errors import HostError
 from wisp.host.rehearsal import Probe, rehearse
 from wisp.host.settings import Start
 
@@ -20,6 +22,9 @@ ERRORS: Final = 400
 ERRORS_OF_THE_SERVER: Final = 500
 TRIGGERS: Final = ("cron", "messaging")
 """What else calls components: nothing does while an app is tried out."""
+
+BELIEVED: Final = 5.0
+"""Seconds in which a version that was not ready is not tried again."""
 
 ANY_TEXT: Final = "probe"
 """What stands for a parameter in a path."""
@@ -38,10 +43,27 @@ def probe(app: LockedApp) -> Probe | None:
     return Probe(_path(route.route), _host(route), ERRORS_OF_THE_SERVER) if route else None
 
 
-async def require_ready(settings: HostSettings, prepared: Prepared) -> None:
-    """Try out an app on this host. Raises HostError when it is not ready."""
-    told = {**prepared.told, **{key: [] for key in TRIGGERS if key in prepared.told}}
-    await rehearse(settings, Start((told,), prepared.artifacts), prepared.probe)
+class Readiness:
+    """Tries out versions on one host. What has just failed is not tried again at each change of another app."""
+
+    def __init__(self, settings: HostSettings) -> None:
+        self._settings = settings
+        self._failed: dict[str, tuple[Prepared, float, HostError]] = {}
+        """By app: what was not ready, until when that is believed, and why."""
+
+    async def require(self, prepared: Prepared) -> None:
+        """Try out an app. Raises HostError when it is not ready."""
+        now = asyncio.get_running_loop().time
+        known = self._failed.pop(prepared.app, None)
+        if known is not None and known[0] == prepared and now() < known[1]:
+            self._failed[prepared.app] = known
+            raise known[2]
+        told = {**prepared.told, **{key: [] for key in TRIGGERS if key in prepared.told}}
+        try:
+            await rehearse(self._settings, Start((told,), prepared.artifacts), prepared.probe)
+        except HostError as error:
+            self._failed[prepared.app] = (prepared, now() + BELIEVED, error)
+            raise
 
 
 def _difficulty(route: LockedRoute) -> tuple[int, bool, int, str]:

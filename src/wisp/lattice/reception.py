@@ -13,7 +13,7 @@ from wisp.lattice.nkeys import KeyPair
 if TYPE_CHECKING:
     from wisp.host.address import Address
     from wisp.host.log import Log
-    from wisp.lattice.admission import Desk, Welcome
+    from wisp.lattice.admitting import Desk, Welcome
     from wisp.lattice.belonging import Belonging
     from wisp.lattice.enrolment import Question
     from wisp.lattice.holding import Holding

@@ -18,6 +18,9 @@ from wisp.manifest.values import parse_name
 
 NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 DEFAULT_CAPACITY: Final = 100
+MOST_EVIDENCE: Final = 64 * 1024
+"""Characters for each version: a value of a bucket has at most a mebibyte."""
+
 State: TypeAlias = Literal["preparing", "running", "failed"]
 
 
@@ -88,6 +91,9 @@ class App(Record):
     source: str | None = None
     """The reference that this version was pulled by, with the digest; None when it was built."""
 
+    evidence: dict[str, Annotated[str, Field(max_length=MOST_EVIDENCE)]] = Field(default_factory=dict)
+    """What speaks for the artifacts that versions were pulled by, by reference: manifests and signatures, for the policies of hosts."""
+
     configuration: Digest | None = None
     """The version of its configuration that is in force, an object (`wisp.lattice.configuration`)."""
     strategy: Strategy = Strategy()
@@ -96,6 +102,12 @@ class App(Record):
 
     history: tuple[Version, ...] = ()
     """The versions that it has had, the newest last."""
+
+    def origin(self, digest: str) -> str | None:
+        """Return the reference that one of its versions was pulled by; None when it was built, or is not known."""
+        if digest == self.digest:
+            return self.source
+        return next((one.source for one in reversed(self.history) if one.digest == digest), None)
 
     def demand(self) -> Demand:
         """Return it as placement sees it."""
@@ -117,6 +129,9 @@ class HostRecord(Record):
     capacity: int = Field(DEFAULT_CAPACITY, ge=0)
     workers: int
     version: str
+    peer: str | None = None
+    """`HOST:PORT` where other hosts send requests for its apps; None when it takes none from them."""
+
     xkey: str | None = None
     """The public part of its key for secrets."""
 
@@ -174,6 +189,13 @@ class Placed(Record):
         return (*self.hosts, *self.leaving)
 
 
+class Peer(Record):
+    """Where other hosts reach a host."""
+
+    address: str
+    workers: int = 1
+
+
 class Missing(Record):
     """Replicas that no host can take, and why."""
 
@@ -197,6 +219,9 @@ class Assignment(Record):
     missing: tuple[Missing, ...] = ()
     marks: dict[str, str] = Field(default_factory=dict)
     """The hosts that placement knew, with what it knew of them."""
+
+    peers: dict[str, Peer] = Field(default_factory=dict)
+    """Where the hosts that run something are reached by others, by name."""
 
     def last(self) -> Last:
         """Return what placement must know of it."""

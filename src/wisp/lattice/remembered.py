@@ -8,9 +8,12 @@
     folders/<hex>/    folders that apps read, by digest, and beside each the tar that it came as
     xkey              its key for secrets
     configurations/<hex>.json   what apps were configured with, by digest; secrets are encrypted in it
+    fetched/<hex>     that this host has brought a component into the cache
     sealed/<id>.json  the keys to those secrets, sealed to this host
     apps/APP/         where an app's commands would run and its relative paths start
     state/APP/        its stores
+    identity/         its certificate, for other hosts
+    peer-port         where they connect, if any port would do
     lock              held while the host runs
 
 Components and what they were compiled to are in the cache, as those of `wisp up` are.
@@ -134,6 +137,10 @@ class Remembered:
     def keep_locked(self, content: bytes) -> None:
         """Remember a locked app. Raises ArtifactError."""
         files.write(self.locked_path(digest_of(content)), content)
+
+    def note_fetched(self, digest: str) -> None:
+        """Remember that this host has brought a component into the cache. Raises ArtifactError."""
+        files.write(self.folder / "fetched" / hex_of(digest), b"")
 
     def secret_key(self) -> bytes:
         """Return the secret bytes of the host's key for secrets, the same each time. Raises ArtifactError."""

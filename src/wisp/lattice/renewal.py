@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from wisp.host.log import Log
-    from wisp.lattice.admission import Desk
+    from wisp.lattice.admitting import Desk
     from wisp.lattice.certificates import Facts
     from wisp.lattice.papers import Papers
     from wisp.lattice.requests import Requests

@@ -13,7 +13,7 @@ from wisp.lattice.bucket import Conflict
 from wisp.lattice.holding import Admitted
 
 if TYPE_CHECKING:
-    from wisp.lattice.admission import Desk
+    from wisp.lattice.admitting import Desk
     from wisp.lattice.state import State
     from wisp.lattice.trust import Trust
 

@@ -57,11 +57,20 @@ class Ground:
 
 def step(ground: Ground) -> tuple[Placed, ...]:
     """Return the versions of an app in the next assignment: the one that is wanted first."""
+    if _finished(ground):
+        return tuple(ground.before)
     board = _Board(ground)
     board.settle()
     board.advance()
     board.release()
     return tuple(board.placed())
+
+
+def _finished(ground: Ground) -> bool:
+    """Whether nothing changes: of most apps, at most times."""
+    app = ground.app
+    done = Placed(app=app.name, revision=app.revision, digest=app.digest, hosts=tuple(ground.hosts))
+    return tuple(ground.before) == (done,)
 
 
 class _Board:
@@ -72,6 +81,7 @@ class _Board:
         self._app = ground.app
         self._wanted = ground.app.digest
         self._strategy = ground.app.strategy
+        self._where = frozenset(ground.hosts)
         self._known = {placed.digest: placed for placed in ground.before}
         self._olds = [
             placed
@@ -90,7 +100,7 @@ class _Board:
             host
             for placed in ground.before
             for host in placed.extra
-            if host in self._at and host not in ground.hosts and host not in ground.draining
+            if host in self._at and host not in self._where and host not in ground.draining
         }
 
     def settle(self) -> None:
@@ -179,6 +189,8 @@ class _Board:
         since = self._since()
         if since is None:
             return False
+        if not any(self._answering(old.digest) for old in self._olds):
+            return True  # there is nobody whom it could do worse than
         return self._app.hurry or self._ground.now - since >= self._strategy.observe_ms
 
     def _since(self) -> int | None:
@@ -253,7 +265,7 @@ class _Board:
         return said is not None and said.state == "failed" and said.revision == self._app.revision
 
     def _leaving(self) -> list[str]:
-        return [host for host in self._at if host not in self._ground.hosts and host not in self._extra]
+        return [host for host in self._at if host not in self._where and host not in self._extra]
 
     def _hosts(self, digest: str) -> tuple[str, ...]:
         """Return the hosts of a version, those where it is wanted first: so jobs stay where they are."""

@@ -6,7 +6,7 @@ app whose new version cannot run goes on with the one that it has.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from wisp.errors import HostError
 from wisp.host.clashes import first_speaks, refuse_clashes
@@ -14,19 +14,23 @@ from wisp.host.schedule import jobs
 from wisp.host.settings import Start
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from wisp.host.cron import Scheduler
+    from wisp.host.settings import JsonObject
     from wisp.host.supervisor import Supervisor
     from wisp.lattice.preparing import Prepared
 
 Apps = dict[str, "Prepared"]
+Lattice: TypeAlias = "Callable[[Collection[str]], JsonObject | None]"
+"""What workers that serve these apps are told about other hosts."""
 
 
 class Serving:
     """What one host serves."""
 
-    def __init__(self, supervisor: Supervisor, scheduler: Scheduler) -> None:
+    def __init__(self, supervisor: Supervisor, scheduler: Scheduler, lattice: Lattice) -> None:
+        self._lattice = lattice
         self._supervisor = supervisor
         self._scheduler = scheduler
         self.served: Apps = {}
@@ -35,7 +39,7 @@ class Serving:
 
     async def begin(self) -> None:
         """Serve nothing, so that the host answers. Raises HostError."""
-        await self._supervisor.serve(Start((), {}))
+        await self._supervisor.serve(Start((), {}, lattice=self._lattice(())))
 
     async def serve(self, wanted: Mapping[str, Prepared]) -> dict[str, str]:
         """Serve these apps in place of what was served, and return what stood in the way, by app.
@@ -90,7 +94,7 @@ class Serving:
         artifacts = {digest: one for app in apps.values() for digest, one in app.artifacts.items()}
         self.settled = False
         try:
-            await self._supervisor.serve(Start(tuple(told), artifacts))
+            await self._supervisor.serve(Start(tuple(told), artifacts, lattice=self._lattice(apps)))
             self._scheduler.keep(jobs(told))
             self.served = dict(apps)
         finally:

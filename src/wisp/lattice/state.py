@@ -10,6 +10,7 @@ wisp-NAME-live   in memory: worth nothing after NATS has been away
   host.HOST      a lease: this host is there                each host, every second
   planner        a lease: who plans                         the planner, every second
   observed.HOST  what a host says of its apps               each host, when it changes
+  collected      when was collected what no app needs       the planner, and `wisp lattice collect`
 wisp-NAME        objects: locked apps, components and configurations by digest
 """
 
@@ -37,6 +38,7 @@ Read = TypeVar("Read", bound=Record)
 IDENTITY: Final = "lattice"
 ASSIGNMENT: Final = "assignment"
 PLANNER: Final = "planner"
+COLLECTED: Final = "collected"
 HISTORY: Final = 10
 
 
@@ -50,6 +52,12 @@ class Timing:
     renew: float = 1.0
     settle: float = 6.0
     """How long a new planner waits for hosts that it knows of: they may be on their way back, as it has been."""
+
+    collect: float = 600.0
+    """Between two collections of what no app needs any more."""
+
+    grace: float = 3600.0
+    """How long such things are left alone."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -225,7 +225,10 @@ def _calls(links: Mapping[str, str]) -> dict[str, str]:
 
 
 def _links(component: object) -> Iterator[tuple[str, str]]:
+    """List the links to components of the same app."""
     for interface, link in _table(_table(component).get("link")).items():
+        if "app" in _table(link):
+            continue
         target = _table(link).get("component") if isinstance(link, dict) else link
         if isinstance(target, str):
             yield interface, target

@@ -2,7 +2,9 @@
 
 A link is **fused** when both components become one, **bridged** when the host carries the call to another instance. A
 fused component cannot be told from its caller, so it must not gain anything by that: it is fused when it has been granted the
-same as its caller, or nothing, and then what it was not granted is denied inside. Otherwise the link is bridged.
+same as its caller, or nothing, and then what it was not granted is denied inside. Otherwise the link is bridged. A link that is
+written as **remote** leads to wherever in a lattice the component runs, here or on another host; so does one to a component of another app, of
+which nothing is known here but its name.
 
 A link of an address, `http://orders.internal`, is no call: it lets a component send requests to another one, in process. It is
 a grant too, and always carried by the host.
@@ -15,7 +17,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from wisp.manifest import problems
@@ -27,11 +29,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from wisp.errors import ManifestError
-    from wisp.manifest.models import Component, LinkTarget, Manifest
+    from wisp.manifest.linking import LinkTarget
+    from wisp.manifest.models import Component, Manifest
     from wisp.manifest.positions import Path as KeyPath
     from wisp.native import Interfaces
 
-Mode: TypeAlias = Literal["fused", "bridged"]
+Mode: TypeAlias = Literal["fused", "bridged", "remote"]
 
 _VERSION: Final = re.compile(
     r"(?P<major>0|[1-9]\d*)\.(?P<minor>0|[1-9]\d*)\.(?P<patch>0|[1-9]\d*)(?P<rest>.*)"
@@ -56,10 +59,21 @@ class Link:
     follows: str | None = None
     """The link that brought this one along: its interface uses types of this one."""
 
+    app: str | None = None
+    """The app that the component belongs to; None for the same one."""
+
+    idempotent: bool = False
+    """Whether a call may run twice."""
+
     @property
     def is_call(self) -> bool:
         """Whether an import is answered; otherwise the interface is an address, and requests are."""
         return not is_peer(self.interface)
+
+    @property
+    def provider(self) -> str:
+        """The component that answers, with its app if that is another one."""
+        return self.component if self.app is None else f"{self.app}/{self.component}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +85,10 @@ class Group:
     """By component, the entry first: its links, fused and bridged."""
 
     @property
-    def bridged(self) -> dict[str, Link]:
+    def carried(self) -> dict[str, Link]:
         """By interface: the links that the host carries."""
         return {
-            link.interface: link for links in self.parts.values() for link in links if link.mode == "bridged"
+            link.interface: link for links in self.parts.values() for link in links if link.mode != "fused"
         }
 
 
@@ -86,7 +100,7 @@ class Plan:
     """By component that has links."""
 
     groups: Mapping[str, Group]
-    """By component that the host runs: those with a trigger, those that are called over a bridge, those that nothing is linked to."""
+    """By component that the host runs: those with a trigger, those that are called over a bridge or from other apps, those that nothing is linked to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +166,7 @@ def in_full(manifest: Manifest, found: Mapping[str, Interfaces]) -> Manifest:
     for name, component in manifest.component.items():
         link: dict[str, LinkTarget] = {}
         for key, target in component.link.items():
-            exports = found[target.component].exports if target.component in found else ()
+            exports = _exports(target, found)
             for meant in _meant(key, found[name].imports, exports):
                 if meant == key or meant not in component.link:
                     link[meant] = target
@@ -161,7 +175,14 @@ def in_full(manifest: Manifest, found: Mapping[str, Interfaces]) -> Manifest:
     return manifest.model_copy(update={"component": components})
 
 
-def _meant(key: str, imports: Sequence[str], exports: Sequence[str]) -> Sequence[str]:
+def _exports(target: LinkTarget, found: Mapping[str, Interfaces]) -> Sequence[str] | None:
+    """Return what a component exports; None where that is known on another host only."""
+    if target.app is not None:
+        return None
+    return found[target.component].exports if target.component in found else ()
+
+
+def _meant(key: str, imports: Sequence[str], exports: Sequence[str] | None) -> Sequence[str]:
     """Return the imports that a link means: itself, or all that are exported of what it names in part."""
     if key in imports or is_peer(key):
         return [key]
@@ -172,8 +193,10 @@ def _meant(key: str, imports: Sequence[str], exports: Sequence[str]) -> Sequence
         same = whole == name or ("/" not in name and whole.partition("/")[0] == name)
         return same and (not version or compatible(f"{whole}@{version}", f"{whole}@{other}"))
 
-    meant = [each for each in imports if covers(each) and any(compatible(each, other) for other in exports)]
-    return meant or [key]
+    def exported(interface: str) -> bool:
+        return exports is None or any(compatible(interface, other) for other in exports)
+
+    return [each for each in imports if covers(each) and exported(each)] or [key]
 
 
 def is_peer(name: str) -> bool:
@@ -221,6 +244,11 @@ def _problems(manifest: Manifest, name: str, found: Mapping[str, Interfaces]) ->
                 f"{target.component} cannot be fused into {name}: {against}; a bridged link keeps them apart"
             )
             yield Problem(("component", name, "link", interface, "mode"), message)
+    exports = found[name].exports
+    for interface in component.offer:
+        if interface not in exports:
+            message = f"{name} does not export it; {_nearest(interface, exports, what='exports')}"
+            yield Problem(("component", name, "offer", interface), message)
 
 
 def _unanswered(manifest: Manifest, name: str, found: Mapping[str, Interfaces]) -> Iterator[Problem]:
@@ -234,11 +262,13 @@ def _unanswered(manifest: Manifest, name: str, found: Mapping[str, Interfaces]) 
 
 
 def _complaint(name: str, interface: str, target: LinkTarget, found: Mapping[str, Interfaces]) -> str | None:
-    imports, exports = found[name].imports, found[target.component].exports
+    imports, exports = found[name].imports, _exports(target, found)
     if is_peer(interface):
         return _peer_complaint(name, interface, target, found)
     if interface not in imports:
         return f"{name} does not import it; {_nearest(interface, imports, what='imports')}"
+    if exports is None:
+        return None
     if interface not in exports and not any(compatible(interface, export) for export in exports):
         said = f"{target.component} does not export it"
         same = [export for export in exports if _split(export)[0] == _split(interface)[0]]
@@ -251,6 +281,8 @@ def _complaint(name: str, interface: str, target: LinkTarget, found: Mapping[str
 def _peer_complaint(
     name: str, interface: str, target: LinkTarget, found: Mapping[str, Interfaces]
 ) -> str | None:
+    if target.is_remote:
+        return "requests go to components of this app on this host; a remote link is one of an interface"
     imports, exports = found[name].imports, found[target.component].exports
     if not any(_split(export)[0] in _SERVING for export in exports):
         return f"{target.component} answers no requests: it does not export wasi:http"
@@ -289,7 +321,7 @@ def _links(manifest: Manifest, name: str, found: Mapping[str, Interfaces]) -> It
     """List the links of a component: those that are written, and those of interfaces whose types these use."""
     component = manifest.component[name]
     for interface, target in component.link.items():
-        yield _link(interface, target, component, manifest.component[target.component])
+        yield _link(interface, target, component, manifest.component.get(target.component))
     for interface in found[name].imports:
         if interface not in component.link and interface in found[name].needed:
             yield from _following(manifest, name, interface, found)
@@ -302,17 +334,22 @@ def _following(
     package = interface.partition("/")[0]
     component = manifest.component[name]
     for leader, target in component.link.items():
-        exports = found[target.component].exports
+        exports = _exports(target, found) or ()
         same = leader.partition("/")[0] == package and not interface.startswith(_HOST)
         if same and any(compatible(interface, export) for export in exports):
             made = _link(interface, target, component, manifest.component[target.component])
-            yield Link(made.interface, made.component, made.mode, made.reason, follows=leader)
+            yield replace(made, follows=leader)
             return
 
 
-def _link(interface: str, target: LinkTarget, caller: Component, callee: Component) -> Link:
+def _link(interface: str, target: LinkTarget, caller: Component, callee: Component | None) -> Link:
     if is_peer(interface):
         return Link(interface, target.component, "bridged", "requests go from one component to another")
+    if target.is_remote or callee is None:
+        reason = "the manifest says so" if target.app is None else "it is a component of another app"
+        return Link(
+            interface, target.component, "remote", reason, app=target.app, idempotent=target.idempotent
+        )
     if target.mode != "auto":
         return Link(interface, target.component, target.mode, "the manifest says so")
     against = _against(caller, callee)
@@ -337,18 +374,18 @@ def _against(caller: Component, callee: Component) -> str | None:
 
 
 def _conflicts(links: Mapping[str, tuple[Link, ...]]) -> Iterator[Problem]:
-    """Find bridged links of one group that want the same interface from different components."""
+    """Find links of one group that the host carries and that want the same interface from different components."""
     for entry in links:
         seen: dict[str, tuple[str, Link]] = {}
         for name, made in _group(entry, links).parts.items():
             for link in made:
                 other, first = (
-                    seen.setdefault(link.interface, (name, link)) if link.mode == "bridged" else (name, link)
+                    seen.setdefault(link.interface, (name, link)) if link.mode != "fused" else (name, link)
                 )
-                if first.component != link.component:
+                if first.provider != link.provider:
                     message = (
-                        f"{name} is fused into {entry} with {other}, whose bridged link of the same interface leads to"
-                        f" {first.component}; make the link to {name} bridged, or one of these two fused"
+                        f"{name} is fused into {entry} with {other}, whose {first.mode} link of the same interface leads to"
+                        f" {first.provider}; make the link to {name} bridged, or one of these two fused"
                     )
                     yield problem(name, link.interface, message)
 
@@ -365,7 +402,9 @@ def _group(entry: str, links: Mapping[str, tuple[Link, ...]]) -> Group:
 
 def _entries(manifest: Manifest, links: Mapping[str, tuple[Link, ...]]) -> tuple[str, ...]:
     all_links = [link for made in links.values() for link in made]
-    targets = {link.component for link in all_links}
+    within = [link for link in all_links if link.app is None]
+    targets = {link.component for link in within}
     run = {trigger.component for trigger in manifest.http} | {cron.component for cron in manifest.cron}
-    run |= {link.component for link in all_links if link.mode == "bridged"}
+    run |= {link.component for link in within if link.mode != "fused"}
+    run |= {name for name, component in manifest.component.items() if component.offer}
     return tuple(name for name in manifest.component if name in run or name not in targets)

@@ -82,7 +82,17 @@ class LockedLink(_Locked):
     """Which component answers an interface, and how it is called. What is fused is inside the component already."""
 
     component: str
-    mode: Literal["bridged"]
+    mode: Literal["bridged", "remote"]
+    app: str | None = None
+    """The app that it belongs to; None for the same one."""
+
+    idempotent: bool = False
+
+    @model_serializer(mode="wrap")
+    def _without_defaults(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out what workers of earlier versions do not know, where it says nothing."""
+        written: dict[str, Any] = write(self)
+        return {key: value for key, value in written.items() if key in ("component", "mode") or value}
 
 
 class LockedTarget(_Locked):
@@ -176,6 +186,15 @@ class LockedComponent(_Locked):
     instances: LockedInstances
     links: dict[str, LockedLink]
     """By imported interface."""
+
+    offers: dict[str, tuple[str, ...]] = Field(default={})
+    """By exported interface: the apps that may call it, or `*`."""
+
+    @model_serializer(mode="wrap")
+    def _without_defaults(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out what workers of earlier versions do not know, where it says nothing."""
+        written: dict[str, Any] = write(self)
+        return {key: value for key, value in written.items() if key != "offers" or value}
 
 
 class LockedApp(_Locked):
@@ -298,9 +317,15 @@ def _component(
             concurrency=instances.concurrency,
         ),
         links={
-            interface: LockedLink(component=link.component, mode="bridged")
+            interface: LockedLink(
+                component=link.component,
+                mode="remote" if link.mode == "remote" else "bridged",
+                app=link.app,
+                idempotent=link.idempotent,
+            )
             for interface, link in links.items()
         },
+        offers=component.offer,
     )
 
 

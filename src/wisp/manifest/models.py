@@ -10,11 +10,10 @@ from __future__ import annotations
 
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Final, Literal, TypeAlias
+from typing import Annotated, Final, TypeAlias
 
 from pydantic import (
     AfterValidator,
-    BeforeValidator,
     ConfigDict,
     Discriminator,
     Field,
@@ -25,6 +24,7 @@ from pydantic import (
 
 from wisp.manifest.digests import Digest
 from wisp.manifest.grants import Grants
+from wisp.manifest.linking import Links, Offers
 from wisp.manifest.references import SCHEME, OciSource, Reference
 from wisp.manifest.schedules import Cron
 from wisp.manifest.secrets import Secret
@@ -42,7 +42,6 @@ from wisp.manifest.values import (
     WASM_PAGE,
     Duration,
     Environment,
-    LinkName,
     Name,
     RelativePath,
     RequestPath,
@@ -59,10 +58,6 @@ def _source_kind(value: object) -> str:
     if isinstance(value, Reference) or (isinstance(value, str) and value.startswith(SCHEME)):
         return "registry"
     return "remote" if isinstance(value, dict | RemoteSource) else "path"
-
-
-def _link(value: object) -> object:
-    return {"component": value} if isinstance(value, str) else value
 
 
 class App(Table):
@@ -256,31 +251,11 @@ class Instances(Table):
     )
 
 
-LinkMode: TypeAlias = Literal["auto", "fused", "bridged"]
 Source: TypeAlias = Annotated[
     Annotated[RelativePath, Tag("path")]
     | Annotated[OciSource, Tag("registry")]
     | Annotated[RemoteSource, Tag("remote")],
     Discriminator(_source_kind),
-]
-
-
-class LinkTarget(Table):
-    """Which component answers an interface that another one imports, and how it is called."""
-
-    component: Name = Field(description="The component that exports the interface.", examples=["processor"])
-    mode: LinkMode = Field(
-        "auto",
-        description="`fused`: both become one component, so that a call costs nanoseconds; what is linked to runs under the"
-        " limits of what calls it, and is denied all that was not granted to it. `bridged`: the other runs in instances of"
-        " its own, with its own limits and environment, and values are copied. `auto`: fused, unless the other was"
-        " granted something (an environment, addresses), and not just what its caller was.",
-        examples=["bridged"],
-    )
-
-
-Links: TypeAlias = dict[
-    LinkName, Annotated[LinkTarget, BeforeValidator(_link, json_schema_input_type=Name | LinkTarget)]
 ]
 
 
@@ -317,6 +292,12 @@ class Component(Table):
         " component that answers the requests that it sends there, in process.",
         examples=[{"cyber:packets/data-processor@0.2.0": "processor"}, {"http://orders.internal": "orders"}],
     )
+    offer: Offers = Field(
+        default={},
+        description="By interface that it exports: the apps of the lattice whose components may be linked to it, or `*` for all of them."
+        " What is not offered, no other app can call.",
+        examples=[{"acme:billing/invoices@1.0.0": ["shop"]}],
+    )
 
 
 class ComponentOverride(Table):
@@ -337,6 +318,11 @@ class ComponentOverride(Table):
         default={},
         description="Adds links, or replaces them.",
         examples=[{"cyber:packets/data-processor@0.2.0": "processor-debug"}],
+    )
+    offer: Offers = Field(
+        default={},
+        description="Adds interfaces, or replaces to whom they are offered.",
+        examples=[{"acme:billing/invoices@1.0.0": "*"}],
     )
 
 

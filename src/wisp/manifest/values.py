@@ -52,7 +52,8 @@ MOST_TIME: Final = timedelta(days=365)
 _Ordered = TypeVar("_Ordered", int, timedelta)
 
 
-def _one_or_many(value: object) -> object:
+def one_or_many(value: object) -> object:
+    """Return a list, also where one value was written without it."""
     return [value] if isinstance(value, str) else value
 
 
@@ -149,6 +150,13 @@ def _parse_text(text: str) -> str:
     return text
 
 
+def _parse_interface(text: str) -> str:
+    if re.fullmatch(INTERFACE_PATTERN, text):
+        return text
+    message = f'expected an interface such as "acme:billing/invoices@1.0.0", found "{text}"'
+    raise ValueError(message)
+
+
 def _parse_linked(text: str) -> str:
     if re.fullmatch(_LINK_PATTERN, text):
         return text
@@ -195,13 +203,13 @@ Methods: TypeAlias = Annotated[
     tuple[Method, ...],
     Strict(strict=False),
     AfterValidator(distinct),
-    BeforeValidator(_one_or_many, json_schema_input_type=Method | list[Method]),
+    BeforeValidator(one_or_many, json_schema_input_type=Method | list[Method]),
 ]
 Hosts: TypeAlias = Annotated[
     tuple[Host, ...],
     Strict(strict=False),
     AfterValidator(distinct),
-    BeforeValidator(_one_or_many, json_schema_input_type=Host | list[Host]),
+    BeforeValidator(one_or_many, json_schema_input_type=Host | list[Host]),
 ]
 RoutePattern: TypeAlias = Annotated[
     str,
@@ -215,6 +223,9 @@ RequestPath: TypeAlias = Annotated[
 ]
 RelativePath: TypeAlias = Annotated[
     str, AfterValidator(_parse_path), Field(json_schema_extra={"minLength": 1})
+]
+InterfaceName: TypeAlias = Annotated[
+    str, AfterValidator(_parse_interface), Field(json_schema_extra={"pattern": INTERFACE_PATTERN})
 ]
 LinkName: TypeAlias = Annotated[
     str, AfterValidator(_parse_linked), Field(json_schema_extra={"pattern": _LINK_PATTERN})

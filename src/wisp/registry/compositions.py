@@ -12,19 +12,20 @@ import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from wisp import native
 from wisp.errors import ComponentError
 from wisp.manifest import links
+from wisp.manifest.problems import Problem
 from wisp.wit.agreement import disagreement
+from wisp.wit.crossing import stuck
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from wisp.manifest.links import Group, Link, LinkOptions, Plan
     from wisp.manifest.models import Manifest
-    from wisp.manifest.problems import Problem
     from wisp.registry.cache import Cache
 
 Report: TypeAlias = Callable[[str], None]
@@ -47,7 +48,7 @@ class Linked:
     @property
     def bridges(self) -> Mapping[str, Mapping[str, Link]]:
         """By component that the host runs, by interface: the links that the host carries."""
-        return {} if self.plan is None else {name: group.bridged for name, group in self.plan.groups.items()}
+        return {} if self.plan is None else {name: group.carried for name, group in self.plan.groups.items()}
 
 
 async def link(
@@ -88,7 +89,10 @@ def _link(
     for entry, group in plan.groups.items():
         run[entry] = _composed(manifest, group, digests, cache, report)
     carried = [(name, link) for name, made in plan.links.items() for link in made]
-    calls = [(name, link) for name, link in carried if link.mode == "bridged" and link.is_call]
+    calls = [
+        (name, link) for name, link in carried if link.mode != "fused" and link.app is None and link.is_call
+    ]
+    _require_crossing(manifest, carried, digests, cache)
     _require_agreement(manifest, calls, digests, cache)
     return Linked(plan, run)
 
@@ -154,9 +158,32 @@ def _part(group: Group, name: str, wasm: bytes, *, trusted: bool) -> native.Part
     return native.Part(
         wasm=wasm,
         links={link.interface: link.component for link in made if link.mode == "fused"},
-        open=frozenset(link.interface for link in made if link.mode == "bridged" and link.is_call),
+        open=frozenset(link.interface for link in made if link.mode != "fused" and link.is_call),
         trusted=trusted,
     )
+
+
+def _require_crossing(
+    manifest: Manifest, made: Iterable[tuple[str, Link]], digests: Mapping[str, str], cache: Cache
+) -> None:
+    """Refuse to call on another host, or to offer to one, what cannot leave a host."""
+    asked: list[tuple[str, Literal["link", "offer"], str, str]] = [
+        (name, "link", link.follows or link.interface, link.interface)
+        for name, link in made
+        if link.mode == "remote"
+    ]
+    asked += [
+        (name, "offer", interface, interface)
+        for name, component in manifest.component.items()
+        for interface in component.offer
+    ]
+    wrong = []
+    for name, table, key, interface in asked:
+        if reason := stuck(cache.read(digests[name]), interface):
+            message = f"it cannot be called on another host: {reason}"
+            wrong.append(Problem(("component", name, table, key), message))
+    if wrong:
+        raise links.error(manifest, wrong)
 
 
 def _require_agreement(

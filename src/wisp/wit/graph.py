@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 Kind: TypeAlias = Literal["entry", "component", "host", "way"]
 """A `way` is where a long arrow goes through a column; nothing is drawn there."""
 
-ArrowKind: TypeAlias = Literal["use", "entry", "fused", "bridged"]
+ArrowKind: TypeAlias = Literal["use", "entry", "fused", "bridged", "remote"]
 
 _COLOURS: Final[dict[str, tuple[str, str]]] = {
     "entry": ("#eef6ee", "#3a7d44"),
@@ -31,6 +31,7 @@ _ARROWS: Final[dict[ArrowKind, tuple[str, str]]] = {
     "entry": ("#3a7d44", 'stroke-width="1.5"'),
     "fused": ("#3556a8", 'stroke-width="2"'),
     "bridged": ("#b0522a", 'stroke-width="2" stroke-dasharray="6 4"'),
+    "remote": ("#7a3aa8", 'stroke-width="2" stroke-dasharray="2 4"'),
 }
 _LETTER: Final = 7.3
 """The width of a letter at 12 px of a monospaced face, in px; so are all numbers below."""

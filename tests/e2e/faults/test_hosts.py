@@ -19,7 +19,7 @@ pytestmark = pytest.mark.timeout(400)
 
 
 def test_a_killed_host_is_replaced_and_every_other_host_answers_all_the_time(cluster: Cluster) -> None:
-    assert cluster.deploy("pair", "2")
+    assert cluster.deploy("pair", "2"), cluster.said[-1]
     lost, _ = cluster.until_complete("pair", 2)
 
     with cluster.traffic() as traffic:
@@ -40,7 +40,7 @@ def test_a_killed_planner_is_replaced_in_the_middle_of_a_deployment(cluster: Clu
         deploying.start()
         cluster.kill(planner)
         deploying.join()
-        assert cluster.deploy("pair", "2")
+        assert cluster.deploy("pair", "2"), cluster.said[-1]
         cluster.settle()
         cluster.launch(planner)
         cluster.well(planner)
@@ -54,7 +54,7 @@ def test_a_frozen_planner_is_replaced_and_writes_nothing_when_it_goes_on(cluster
         well = traffic.excuse(planner)
         thaw = cluster.freeze(planner)
         cluster.until(lambda view: planner not in view.hosts and view.planner not in {None, planner})
-        assert cluster.deploy("pair", "2")
+        assert cluster.deploy("pair", "2"), cluster.said[-1]
         thaw()
         cluster.until(lambda view: planner in view.hosts)
         cluster.well(planner)
@@ -62,7 +62,7 @@ def test_a_frozen_planner_is_replaced_and_writes_nothing_when_it_goes_on(cluster
 
 
 def test_a_host_that_is_killed_while_it_is_drained_is_replaced_and_may_come_back(cluster: Cluster) -> None:
-    assert cluster.deploy("pair", "2")
+    assert cluster.deploy("pair", "2"), cluster.said[-1]
     lost, _ = cluster.until_complete("pair", 2)
 
     with cluster.traffic() as traffic:
@@ -98,12 +98,12 @@ def test_two_deployments_at_once_and_the_death_of_the_planner_leave_one_version_
 
 
 def test_a_host_that_comes_back_with_an_old_state_gives_it_up(cluster: Cluster, tmp_path: Path) -> None:
-    assert cluster.deploy("pair", "5")
+    assert cluster.deploy("pair", "5"), cluster.said[-1]
     old = names(5)[0]
     cluster.kill(old)
     shutil.copytree(cluster.data(old), tmp_path / "old")
-    assert cluster.deploy("pair", "1")
-    assert cluster.deploy(EVERYWHERE, "per-host")
+    assert cluster.deploy("pair", "1"), cluster.said[-1]
+    assert cluster.deploy(EVERYWHERE, "per-host"), cluster.said[-1]
     cluster.launch(old)
     cluster.settle()
 
@@ -115,4 +115,18 @@ def test_a_host_that_comes_back_with_an_old_state_gives_it_up(cluster: Cluster, 
         cluster.launch(old)
         cluster.hosts[old].event("joined")
         cluster.settle()
+        well()
+
+
+def test_a_host_that_has_lost_its_disk_joins_again_as_a_new_one_of_its_name(cluster: Cluster) -> None:
+    assert cluster.deploy("pair", "3"), cluster.said[-1]
+    lost = cluster.until_complete("pair", 3)[0]
+
+    with cluster.traffic() as traffic:
+        well = traffic.excuse(lost)
+        cluster.kill(lost)
+        shutil.rmtree(cluster.data(lost))
+        cluster.launch(lost)
+        cluster.hosts[lost].event("joined")
+        cluster.well(lost)
         well()

@@ -27,7 +27,7 @@ def restart(cluster: Cluster) -> None:
 
 
 def test_nats_may_be_killed_and_nothing_moves(cluster: Cluster) -> None:
-    assert cluster.deploy("pair", "2")
+    assert cluster.deploy("pair", "2"), cluster.said[-1]
     before = cluster.until_complete("pair", 2)
 
     with cluster.traffic():
@@ -36,7 +36,7 @@ def test_nats_may_be_killed_and_nothing_moves(cluster: Cluster) -> None:
             host.event("away")
         assert not cluster.deploy("pair", "2")
         restart(cluster)
-        assert cluster.deploy(EVERYWHERE, "per-host")
+        assert cluster.deploy(EVERYWHERE, "per-host"), cluster.said[-1]
 
     assert cluster.until_complete("pair", 2) == before
 
@@ -49,12 +49,11 @@ def test_nats_may_be_killed_in_the_middle_of_a_deployment(cluster: Cluster) -> N
             cluster.nats.kill()
             deploying.communicate(timeout=90)
         restart(cluster)
-        assert cluster.deploy("pair", "2")
+        assert cluster.deploy("pair", "2"), cluster.said[-1]
 
 
 def test_what_nats_has_lost_is_written_back_and_nothing_was_stopped(cluster: Cluster) -> None:
-    assert cluster.deploy("pair", "2")
-    one = cluster.until_complete("pair", 2)[0]
+    assert cluster.deploy("pair", "2"), cluster.said[-1]
 
     with cluster.traffic():
         cluster.nats.kill()
@@ -63,20 +62,21 @@ def test_what_nats_has_lost_is_written_back_and_nothing_was_stopped(cluster: Clu
         cluster.nats.start()
         for name, mark in marks.items():
             cluster.until_said(name, "has lost the data", since=mark)
-        cluster.wisp("lattice", "restore", "--name", one)
+        for name in cluster.hosts:
+            cluster.wisp("lattice", "restore", "--name", name)
         for name, host in cluster.hosts.items():
             host.event("joined", since=marks[name])
-        assert cluster.deploy(EVERYWHERE, "per-host")
+        assert cluster.deploy(EVERYWHERE, "per-host"), cluster.said[-1]
 
 
 def test_nats_that_comes_back_with_old_data_takes_nothing_back(cluster: Cluster, tmp_path: Path) -> None:
-    assert cluster.deploy("pair", "2")
+    assert cluster.deploy("pair", "2"), cluster.said[-1]
     cluster.nats.kill()
     shutil.copytree(cluster.nats.folder, tmp_path / "old")
     restart(cluster)
-    assert cluster.deploy("pair", "3")
-    assert cluster.deploy("late", "1")
-    hosts = cluster.until_complete("pair", 3)
+    assert cluster.deploy("pair", "3"), cluster.said[-1]
+    assert cluster.deploy("late", "1"), cluster.said[-1]
+    cluster.until_complete("pair", 3)
 
     with cluster.traffic():
         cluster.nats.kill()
@@ -84,13 +84,14 @@ def test_nats_that_comes_back_with_old_data_takes_nothing_back(cluster: Cluster,
         shutil.copytree(tmp_path / "old", cluster.nats.folder)
         restart(cluster)
         # A change of something else makes the planner plan: what is older than what runs is a loss, and no order.
-        assert cluster.deploy(EVERYWHERE, "per-host")
+        assert cluster.deploy(EVERYWHERE, "per-host"), cluster.said[-1]
         cluster.hosts[cluster.planner()].event("lost")
-        cluster.wisp("lattice", "restore", "--name", hosts[0])
+        for name in cluster.hosts:
+            cluster.wisp("lattice", "restore", "--name", name)
 
 
 def test_all_leases_may_end_at_once_as_they_do_when_the_clock_of_nats_jumps(cluster: Cluster) -> None:
-    assert cluster.deploy("pair", "2")
+    assert cluster.deploy("pair", "2"), cluster.said[-1]
     before = cluster.until_complete("pair", 2)
 
     async def forget(state: State) -> None:

@@ -22,7 +22,7 @@ def test_a_minority_that_is_cut_off_with_the_planner_goes_on_and_others_plan(clu
     with cluster.traffic():
         cluster.network.cut(minority)
         cluster.until(lambda view: not {*view.hosts, view.planner} & {*minority, None})
-        assert cluster.deploy("pair", "3")
+        assert cluster.deploy("pair", "3"), cluster.said[-1]
         assert not set(minority) & set(cluster.until_complete("pair", 3))
         cluster.network.heal()
         cluster.until(lambda view: len(view.hosts) == 5)
@@ -34,7 +34,7 @@ def test_a_majority_that_is_cut_off_from_nats_goes_on(cluster: Cluster) -> None:
     with cluster.traffic():
         cluster.network.cut(majority, ["nats"])
         cluster.until(lambda view: not view.hosts.keys() & set(majority))
-        assert cluster.deploy("pair", "1")
+        assert cluster.deploy("pair", "1"), cluster.said[-1]
         cluster.network.heal()
         cluster.until(lambda view: len(view.hosts) == 5)
 
@@ -42,7 +42,7 @@ def test_a_majority_that_is_cut_off_from_nats_goes_on(cluster: Cluster) -> None:
 def test_hosts_behind_slow_links_carry_out_what_is_deployed(cluster: Cluster) -> None:
     with cluster.traffic():
         cluster.network.slow(names(5)[:2], delay=0.15, rate=64 * 1024)
-        assert cluster.deploy(EVERYWHERE, "per-host")
+        assert cluster.deploy(EVERYWHERE, "per-host"), cluster.said[-1]
         cluster.network.heal()
 
 

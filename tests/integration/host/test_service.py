@@ -27,6 +27,7 @@ from wisp.errors import HostError
 from wisp.host import binary
 from wisp.host.address import Address
 from wisp.host.control import Ready
+from wisp.host.doors import Opened
 from wisp.host.settings import HttpSettings, Start, TlsSettings
 from wisp.host.worker import Worker
 
@@ -309,7 +310,7 @@ async def test_a_worker_whose_supervisor_is_gone_ends() -> None:
     told = Start((app("1"),), {}).message(0, settings(workers=1))
     with socket.create_server(("127.0.0.1", 0)) as listener:
         listener.setblocking(False)
-        worker = await Worker.spawn(binary.find(), 0, listener)
+        worker = await Worker.spawn(binary.find(), 0, Opened(listener))
         assert isinstance(await worker.start(told, PATIENCE), Ready)
 
         worker._channel.close()

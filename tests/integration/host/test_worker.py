@@ -14,6 +14,7 @@ import pytest
 from wisp.errors import HostError
 from wisp.host import worker as workers
 from wisp.host.control import Failed
+from wisp.host.doors import Opened
 from wisp.host.worker import Worker
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ async def spawned(folder: Path, script: str) -> AsyncIterator[Worker]:
     program.write_text(f"#!{sys.executable} -S\n{script}\n", encoding="utf-8")
     program.chmod(0o755)
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        worker = await Worker.spawn(program, 0, listener)
+        worker = await Worker.spawn(program, 0, Opened(listener))
         yield worker
         worker.kill()
         await worker.ended()
@@ -131,4 +132,4 @@ async def test_a_file_that_does_not_run_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "text").touch()
 
     with socket.create_server(("127.0.0.1", 0)) as listener, pytest.raises(HostError, match="cannot run"):
-        await Worker.spawn(tmp_path / "text", 0, listener)
+        await Worker.spawn(tmp_path / "text", 0, Opened(listener))

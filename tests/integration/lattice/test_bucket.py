@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
+from nats.js.client import JetStreamContext
 
 from wisp.errors import LatticeError
 from wisp.lattice.bucket import Conflict
@@ -16,6 +17,8 @@ from wisp.lattice.state import State, Timing
 from wisp.lattice.tasks import ended
 
 if TYPE_CHECKING:
+    from nats.js.api import ConsumerInfo
+
     from tests.integration.lattice.conftest import Connect
     from wisp.lattice.server import Server
 
@@ -131,3 +134,47 @@ async def test_where_nobody_listens_the_message_says_so_without_the_token(server
         async with connect(server.url, name="a test"):
             pass
     assert server.url.split("//")[1].split("@")[0] not in str(caught.value)
+
+
+async def test_what_has_been_sent_and_has_not_come_yet_is_not_taken_for_nothing(
+    open_state: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The client says that there is nothing when the server has sent all of it, and none of it has arrived."""
+    bucket = (await open_state()).desired
+    for number in range(3):
+        await bucket.put("app.shop", str(number).encode())
+    await bucket.put("app.blog", b"x")
+    subscriptions = JetStreamContext.PushSubscription
+    asked = subscriptions.consumer_info
+
+    async def sent_already(subscription: JetStreamContext.PushSubscription) -> ConsumerInfo:
+        info = await asked(subscription)
+        info.num_pending = 0
+        return info
+
+    monkeypatch.setattr(subscriptions, "consumer_info", sent_already)
+    monkeypatch.setattr(subscriptions, "delivered", 0)
+
+    assert {key: entry.value for key, entry in (await bucket.entries("app.*")).items()} == {
+        "app.shop": b"2",
+        "app.blog": b"x",
+    }
+    assert await bucket.history("app.shop") == [b"0", b"1", b"2"]
+    assert await bucket.entries("drain.*") == {}
+    assert await bucket.history("app.other") == []
+
+
+async def test_a_lease_that_is_renewed_wakes_nobody_and_its_end_does(open_state: Connect) -> None:
+    bucket = (await open_state()).live
+    revision = await bucket.put("host.a", b"here", lease=1)
+    async with bucket.mirror("host.*") as mirror:
+        await mirror.changed()
+        renewed = await bucket.update("host.a", b"here", revision, lease=1)
+        await bucket.put("host.b", b"new")
+        await mirror.changed()
+
+        assert mirror.entries["host.a"].revision == renewed
+        assert mirror.entries.keys() == {"host.a", "host.b"}
+        await bucket.put("host.b", b"new")
+        await asyncio.wait_for(mirror.changed(), 20)
+        assert mirror.entries.keys() == {"host.b"}

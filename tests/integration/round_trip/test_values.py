@@ -25,7 +25,7 @@ pytestmark = pytest.mark.timeout(900)
 
 WAYS = [
     f"{way} {language}"
-    for way in ("direct", "answered", "awaited", "fused", "bridged")
+    for way in ("direct", "answered", "awaited", "fused", "bridged", "remote", "apart")
     for language in ways.OTHER
 ]
 ECHO = Path("tests/guests/types/wit/types.wit").read_text(encoding="utf-8").partition("interface echo")[2]
@@ -35,7 +35,7 @@ FUNCTIONS = re.findall(r"^  ([a-z0-9-]+): func\(", ECHO.partition("interface")[0
 @pytest.fixture(scope="module", params=WAYS)
 def way(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Way]:
     name, language = request.param.split()
-    folder = [tmp_path_factory.mktemp("app")] if name == "bridged" else []
+    folder = [tmp_path_factory.mktemp("app")] if name in ("bridged", "remote", "apart") else []
     with getattr(ways, name)(language, *folder) as way:
         yield way
 

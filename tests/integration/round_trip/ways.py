@@ -4,6 +4,8 @@ direct    Python calls a provider, which gives back what it gets
 answered  Python calls a relay, whose import Python answers
 fused     Python calls a relay that is composed with a provider in another language
 bridged   an app that serves HTTP: a service in Python calls across a bridged link, or two of them
+remote    the same, across links that could lead to another host
+apart     a service on one host of a lattice calls a guest of another app, which runs on another host
 """
 
 from __future__ import annotations
@@ -13,14 +15,17 @@ import contextlib
 import functools
 import json
 from dataclasses import dataclass
+from http.client import HTTPConnection
 from typing import TYPE_CHECKING, Any, Literal
 
 import wisp
 import wisp.sync
 from examples.service import Service
+from tests.e2e.lattice import Lattice
 from tests.guests.build import component
 from tests.integration.round_trip import notation
 from wisp import native
+from wisp.registry.cache import Cache
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -181,33 +186,82 @@ app.name = "types"
 route = "/..."
 component = "front"
 [component]
-front = {{ source = "{front}", link."{echo}" = {{ component = "next", mode = "bridged" }} }}
+front = {{ source = "{front}", link."{echo}" = {{ component = "next", mode = "{mode}" }} }}
 next = {{ source = "{next}"{link} }}
 {last}
 """
 
 
-@contextlib.contextmanager
-def bridged(language: Language, folder: Path) -> Iterator[Way]:
+def bridged(language: Language, folder: Path) -> contextlib.AbstractContextManager[Way]:
     """Let a service in Python call Rust, or let Rust call Python for it, over bridged links."""
+    return served(language, folder, "bridged")
+
+
+def remote(language: Language, folder: Path) -> contextlib.AbstractContextManager[Way]:
+    """Do the same over remote links, on one host."""
+    return served(language, folder, "remote")
+
+
+@contextlib.contextmanager
+def served(language: Language, folder: Path, mode: Literal["bridged", "remote"]) -> Iterator[Way]:
+    """Let a service in Python call Rust, or let Rust call Python for it, over links of this mode."""
     provider, front = guest(OTHER[language], "provider"), guest("python", "front")
     link, last, middle = "", "", provider
     if language == "rust":
         middle = guest("rust", "relay")
-        link = f', link."{ECHO}" = {{ component = "last", mode = "bridged" }}'
+        link = f', link."{ECHO}" = {{ component = "last", mode = "{mode}" }}'
         last = f'last.source = "{provider}"'
-    text = APP.format(front=front, echo=ECHO, next=middle, link=link, last=last)
+    text = APP.format(front=front, echo=ECHO, mode=mode, next=middle, link=link, last=last)
     (folder / "wisp.toml").write_text(text, encoding="utf-8")
-    with wisp.sync.Host() as host:
-        binding = host.load(provider).binding
     with Service(folder) as service, contextlib.closing(service.connect()) as connection:
+        yield Way(functools.partial(asked, connection), binding_of(provider))
 
-        def call(function: str, arguments: tuple[Any, ...]) -> str:
-            body = json.dumps([notation.write(each) for each in arguments])
-            connection.request("POST", f"/{function}", body.encode())
-            response = connection.getresponse()
-            said = response.read().decode()
-            assert response.status == 200, said
-            return json.dumps(json.loads(said))
 
-        yield Way(call, binding)
+def binding_of(provider: Path) -> Binding:
+    """Return the types of a guest."""
+    with wisp.sync.Host() as host:
+        return host.load(provider).binding
+
+
+def asked(connection: HTTPConnection, function: str, arguments: tuple[Any, ...]) -> str:
+    """Let the service at the other end of a connection call a function."""
+    body = json.dumps([notation.write(each) for each in arguments])
+    connection.request("POST", f"/{function}", body.encode())
+    response = connection.getresponse()
+    said = response.read().decode()
+    assert response.status == 200, said
+    return json.dumps(json.loads(said))
+
+
+OFFERING = """
+app.name = "values"
+[component.provider]
+source = "{provider}"
+offer."{echo}" = "types"
+"""
+
+ASKING = """
+app.name = "types"
+[[http]]
+route = "/..."
+component = "front"
+[component.front]
+source = "{front}"
+link."{echo}" = {{ app = "values", component = "provider" }}
+"""
+
+
+@contextlib.contextmanager
+def apart(language: Language, folder: Path) -> Iterator[Way]:
+    """Let a service in Python call a guest on another host."""
+    provider, front = guest(language, "provider"), guest("python", "front")
+    for name, text in (("values", OFFERING), ("types", ASKING)):
+        (folder / name).mkdir()
+        manifest = text.format(provider=provider, front=front, echo=ECHO)
+        (folder / name / "wisp.toml").write_text(manifest, encoding="utf-8")
+    with Lattice(folder, Cache.open().root) as lattice:
+        for name in ("values", "types"):
+            host = lattice.start(f"of-{name}", "--label", f"runs={name}")
+            lattice.wisp("deploy", folder / name, "--require", f"runs={name}")
+        with contextlib.closing(HTTPConnection(host.url.removeprefix("http://"))) as connection:
+            yield Way(functools.partial(asked, connection), binding_of(provider))

@@ -68,6 +68,17 @@ def test_another_version_begins_anew_and_other_apps_are_left_out() -> None:
     assert counting.of("blog", "v1") == ()
 
 
+def test_what_another_host_has_answered_is_counted_there() -> None:
+    counting = Counting()
+    elsewhere = {**worker(0)["components"][0], "component": "(elsewhere)"}  # type: ignore[index]
+    counting.take({1: {"components": [elsewhere]}}, SHOP, 0.0)
+
+    here = worker(3)["components"][0]  # type: ignore[index]
+    counting.take({1: {"components": [here, {**elsewhere, "requests": 90}]}}, SHOP, 1.0)
+
+    assert counting.of("shop", "v1") == (Window(0, 3, 0, 0),)
+
+
 def test_old_windows_are_forgotten() -> None:
     counting = Counting()
 

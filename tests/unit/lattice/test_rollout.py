@@ -382,3 +382,16 @@ def test_where_a_version_fails_on_a_later_host_it_goes_no_further() -> None:
 
     assert list(made.at().values()).count(OLD) == 3
     assert list(made.running.values()).count(NEW) == 2
+
+
+def test_a_version_that_follows_one_that_does_not_run_is_not_observed() -> None:
+    made = world(3, 3, observe_ms=600_000)
+    made.bad = frozenset((OLD, host) for host in NAMES)
+    made.running.clear()
+    for host in made.hosts:
+        made.carry_out(host)
+    assert made.ready() == 0
+    made.want(NEW)
+    made.settle()
+
+    assert list(made.at().values()) == [NEW] * 3

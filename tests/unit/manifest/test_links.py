@@ -67,7 +67,7 @@ def test_links_are_fused_where_nothing_speaks_against_it(folder: Path) -> None:
     }
     assert list(plan.groups) == ["gateway"]
     assert list(plan.groups["gateway"].parts) == ["gateway", "processor", "format"]
-    assert plan.groups["gateway"].bridged == {}
+    assert plan.groups["gateway"].carried == {}
 
 
 def test_a_component_with_an_environment_of_its_own_is_bridged_and_run_by_the_host(folder: Path) -> None:
@@ -78,7 +78,7 @@ def test_a_component_with_an_environment_of_its_own_is_bridged_and_run_by_the_ho
     assert plan.links["gateway"][0].mode == "bridged"
     assert plan.links["gateway"][0].reason == "it has an environment that its caller has not"
     assert list(plan.groups) == ["gateway", "processor"]
-    assert [link.component for link in plan.groups["gateway"].bridged.values()] == ["processor"]
+    assert [link.component for link in plan.groups["gateway"].carried.values()] == ["processor"]
     assert list(plan.groups["processor"].parts) == ["processor", "format"]
 
 
@@ -107,7 +107,7 @@ def test_a_link_that_is_written_as_bridged_is_bridged_from_inside_a_fused_group(
     plan = links.resolve(app(folder, gateway=GATEWAY, processor=bridged), FOUND)
 
     assert list(plan.groups) == ["gateway", "format"]
-    assert [link.component for link in plan.groups["gateway"].bridged.values()] == ["format"]
+    assert [link.component for link in plan.groups["gateway"].carried.values()] == ["format"]
 
 
 def test_an_import_that_nothing_answers_names_the_line_that_would_link_it(folder: Path) -> None:
@@ -196,7 +196,7 @@ def test_a_link_of_an_address_is_carried_by_the_host_whatever_its_name(folder: P
 
     assert [link.mode for link in plan.links["gateway"]] == ["fused", "bridged"]
     assert list(plan.groups) == ["gateway", "format"]
-    assert plan.groups["gateway"].bridged["http://texts.internal"].component == "format"
+    assert plan.groups["gateway"].carried["http://texts.internal"].component == "format"
 
 
 def test_who_may_send_requests_where_its_caller_may_not_is_not_fused_into_it(folder: Path) -> None:
@@ -415,3 +415,79 @@ def test_in_spin_a_component_may_be_let_through_that_sends_nothing(folder: Path)
 
     assert [link.component for link in plan.links["gateway"]] == ["format"]
     assert "gateway sends no requests" in said
+
+
+def test_a_link_to_another_app_is_remote_and_nothing_of_the_component_is_known_here(folder: Path) -> None:
+    elsewhere = f'link."{PROCESSOR}" = {{ app = "packets", component = "parser", idempotent = true }}'
+
+    plan = links.resolve(app(folder, gateway=elsewhere, processor=LINKED), FOUND)
+
+    [link] = plan.links["gateway"]
+    assert (link.mode, link.provider, link.idempotent) == ("remote", "packets/parser", True)
+    assert link.reason == "it is a component of another app"
+    assert list(plan.groups) == ["gateway", "processor"]
+    assert list(plan.groups["gateway"].carried) == [PROCESSOR]
+
+
+def test_a_remote_link_to_a_component_of_the_same_app_is_carried_by_the_host(folder: Path) -> None:
+    remote = f'link."{PROCESSOR}" = {{ component = "processor", mode = "remote" }}'
+
+    plan = links.resolve(app(folder, gateway=remote, processor=LINKED), FOUND)
+
+    [link] = plan.links["gateway"]
+    assert (link.mode, link.provider, link.reason) == ("remote", "processor", "the manifest says so")
+    assert list(plan.groups) == ["gateway", "processor"]
+
+
+def test_a_link_to_another_app_may_name_a_package(folder: Path) -> None:
+    elsewhere = 'link."cyber:packets" = { app = "packets", component = "parser" }'
+
+    plan = links.resolve(app(folder, gateway=elsewhere, processor=LINKED), FOUND)
+
+    assert [link.interface for link in plan.links["gateway"]] == [PROCESSOR]
+
+
+def test_what_is_offered_is_exported_and_run_by_the_host(folder: Path) -> None:
+    manifest = app(folder, gateway=GATEWAY, processor=f'{LINKED}\noffer."{PROCESSOR}" = "*"')
+
+    plan = links.resolve(manifest, FOUND)
+
+    # It is a part of the gateway, and answers others by itself.
+    assert list(plan.groups) == ["gateway", "processor"]
+    assert plan.links["gateway"][0].mode == "fused"
+
+
+def test_an_offer_of_what_is_not_exported_is_an_error(folder: Path) -> None:
+    manifest = app(
+        folder, gateway=GATEWAY, processor=f'{LINKED}\noffer."cyber:packets/data@0.2.0" = ["shop"]'
+    )
+
+    said = complaint(manifest, FOUND)
+
+    assert 'component.processor.offer."cyber:packets/data@0.2.0": processor does not export it; ' in said
+
+
+def test_requests_are_not_sent_to_other_apps(folder: Path) -> None:
+    elsewhere = f'{GATEWAY}\nlink."http://orders.internal" = {{ app = "shop", component = "orders" }}'
+
+    said = complaint(app(folder, gateway=elsewhere, processor=LINKED), FOUND)
+
+    assert "a remote link is one of an interface" in said
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ('app = "shop", component = "orders", mode = "fused"', "a component of another app cannot be fused"),
+        (
+            'component = "processor", idempotent = true',
+            '`idempotent` is for links with `app` or `mode = "remote"`',
+        ),
+        ('app = "No App", component = "orders"', "app"),
+    ],
+)
+def test_what_cannot_be_meant_by_a_link_is_refused(folder: Path, written: str, said: str) -> None:
+    with pytest.raises(ManifestError) as caught:
+        app(folder, gateway=f'link."{PROCESSOR}" = {{ {written} }}')
+
+    assert said in str(caught.value)

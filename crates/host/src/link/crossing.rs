@@ -13,22 +13,23 @@ use wasmtime::error::Context;
 use wasmtime::{AsContextMut, Result, StoreContextMut, format_err};
 use wisp_wasi::State;
 
-use super::{Callee, Exported};
-use crate::value::{Answer, Chunks, Ends, Fate, Type, Value, each_handle};
+use super::Answers;
+use crate::errand::Errand;
+use crate::value::{Answer, Chunks, Ends, Fate, Signature, Type, Value, each_handle};
 
 /// Values on their way from one store to another, with their streams and futures in the order of the types.
 #[derive(Debug)]
 pub(crate) struct Crossing {
-    values: Vec<Value>,
-    chunks: Vec<Chunks>,
+    pub(crate) values: Vec<Value>,
+    pub(crate) chunks: Vec<Chunks>,
 }
 
-/// A call that was begun: the function that is called, and with what.
+/// A call that was begun: with what, and what for.
 #[derive(Debug)]
 pub(crate) struct Begun {
-    pub(crate) function: Arc<Exported>,
     pub(crate) arguments: Crossing,
     pub(crate) fate: Arc<Fate>,
+    pub(crate) errand: Errand,
 }
 
 impl Crossing {
@@ -74,8 +75,8 @@ impl Crossing {
 /// One function of a link.
 #[derive(Debug)]
 pub(super) struct Bridge {
-    pub(super) callee: Arc<dyn Callee>,
-    pub(super) function: Arc<Exported>,
+    pub(super) signature: Signature,
+    pub(super) function: Arc<dyn Answers>,
     /// Where it is and who calls it, for messages.
     pub(super) place: Arc<str>,
 }
@@ -89,7 +90,8 @@ impl Bridge {
     ) -> Answer<'a> {
         let bridge = self.clone();
         Box::pin(async move {
-            let begun = bridge.depart(&mut store, values)?;
+            let errand = Errand::in_store(store.data());
+            let begun = bridge.depart(&mut store, values, errand)?;
             let (result, fate) = bridge.call(begun).await?;
             bridge.arrive(store, result, &fate)
         })
@@ -103,7 +105,10 @@ impl Bridge {
     ) -> Answer<'a> {
         let bridge = self.clone();
         Box::pin(async move {
-            let begun = accessor.with(|access| bridge.depart(access, values))?;
+            let begun = accessor.with(|mut access| {
+                let errand = Errand::in_store(access.data_mut());
+                bridge.depart(access, values, errand)
+            })?;
             let (result, fate) = bridge.call(begun).await?;
             accessor.with(|access| bridge.arrive(access, result, &fate))
         })
@@ -113,23 +118,24 @@ impl Bridge {
         &self,
         mut store: impl AsContextMut<Data: 'static>,
         values: Vec<Value>,
+        errand: Errand,
     ) -> Result<Begun> {
         let fate = Arc::new(Fate::default());
         let ends = Ends::new(&fate);
-        let types = self.function.signature.parameters();
+        let types = self.signature.parameters();
         let types = types.iter().map(|(_, ty)| ty);
         let arguments = Crossing::leave(&mut store, types, values, &ends)?;
         ends.watch(store)?;
         Ok(Begun {
-            function: self.function.clone(),
             arguments,
             fate,
+            errand,
         })
     }
 
     async fn call(&self, begun: Begun) -> Result<(Crossing, Arc<Fate>)> {
         let fate = begun.fate.clone();
-        let result = self.callee.clone().begin(begun).await;
+        let result = self.function.clone().begin(begun).await;
         let result = result.with_context(|| self.place.clone())?;
         Ok((result, fate))
     }
@@ -141,7 +147,7 @@ impl Bridge {
         fate: &Arc<Fate>,
     ) -> Result<Option<Value>> {
         let ends = Ends::new(fate);
-        let types = self.function.signature.result().into_iter();
+        let types = self.signature.result().into_iter();
         let mut values = result.enter(&mut store, types, &ends)?;
         ends.watch(store)?;
         Ok(values.pop())

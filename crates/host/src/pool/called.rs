@@ -11,8 +11,8 @@ use super::slots::{Holder, Slots};
 use super::stock::{Kept, Stock};
 use super::{InvokeError, Reuse};
 use crate::blueprint::Blueprint;
+use crate::errand::Errand;
 use crate::link::Exported;
-use crate::telemetry::RequestId;
 use crate::value::{self, Value};
 
 /// The instances of one component.
@@ -52,15 +52,15 @@ impl CalledInstances {
         self.pre.component()
     }
 
-    /// An instance that is ready for one call of this function, whose lines are those of this request.
+    /// An instance that is ready for one call of this function.
     pub(super) async fn take(
         &self,
         function: &Exported,
-        request: Option<RequestId>,
+        errand: Errand,
     ) -> Result<(Kept<Instance>, Func), InvokeError> {
         let instantiate = async |store: &mut _| self.pre.instantiate_async(store).await;
         let mut called = self.stock.take(instantiate).await?;
-        called.begin(request);
+        called.begin(errand);
         let found = called.made.get_func(&mut called.store, function.index);
         let missing = || {
             trap(&format_err!(
@@ -75,9 +75,9 @@ impl CalledInstances {
         &'a self,
         function: &'a Exported,
         arguments: Vec<Value>,
-        request: Option<RequestId>,
+        errand: Errand,
     ) -> impl Future<Output = Result<Option<Value>, InvokeError>> + Send + 'a {
-        let call = Box::pin(self.call(function, arguments, request));
+        let call = Box::pin(self.call(function, arguments, errand));
         Measured::new(call, self.stock.blueprint.clone())
     }
 
@@ -86,9 +86,9 @@ impl CalledInstances {
         &self,
         function: &Exported,
         arguments: Vec<Value>,
-        request: Option<RequestId>,
+        errand: Errand,
     ) -> Result<Option<Value>, InvokeError> {
-        let (mut called, found) = self.take(function, request).await?;
+        let (mut called, found) = self.take(function, errand).await?;
         let result = value::call(&mut called.store, &found, &function.signature, arguments).await;
         called.store.data().finish_output();
         let result = result.map_err(|error| self.stock.blueprint.fault(&error))?;

@@ -21,6 +21,7 @@ use super::slots::{Holder, Slot, Slots};
 use super::ticket::{Expiration, Life, Ticket};
 use super::{InvokeError, Reuse};
 use crate::blueprint::{Blueprint, RequestLines};
+use crate::errand::Errand;
 use crate::telemetry::RequestId;
 
 /// Makes instances for the handler.
@@ -119,6 +120,10 @@ impl WorkerState for Running {
         let alone = self.reuse.requests == 1 || self.reuse.concurrency == 1;
         store.data().finish_output();
         self.lines.begin(alone.then_some(ticket.id));
+        if self.life.is_linked() {
+            let errand = alone.then(|| ticket.errand.companion());
+            store.data_mut().begin_errand(errand);
+        }
         Box::pin(ticket.expired())
     }
 
@@ -252,7 +257,8 @@ impl ConcurrentInstances {
         deadline: Instant,
     ) -> Result<http::Response<WasiBody>, InvokeError> {
         let wants_body = request.method() != http::Method::HEAD;
-        let ticket = Ticket::new(id, deadline);
+        let errand = Errand::of(id, &request, deadline);
+        let ticket = Ticket::new((id, errand), deadline);
         let held = Held {
             ticket: ticket.clone(),
             _permit: permit,

@@ -20,8 +20,8 @@ use super::admission::Permit;
 use super::called::CalledInstances;
 use super::measured::Measured;
 use crate::blueprint::Blueprint;
-use crate::link::{Begun, Crossing};
-use crate::value::{self, Ends};
+use crate::link::{Begun, Crossing, Exported};
+use crate::value::{self, Ends, Signature};
 
 /// Stops a task when it is dropped, unless the task was let go.
 struct Held(Option<JoinHandle<Result<(), InvokeError>>>);
@@ -71,12 +71,15 @@ impl CalledInstances {
     /// Calls a function; gives its result as soon as it has returned.
     pub(super) async fn begin(
         self: &Arc<Self>,
-        begun: Begun,
+        (function, begun): (Arc<Exported>, Begun),
         permit: Permit,
         deadline: Instant,
     ) -> Result<Crossing, InvokeError> {
         let (sender, returned) = oneshot::channel();
-        let task = tokio::spawn(self.clone().run(begun, sender, (permit, deadline)));
+        let task = tokio::spawn(
+            self.clone()
+                .run((function, begun), sender, (permit, deadline)),
+        );
         let task = Held(Some(task));
         match returned.await {
             Ok(result) => {
@@ -90,7 +93,7 @@ impl CalledInstances {
     /// One call, from the instance to the end of all that belongs to it.
     async fn run(
         self: Arc<Self>,
-        begun: Begun,
+        (function, begun): (Arc<Exported>, Begun),
         sender: oneshot::Sender<Crossing>,
         (_permit, deadline): (Permit, Instant),
     ) -> Result<(), InvokeError> {
@@ -99,7 +102,7 @@ impl CalledInstances {
             sender: Some(sender),
             sent: sent.clone(),
         };
-        let work = Box::pin(self.work(begun, reply));
+        let work = Box::pin(self.work(function, begun, reply));
         let mut work = Measured::new(work, self.stock.blueprint.clone());
         // The fate is lost before the instance is dropped, which would look like the end of its streams.
         let error = tokio::select! {
@@ -125,12 +128,19 @@ impl CalledInstances {
         Err(error)
     }
 
-    async fn work(&self, begun: Begun, reply: Reply) -> Result<(), InvokeError> {
+    async fn work(
+        &self,
+        exported: Arc<Exported>,
+        begun: Begun,
+        reply: Reply,
+    ) -> Result<(), InvokeError> {
         let fate = begun.fate.clone();
-        let (mut called, function) = self.take(&begun.function, None).await?;
+        let (mut called, function) = self.take(&exported, begun.errand).await?;
         let outcome = called
             .store
-            .run_concurrent(async |accessor| converse(accessor, &function, begun, reply).await)
+            .run_concurrent(async |accessor| {
+                converse(accessor, (&function, &exported.signature), begun, reply).await
+            })
             .await;
         called.store.data().finish_output();
         if let Err(error) = outcome.flatten() {
@@ -146,16 +156,14 @@ impl CalledInstances {
 /// The call in the callee's store, and what goes on after it.
 async fn converse(
     accessor: &Accessor<State>,
-    function: &Func,
+    (function, signature): (&Func, &Signature),
     begun: Begun,
     mut reply: Reply,
 ) -> wasmtime::Result<()> {
     let Begun {
-        function: exported,
-        arguments,
-        fate,
+        arguments, fate, ..
     } = begun;
-    let (signature, ends) = (&exported.signature, Ends::new(&fate));
+    let ends = Ends::new(&fate);
     let types = signature.parameters().iter().map(|(_, ty)| ty);
     let arguments = accessor.with(|access| arguments.enter(access, types, &ends))?;
     let result = value::call_concurrent(accessor, function, signature, arguments).await?;

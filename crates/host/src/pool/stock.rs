@@ -9,7 +9,7 @@ use super::slots::{Holder, Slot, Slots};
 use super::warm::Warm;
 use super::{InvokeError, Reuse};
 use crate::blueprint::{Blueprint, RequestLines};
-use crate::telemetry::RequestId;
+use crate::errand::Errand;
 
 /// One instance; `T` is how it is called.
 pub(super) struct Kept<T> {
@@ -17,6 +17,8 @@ pub(super) struct Kept<T> {
     pub(super) made: T,
     lines: Arc<RequestLines>,
     served: u32,
+    /// Whether it may call somebody, who then wants to know what for.
+    linked: bool,
     _slot: Slot,
 }
 
@@ -30,10 +32,14 @@ impl<T> std::fmt::Debug for Kept<T> {
 }
 
 impl<T> Kept<T> {
-    /// Makes it ready for one call, whose lines are those of this request.
-    pub(super) fn begin(&mut self, request: Option<RequestId>) {
-        self.lines.begin(request);
-        self.store.data_mut().forgive_outbound(u32::MAX);
+    /// Makes it ready for one call, whose lines are those of its request.
+    pub(super) fn begin(&mut self, errand: Errand) {
+        self.lines.begin(errand.request);
+        let state = self.store.data_mut();
+        state.forgive_outbound(u32::MAX);
+        if self.linked {
+            state.begin_errand(Some(errand.companion()));
+        }
         self.store.set_epoch_deadline(1);
     }
 }
@@ -95,6 +101,7 @@ impl<T: Send + 'static> Stock<T> {
                 made,
                 lines,
                 served: 0,
+                linked: self.blueprint.is_linked(),
                 _slot: slot,
             }),
             Err(error) => Err(InvokeError::Instantiate(format!("{error:#}"))),

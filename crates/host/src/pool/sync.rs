@@ -25,6 +25,7 @@ use super::slots::{Holder, Slots};
 use super::stock::Stock;
 use super::{InvokeError, Reuse};
 use crate::blueprint::Blueprint;
+use crate::errand::Errand;
 use crate::telemetry::RequestId;
 
 type Head = Result<http::Response<HyperOutgoingBody>, ErrorCode>;
@@ -99,11 +100,9 @@ impl SyncInstances {
         let wants_body = request.method() != http::Method::HEAD;
         let failure = Failure::default();
         let (sender, mut head) = oneshot::channel();
-        let invocation: Invocation =
-            Box::pin(
-                self.clone()
-                    .invoke(request, id, (permit, failure.clone()), sender),
-            );
+        let errand = Errand::of(id, &request, deadline);
+        let held = (permit, failure.clone());
+        let invocation: Invocation = Box::pin(self.clone().invoke(request, errand, held, sender));
         let measured = Measured::new(invocation, self.stock.blueprint.clone());
         let mut guest: Guest = Box::pin(timeout_at(deadline, measured));
         let first = poll_fn(|cx| match guest.as_mut().poll(cx) {
@@ -154,7 +153,7 @@ impl SyncInstances {
     async fn invoke(
         self: Arc<Self>,
         request: http::Request<WasiBody>,
-        id: RequestId,
+        errand: Errand,
         held: (Permit, Failure),
         sender: oneshot::Sender<Head>,
     ) -> Result<(), InvokeError> {
@@ -165,7 +164,7 @@ impl SyncInstances {
             failure,
             armed: true,
         };
-        instance.begin(Some(id));
+        instance.begin(errand);
         let trap = |error: wasmtime::Error| self.stock.blueprint.fault(&error);
         let scheme = match request.uri().scheme_str() {
             Some("https") => Scheme::Https,

@@ -18,6 +18,7 @@ use wasmtime_wasi_http::handler::{WorkerExpiration, WorkerStatus};
 use wisp_wasi::Stopwatch;
 
 use super::body::Failure;
+use crate::errand::Errand;
 use crate::telemetry::RequestId;
 
 const RUNNING: u8 = 0;
@@ -29,6 +30,7 @@ const GONE: u8 = 2;
 pub(crate) struct Ticket {
     pub(crate) id: RequestId,
     pub(crate) deadline: Instant,
+    pub(crate) errand: Errand,
     pub(crate) failure: Failure,
     state: AtomicU8,
     gone: Notify,
@@ -36,10 +38,11 @@ pub(crate) struct Ticket {
 }
 
 impl Ticket {
-    pub(crate) fn new(id: RequestId, deadline: Instant) -> Arc<Self> {
+    pub(crate) fn new((id, errand): (RequestId, Errand), deadline: Instant) -> Arc<Self> {
         Arc::new(Self {
             id,
             deadline,
+            errand,
             failure: Failure::default(),
             state: AtomicU8::new(RUNNING),
             gone: Notify::new(),

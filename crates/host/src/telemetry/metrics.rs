@@ -143,6 +143,8 @@ struct Registry {
     components: Mutex<BTreeMap<(String, String), Arc<Counters>>>,
     unrouted: Arc<Counters>,
     connections: AtomicU64,
+    /// Requests that components of this worker answer now.
+    active: AtomicU64,
 }
 
 /// All counters of a host. Clones share them.
@@ -168,6 +170,21 @@ impl Metrics {
     /// The counters of requests that reached no component.
     pub(crate) fn unrouted(&self) -> &Counters {
         &self.registry.unrouted
+    }
+
+    /// A component begins to answer a request.
+    pub(crate) fn begin(&self) {
+        add(&self.registry.active, 1);
+    }
+
+    /// A component has answered a request.
+    pub(crate) fn end(&self) {
+        self.registry.active.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Requests that components answer now.
+    pub(crate) fn active(&self) -> u64 {
+        self.registry.active.load(Ordering::Relaxed)
     }
 
     pub(crate) fn connection_opened(&self) {

@@ -53,11 +53,20 @@ pub(super) struct Activity {
     stuck_since: AtomicU64,
     unread: AtomicBool,
     /// Given back when neither the connection nor any of its exchanges is left.
-    _permit: OwnedSemaphorePermit,
+    _permit: Option<OwnedSemaphorePermit>,
 }
 
 impl Activity {
     pub(super) fn new(permit: OwnedSemaphorePermit) -> Self {
+        Self::of(Some(permit))
+    }
+
+    /// Of a connection that somebody else looks after.
+    pub(super) fn elsewhere() -> Self {
+        Self::of(None)
+    }
+
+    fn of(permit: Option<OwnedSemaphorePermit>) -> Self {
         Self {
             opened: Instant::now(),
             heads: AtomicBool::new(true),

@@ -20,13 +20,27 @@ fn length(bytes: &Bytes) -> u64 {
 }
 
 /// What became of a request body, for the exchange that it belongs to.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Upload {
     received: AtomicU64,
     exceeded: AtomicBool,
+    limit: AtomicU64,
 }
 
 impl Upload {
+    fn new(limit: u64) -> Self {
+        Self {
+            received: AtomicU64::new(0),
+            exceeded: AtomicBool::new(false),
+            limit: AtomicU64::new(limit),
+        }
+    }
+
+    /// From now on it may have so many bytes.
+    pub(super) fn limit(&self, limit: u64) {
+        self.limit.store(limit, Ordering::Relaxed);
+    }
+
     /// Bytes that the guest took.
     pub(super) fn received(&self) -> u64 {
         self.received.load(Ordering::Relaxed)
@@ -42,7 +56,6 @@ impl Upload {
 #[derive(Debug)]
 struct RequestBody {
     inner: Incoming,
-    limit: u64,
     ended: bool,
     upload: Arc<Upload>,
     activity: Arc<Activity>,
@@ -61,12 +74,11 @@ pub(super) fn request_body(
             None,
         );
     }
-    let upload = Arc::new(Upload::default());
+    let upload = Arc::new(Upload::new(limit));
     // The connection is in use as long as somebody may read this body.
     activity.begin();
     let body = RequestBody {
         inner,
-        limit,
         ended: false,
         upload: upload.clone(),
         activity: activity.clone(),
@@ -80,9 +92,10 @@ impl RequestBody {
             return Ok(frame);
         };
         let received = self.upload.received() + length(data);
-        if received > self.limit {
+        let limit = self.upload.limit.load(Ordering::Relaxed);
+        if received > limit {
             self.upload.exceeded.store(true, Ordering::Relaxed);
-            return Err(HttpError::HttpRequestBodySize(Some(self.limit)));
+            return Err(HttpError::HttpRequestBodySize(Some(limit)));
         }
         self.upload.received.store(received, Ordering::Relaxed);
         Ok(frame)

@@ -28,7 +28,8 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use super::activity::{Activity, Patience, Waiting, Watched};
-use super::exchange::{Peer, Shared, answer};
+use super::exchange::{Shared, answer};
+use super::peer::Peer;
 use super::problem::Problem;
 use super::respond::Respond;
 use crate::shutdown::{Phase, Shutdown};

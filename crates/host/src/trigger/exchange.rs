@@ -5,30 +5,33 @@
 //! when it is dropped early, the client has gone away. Then it counts itself and writes its line into the log.
 
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
 use http::header::{self, HeaderValue};
-use http::request::Parts;
-use http::uri::{Authority, Scheme, Uri};
+use http::uri::Uri;
 use http::{Method, Request, Response, StatusCode, Version};
 use http_body::Body;
 use hyper::body::Incoming;
 use wasmtime_wasi_http::WasiBody;
 use wisp_wasi::Limit;
 
-use super::activity::Activity;
 use super::body::{AnswerBody, Content, Upload, request_body};
-use super::endpoint::{self, Endpoint};
-use super::forwarded::{self, Proxies};
+use super::endpoint::Endpoint;
+use super::forwarded::Proxies;
 use super::headers;
-use super::manner::{self, Manner, Told};
+use super::heads::Whose;
+use super::peer::Peer;
+use super::place::Place;
 use super::problem::{Failure, Problem};
 use super::respond::Respond;
-use super::router::{Found, Router};
+use super::router::Router;
+use crate::lattice::Gateway;
+use crate::lattice::gateway::Unreached;
+use crate::lattice::hop;
+use crate::lattice::table::Onward;
 use crate::pool::InvokeError;
-use crate::shutdown::Shutdown;
 use crate::telemetry::{AccessLine, Counters, Log, Metrics, Outcome, RequestId};
 
 /// nginx's status for a client that went away before it had its answer; never sent.
@@ -37,80 +40,21 @@ const VANISHED: u16 = 499;
 /// What all exchanges of a server share.
 #[derive(Debug)]
 pub(super) struct Shared<R> {
-    pub(super) router: Router<Endpoint<R>>,
+    pub(super) router: Arc<Router<Endpoint<R>>>,
+    /// The way to other hosts; `None` where there are none, and for what comes from one.
+    pub(super) gateway: Option<Arc<Gateway>>,
     pub(super) proxies: Proxies,
     pub(super) log: Log,
     pub(super) metrics: Metrics,
 }
 
-/// The other end of a connection.
-#[derive(Debug)]
-pub(super) struct Peer<R> {
-    shared: Arc<Shared<R>>,
-    shutdown: Shutdown,
-    activity: Arc<Activity>,
-    address: IpAddr,
-    port: u16,
-    address_value: HeaderValue,
-    trusted: bool,
-    scheme: Scheme,
-    /// The last host that was asked for: on one connection it is nearly always the same.
-    host: Mutex<Option<(HeaderValue, Authority)>>,
-}
-
-impl<R: Respond> Peer<R> {
-    pub(super) fn new(
-        shared: Arc<Shared<R>>,
-        shutdown: Shutdown,
-        activity: Arc<Activity>,
-        address: SocketAddr,
-        scheme: Scheme,
-    ) -> Self {
-        let (address, port) = (address.ip().to_canonical(), address.port());
-        let trusted = shared.proxies.trusts(address);
-        let address_value = headers::text_value(&address.to_string());
-        Self {
-            shared,
-            shutdown,
-            activity,
-            address,
-            port,
-            address_value,
-            trusted,
-            scheme,
-            host: Mutex::new(None),
-        }
-    }
-
-    /// The authority that a `host` header names.
-    fn authority(&self, value: &HeaderValue) -> Option<Authority> {
-        let mut last = self.host.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((seen, authority)) = &*last
-            && seen == value
-        {
-            return Some(authority.clone());
-        }
-        let authority = Authority::try_from(value.as_bytes())
-            .ok()
-            .filter(is_plain)?;
-        // A clone would keep the buffer that the whole head was read into.
-        let copy = HeaderValue::from_bytes(value.as_bytes()).ok()?;
-        *last = Some((copy, authority.clone()));
-        Some(authority)
-    }
-}
-
-fn is_plain(authority: &Authority) -> bool {
-    !authority.as_str().contains('@') && !authority.host().is_empty()
-}
-
 /// What the log wants to know about a request whose head was handed on.
 #[derive(Debug)]
-struct Description {
+pub(super) struct Description {
     method: Method,
     uri: Uri,
     version: Version,
-    client: IpAddr,
+    pub(super) client: IpAddr,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -126,13 +70,13 @@ enum Ending {
 /// A request that is not yet answered to its end.
 #[derive(Debug)]
 pub(super) struct Exchange<R: Respond> {
-    peer: Arc<Peer<R>>,
-    id: RequestId,
+    pub(super) peer: Arc<Peer<R>>,
+    pub(super) id: RequestId,
     started: Instant,
-    description: Option<Description>,
+    pub(super) description: Option<Description>,
     is_head: bool,
     version: Version,
-    route: Option<usize>,
+    pub(super) place: Place,
     upload: Option<Arc<Upload>>,
     status: StatusCode,
     sent: u64,
@@ -146,19 +90,27 @@ pub(super) async fn answer<R: Respond>(
 ) -> Response<AnswerBody<R>> {
     let mut exchange = Exchange::begin(peer, &request);
     let (mut parts, body) = request.into_parts();
-    if let Err(problem) = exchange.admit(&mut parts, &body) {
+    if let Err(problem) = exchange.admit(&mut parts, body.size_hint().lower()) {
         if !body.is_end_stream() {
             exchange.peer.activity.left_unread();
         }
         return exchange.refuse(&problem);
     }
-    let shared = exchange.peer.shared.clone();
-    let Some((_, endpoint)) = exchange.route.and_then(|index| shared.router.route(index)) else {
-        return exchange.refuse(&Problem::NotFound);
-    };
-    let (body, upload) = request_body(body, endpoint.target.body_limit(), &exchange.peer.activity);
+    let (body, upload) = request_body(body, exchange.body_limit(), &exchange.peer.activity);
     exchange.upload = upload;
     let request = Request::from_parts(parts, body);
+    let shared = exchange.peer.shared.clone();
+    let index = match &exchange.place {
+        Place::Here(index) => *index,
+        Place::Nowhere => return exchange.refuse(&Problem::NotFound),
+        Place::There(onward, client) => {
+            let (onward, client) = (onward.clone(), *client);
+            return Box::pin(exchange.forward(onward, client, request)).await;
+        }
+    };
+    let Some((_, endpoint)) = shared.router.route(index) else {
+        return exchange.refuse(&Problem::NotFound);
+    };
     // hyper keeps room for this future as long as the connection lives, and most connections are idle.
     let responding = Box::pin(endpoint.target.respond(request, exchange.id));
     let result = responding.await;
@@ -188,7 +140,7 @@ impl<R: Respond> Exchange<R> {
             description,
             is_head: *request.method() == Method::HEAD,
             version: request.version(),
-            route: None,
+            place: Place::Nowhere,
             upload: None,
             status: StatusCode::OK,
             sent: 0,
@@ -197,116 +149,61 @@ impl<R: Respond> Exchange<R> {
         }
     }
 
-    /// Finds the route, and makes of the head what the guest gets.
-    fn admit(&mut self, parts: &mut Parts, body: &Incoming) -> Result<(), Problem> {
-        if parts.method == Method::CONNECT || parts.method == Method::TRACE {
-            return Err(Problem::NotImplemented);
-        }
-        let authority = self.authority(parts)?;
-        let peer = self.peer.clone();
-        let found = match peer
-            .shared
-            .router
-            .find(&parts.method, authority.host(), parts.uri.path())
-        {
-            Found::Route(found) => found,
-            Found::OtherMethods(methods) => return Err(Problem::MethodNotAllowed(methods)),
-            Found::Nothing => return Err(Problem::NotFound),
+    /// Has another host answer. Where none can be reached and another version runs here, that one does.
+    async fn forward(
+        self,
+        onward: Onward,
+        client: SocketAddr,
+        request: Request<WasiBody>,
+    ) -> Response<AnswerBody<R>> {
+        let shared = self.peer.shared.clone();
+        let Some(gateway) = &shared.gateway else {
+            return self.refuse(&Problem::Unreachable);
         };
-        self.route = Some(found.index());
-        found.target().counters.begin();
-        let endpoint = found.target();
-        if body.size_hint().lower() > endpoint.target.body_limit() {
-            endpoint.counters.exceeded(Limit::Body, 1);
-            return Err(Problem::TooLarge);
+        let unreached = match gateway.forward(&onward, client, request).await {
+            Ok(response) => return self.hand_on(response),
+            Err(unreached) => unreached,
+        };
+        match unreached {
+            Unreached::NotSent(request) => self.take_back(&onward, *request).await,
+            unreached => self.refuse(&Problem::from(&unreached)),
         }
-        if endpoint
-            .head_limit
-            .is_some_and(|limit| endpoint::head_length(parts) > limit)
-        {
-            endpoint.counters.exceeded(Limit::Headers, 1);
-            return Err(Problem::HeadTooLarge);
-        }
-        let (client, scheme) = self.client(parts);
-        headers::clean_request(&mut parts.headers, peer.trusted);
-        parts
-            .headers
-            .insert(headers::REQUEST_ID, headers::digits_value(self.id));
-        match &endpoint.manner {
-            Manner::Wisp(words) => {
-                let address = self.address_value(client.ip());
-                parts.headers.insert(headers::CLIENT_ADDRESS, address);
-                words.tell(&found, &mut parts.headers);
-            }
-            Manner::Spin(words) => {
-                let url = manner::full_url(scheme.as_str(), authority.as_str(), &parts.uri);
-                let told = Told { url: &url, client };
-                words.tell(&found, &mut parts.headers, &told);
-            }
-        }
-        parts.extensions.clear();
-        let mut uri = http::uri::Parts::default();
-        uri.scheme = Some(scheme);
-        uri.path_and_query = parts.uri.path_and_query().cloned();
-        uri.authority = Some(authority);
-        parts.uri = Uri::from_parts(uri)
-            .map_err(|_| Problem::BadRequest("the target of the request is not valid"))?;
-        Ok(())
     }
 
-    /// The client as far as we believe what we are told, and the scheme that it used.
-    fn client(&mut self, parts: &Parts) -> (SocketAddr, Scheme) {
-        let peer = &self.peer;
-        if !peer.trusted {
-            let client = SocketAddr::new(peer.address, peer.port);
-            return (client, peer.scheme.clone());
+    /// Answers here what was to be answered elsewhere, if its app runs here, too.
+    async fn take_back(
+        mut self,
+        onward: &Onward,
+        request: Request<WasiBody>,
+    ) -> Response<AnswerBody<R>> {
+        let (mut parts, body) = request.into_parts();
+        let Some(authority) = parts.uri.authority().cloned() else {
+            return self.refuse(&Problem::Unreachable);
+        };
+        let whose = Whose::App(onward.app());
+        match self.admit_here(&mut parts, authority, body.size_hint().lower(), whose) {
+            Ok(()) => {}
+            Err(Problem::Elsewhere) => return self.refuse(&Problem::Unreachable),
+            Err(problem) => return self.refuse(&problem),
         }
-        let client = peer.shared.proxies.client(peer.address, &parts.headers);
-        if let Some(description) = &mut self.description {
-            description.client = client;
+        if let Some(upload) = &self.upload {
+            upload.limit(self.body_limit());
         }
-        let scheme = forwarded::scheme(&parts.headers).unwrap_or_else(|| peer.scheme.clone());
-        // A proxy tells no port, and its own is not the client's.
-        (SocketAddr::new(client, 0), scheme)
+        let shared = self.peer.shared.clone();
+        let route = self.place.here();
+        let route = route.and_then(|index| shared.router.route(index));
+        let Some((_, endpoint)) = route else {
+            return self.refuse(&Problem::Unreachable);
+        };
+        let request = Request::from_parts(parts, body);
+        let result = endpoint.target.respond(request, self.id).await;
+        self.reply(result, &endpoint.counters)
     }
 
-    fn address_value(&self, client: IpAddr) -> HeaderValue {
-        if client == self.peer.address {
-            return self.peer.address_value.clone();
-        }
-        headers::text_value(&client.to_string())
-    }
-
-    /// The authority that is asked for; what the target names wins over the `host` header.
-    fn authority(&self, parts: &mut Parts) -> Result<Authority, Problem> {
-        let mut hosts = parts.headers.get_all(header::HOST).iter();
-        let (host, another) = (hosts.next(), hosts.next());
-        if another.is_some() {
-            return Err(Problem::BadRequest("there is more than one host header"));
-        }
-        if let Some(authority) = parts.uri.authority() {
-            if host.is_none() && parts.version == Version::HTTP_11 {
-                return Err(Problem::BadRequest("there is no host header"));
-            }
-            let authority = authority.clone();
-            if !is_plain(&authority) {
-                return Err(Problem::BadRequest("the host is not valid"));
-            }
-            if host.is_some() {
-                parts
-                    .headers
-                    .insert(header::HOST, headers::text_value(authority.as_str()));
-            }
-            return Ok(authority);
-        }
-        match host {
-            Some(host) => self
-                .peer
-                .authority(host)
-                .ok_or(Problem::BadRequest("the host header is not valid")),
-            None if parts.version == Version::HTTP_10 => Ok(Authority::from_static("localhost")),
-            None => Err(Problem::BadRequest("there is no host header")),
-        }
+    /// Bytes that the body of the request may have; another host looks for itself.
+    fn body_limit(&self) -> u64 {
+        self.endpoint()
+            .map_or(u64::MAX, |endpoint| endpoint.target.body_limit())
     }
 
     /// Hands on what the guest answered, or says why there is nothing.
@@ -341,6 +238,9 @@ impl<R: Respond> Exchange<R> {
     fn hand_on(mut self, response: Response<WasiBody>) -> Response<AnswerBody<R>> {
         let (mut parts, body) = response.into_parts();
         headers::clean_response(&mut parts.headers);
+        if self.peer.told.is_some() {
+            hop::clean_answer(&mut parts.headers);
+        }
         self.ask_to_leave(&mut parts.headers);
         self.status = parts.status;
         if parts.status == StatusCode::NO_CONTENT {
@@ -357,6 +257,11 @@ impl<R: Respond> Exchange<R> {
 
     fn refuse(mut self, problem: &Problem) -> Response<AnswerBody<R>> {
         let (mut parts, body) = problem.response(self.id).into_parts();
+        if self.peer.told.is_some()
+            && let Some(outcome) = problem.outcome()
+        {
+            outcome.write(&mut parts.headers);
+        }
         self.ask_to_leave(&mut parts.headers);
         self.status = parts.status;
         Response::from_parts(parts, self.body(Content::Own(body), None))
@@ -364,7 +269,8 @@ impl<R: Respond> Exchange<R> {
 
     fn endpoint(&self) -> Option<&Endpoint<R>> {
         let router = &self.peer.shared.router;
-        self.route
+        self.place
+            .here()
             .and_then(|index| router.route(index))
             .map(|(_, endpoint)| endpoint)
     }
@@ -431,14 +337,14 @@ impl<R: Respond> Exchange<R> {
 
     fn write_line(&self, description: &Description, outcome: Outcome) {
         let shared = &self.peer.shared;
-        let route = self.route.and_then(|index| shared.router.route(index));
+        let (app, component, route) = self.place.names(&shared.router);
         shared.log.access(AccessLine {
-            app: route.map(|(_, endpoint)| endpoint.target.app()),
-            component: route.map(|(_, endpoint)| endpoint.target.component()),
+            app,
+            component,
             id: self.id,
             method: description.method.as_str(),
             path: description.uri.path(),
-            route: route.map(|(text, _)| text),
+            route,
             status: outcome.status,
             aborted: outcome.aborted,
             duration: outcome.duration,
@@ -464,11 +370,16 @@ impl<R: Respond> Drop for Exchange<R> {
             bytes_out: self.sent,
         };
         let shared = &self.peer.shared;
-        if let Some((_, endpoint)) = self.route.and_then(|index| shared.router.route(index)) {
+        if let Some(endpoint) = self.endpoint() {
             endpoint.counters.end(outcome);
+            shared.metrics.end();
         } else {
-            shared.metrics.unrouted().begin();
-            shared.metrics.unrouted().end(outcome);
+            let counters = match &self.place {
+                Place::There(onward, _) => onward.counters(),
+                _ => shared.metrics.unrouted(),
+            };
+            counters.begin();
+            counters.end(outcome);
         }
         if let Some(description) = &self.description {
             self.write_line(description, outcome);

@@ -14,6 +14,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_rustls::TlsAcceptor;
 
 use super::activity::Patience;
+use super::arrivals::Arrivals;
 use super::connection::{self, Terms};
 use super::endpoint::Endpoint;
 use super::exchange::Shared;
@@ -22,6 +23,7 @@ use super::respond::Respond;
 use super::router::Router;
 use super::tls;
 use crate::error::HostError;
+use crate::lattice::{Gateway, Handle};
 use crate::settings::HttpSettings;
 use crate::shutdown::Shutdown;
 use crate::telemetry::{Log, Metrics};
@@ -71,7 +73,8 @@ impl<R: Respond> Server<R> {
             .map(|manner, target| Endpoint::new(manner, target, &metrics, settings.header_bytes));
         Ok(Self {
             shared: Arc::new(Shared {
-                router,
+                router: Arc::new(router),
+                gateway: None,
                 proxies,
                 log,
                 metrics,
@@ -85,6 +88,27 @@ impl<R: Respond> Server<R> {
             http1: http1(settings),
             http2: http2(settings),
         })
+    }
+
+    /// The same server; requests that a route of another host leads to go there.
+    #[must_use]
+    pub fn with_gateway(self, gateway: Arc<Gateway>) -> Self {
+        let shared = Shared {
+            router: self.shared.router.clone(),
+            gateway: Some(gateway),
+            proxies: self.shared.proxies.clone(),
+            log: self.shared.log.clone(),
+            metrics: self.shared.metrics.clone(),
+        };
+        Self {
+            shared: Arc::new(shared),
+            ..self
+        }
+    }
+
+    /// What answers requests that other hosts have received.
+    pub fn arrivals(&self) -> Arc<dyn Handle> {
+        Arc::new(Arrivals::of(&self.shared))
     }
 
     /// Accepts connections until `shutdown` begins, and serves them until they have ended or `shutdown` is over.

@@ -4,6 +4,7 @@
 //! guest, and streams the answer back. [`cron`] calls components when the control plane says that it is time.
 
 mod activity;
+mod arrivals;
 mod body;
 mod connection;
 pub(crate) mod cron;
@@ -12,9 +13,12 @@ mod exchange;
 pub(crate) mod fixed;
 mod forwarded;
 pub(crate) mod headers;
+mod heads;
 pub mod http;
 pub(crate) mod manner;
 mod pattern;
+mod peer;
+mod place;
 mod problem;
 mod respond;
 pub mod router;

@@ -5,6 +5,8 @@ use bytes::Bytes;
 use http::{HeaderValue, Method, Response, StatusCode, header};
 use serde_json::json;
 
+use crate::lattice::gateway::Unreached;
+use crate::lattice::hop::Outcome;
 use crate::pool::InvokeError;
 use crate::telemetry::RequestId;
 
@@ -29,6 +31,14 @@ pub(super) enum Problem {
     NotImplemented,
     /// The component gave no response.
     Invocation(Failure),
+    /// Another host took this one for one that runs the app.
+    Elsewhere,
+    /// No host that runs the app can be reached.
+    Unreachable,
+    /// The host that was to answer is lost, and may have begun.
+    HostLost,
+    /// The host that was to answer did not in time.
+    HostLate,
 }
 
 /// Why a component gave no response, as far as clients are concerned.
@@ -38,6 +48,16 @@ pub(super) enum Failure {
     Timeout,
     CpuTime,
     Broken,
+}
+
+impl From<&Unreached> for Problem {
+    fn from(unreached: &Unreached) -> Self {
+        match unreached {
+            Unreached::NotSent(_) | Unreached::Spent => Self::Unreachable,
+            Unreached::Lost => Self::HostLost,
+            Unreached::Late => Self::HostLate,
+        }
+    }
 }
 
 impl From<&InvokeError> for Failure {
@@ -66,9 +86,26 @@ impl Problem {
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::HeadTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::NotImplemented => StatusCode::NOT_IMPLEMENTED,
-            Self::Invocation(Failure::Overloaded) => StatusCode::SERVICE_UNAVAILABLE,
-            Self::Invocation(Failure::Timeout | Failure::CpuTime) => StatusCode::GATEWAY_TIMEOUT,
-            Self::Invocation(Failure::Broken) | Self::ResponseTooLarge => StatusCode::BAD_GATEWAY,
+            Self::Elsewhere => StatusCode::MISDIRECTED_REQUEST,
+            Self::Invocation(Failure::Overloaded) | Self::Unreachable => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
+            Self::Invocation(Failure::Timeout | Failure::CpuTime) | Self::HostLate => {
+                StatusCode::GATEWAY_TIMEOUT
+            }
+            Self::Invocation(Failure::Broken) | Self::ResponseTooLarge | Self::HostLost => {
+                StatusCode::BAD_GATEWAY
+            }
+        }
+    }
+
+    /// What a host is told that sent the request on.
+    pub(super) fn outcome(&self) -> Option<Outcome> {
+        match self {
+            Self::Elsewhere => Some(Outcome::Elsewhere),
+            Self::Invocation(Failure::Overloaded) => Some(Outcome::Overloaded),
+            Self::Invocation(_) => Some(Outcome::Failed),
+            _ => None,
         }
     }
 
@@ -90,6 +127,10 @@ impl Problem {
                 "the component took more processor time than it may"
             }
             Self::Invocation(Failure::Broken) => "the component failed",
+            Self::Elsewhere => "this host does not run the app",
+            Self::Unreachable => "no host that runs the app can be reached",
+            Self::HostLost => "the host that runs the app was lost; it may have begun to answer",
+            Self::HostLate => "the host that runs the app did not respond in time",
         }
     }
 
@@ -107,7 +148,7 @@ impl Problem {
                 let names: Vec<_> = methods.iter().map(Method::as_str).collect();
                 headers.insert(header::ALLOW, super::headers::text_value(&names.join(", ")));
             }
-            Self::Invocation(Failure::Overloaded) => {
+            Self::Invocation(Failure::Overloaded) | Self::Unreachable => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
             }
             _ => {}

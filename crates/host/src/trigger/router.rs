@@ -171,14 +171,20 @@ impl<'r, 'p, T> Match<'r, 'p, T> {
 }
 
 impl<T> Router<T> {
-    /// Checks the routes and prepares them.
-    pub fn new(routes: Vec<Route<T>>) -> Result<Self, RouteError> {
-        let mut built = Self {
-            entries: Vec::with_capacity(routes.len()),
+    /// No route at all.
+    pub(crate) fn empty() -> Self {
+        Self {
+            entries: Vec::new(),
             exact: HashMap::new(),
             below: HashMap::new(),
             any: Tree::new(),
-        };
+        }
+    }
+
+    /// Checks the routes and prepares them.
+    pub fn new(routes: Vec<Route<T>>) -> Result<Self, RouteError> {
+        let mut built = Self::empty();
+        built.entries.reserve(routes.len());
         for route in routes {
             built.add(route)?;
         }

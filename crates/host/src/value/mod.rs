@@ -49,6 +49,7 @@ mod payload;
 mod signature;
 mod stream;
 mod types;
+mod wire;
 
 use std::any::Any;
 use std::fmt;
@@ -64,6 +65,7 @@ pub use payload::Payload;
 pub use signature::{Mismatch, Signature};
 pub use stream::{Chunks, Closed, Feed, channel, each_handle};
 pub use types::Type;
+pub use wire::{MOST_MEMORY, WireError, decode, encode};
 
 /// A value of a WIT type.
 ///

@@ -1,7 +1,8 @@
 //! The type of a function, and whether values fit it.
 
-use std::fmt;
+use std::fmt::{self, Write};
 
+use sha2::{Digest, Sha256};
 use thiserror::Error;
 use wasmtime::component::types::ComponentFunc;
 
@@ -9,6 +10,8 @@ use super::{Type, Value};
 
 /// Core values that a call passes without memory, at most (Canonical ABI, `MAX_FLAT_PARAMS`).
 pub(super) const MOST_FLAT: usize = 16;
+/// Bytes of a signature's digest: enough that no two signatures of one interface have the same by chance.
+const DIGEST: usize = 12;
 
 /// The names and types of a function's parameters, and the type of its result.
 ///
@@ -89,6 +92,30 @@ impl Signature {
             .iter()
             .map(|(_, ty)| ty)
             .chain(self.result.as_ref())
+    }
+
+    /// A short digest of all that makes two signatures equal, for a comparison with one on another host.
+    pub fn digest(&self) -> String {
+        let mut text = if self.asynchronous {
+            "async(".to_owned()
+        } else {
+            "(".to_owned()
+        };
+        for (name, ty) in &self.parameters {
+            let _ = write!(text, "{name}:");
+            ty.describe(&mut text);
+            text.push(',');
+        }
+        text.push(')');
+        if let Some(ty) = &self.result {
+            ty.describe(&mut text);
+        }
+        let digest = Sha256::digest(text);
+        let mut short = String::with_capacity(2 * DIGEST);
+        for byte in digest.iter().take(DIGEST) {
+            let _ = write!(short, "{byte:02x}");
+        }
+        short
     }
 
     /// Whether a call can be made with these arguments; the first that cannot be passed is named.

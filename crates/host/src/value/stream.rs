@@ -53,9 +53,14 @@ pub fn channel(fate: &Arc<Fate>) -> (Feed, Chunks) {
 impl Feed {
     /// Hands in a list, as soon as the one before was taken. Dropping the feed ends the stream.
     pub async fn send(&mut self, items: Value) -> Result<(), Closed> {
-        std::future::poll_fn(|cx| self.poll_ready(cx)).await?;
+        self.taken().await?;
         self.put(items);
         Ok(())
+    }
+
+    /// Waits until what was handed in last was taken.
+    pub async fn taken(&mut self) -> Result<(), Closed> {
+        std::future::poll_fn(|cx| self.poll_ready(cx)).await
     }
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Closed>> {

@@ -175,6 +175,62 @@ impl Type {
     }
 }
 
+/// Names of parts with what describes them, between braces.
+fn describe_all<'a>(text: &mut String, parts: impl Iterator<Item = (&'a str, Option<&'a Type>)>) {
+    text.push('{');
+    for (name, ty) in parts {
+        text.push_str(name);
+        if let Some(ty) = ty {
+            text.push(':');
+            ty.describe(text);
+        }
+        text.push(',');
+    }
+    text.push('}');
+}
+
+impl Type {
+    /// Writes all that makes two types equal; names of WIT have none of the signs between them.
+    pub(super) fn describe(&self, text: &mut String) {
+        let named = |text: &mut String, word: &str, names: &[Box<str>]| {
+            text.push_str(word);
+            describe_all(text, names.iter().map(|name| (name.as_ref(), None)));
+        };
+        let boxed = |text: &mut String, word: &str, parts: [Option<&Self>; 2]| {
+            text.push_str(word);
+            describe_all(text, parts.into_iter().map(|part| ("", part)));
+        };
+        match self {
+            Self::List(part) => boxed(text, "list", [Some(part), None]),
+            Self::Option(part) => boxed(text, "option", [Some(part), None]),
+            Self::Result(ok, err) => boxed(text, "result", [ok.as_deref(), err.as_deref()]),
+            Self::Stream(part) => boxed(text, "stream", [part.as_deref(), None]),
+            Self::Future(part) => boxed(text, "future", [part.as_deref(), None]),
+            Self::Record(fields) => {
+                text.push_str("record");
+                describe_all(
+                    text,
+                    fields.iter().map(|(name, ty)| (name.as_ref(), Some(ty))),
+                );
+            }
+            Self::Tuple(members) => {
+                text.push_str("tuple");
+                describe_all(text, members.iter().map(|ty| ("", Some(ty))));
+            }
+            Self::Variant(cases) => {
+                text.push_str("variant");
+                describe_all(
+                    text,
+                    cases.iter().map(|(name, ty)| (name.as_ref(), ty.as_ref())),
+                );
+            }
+            Self::Enum(names) => named(text, "enum", names),
+            Self::Flags(names) => named(text, "flags", names),
+            other => text.push_str(other.word()),
+        }
+    }
+}
+
 /// Names as WIT has them, one after another.
 fn join<'a>(
     formatter: &mut fmt::Formatter<'_>,

@@ -8,6 +8,8 @@
     reason = "these are tests"
 )]
 
+mod forwarding;
+mod site;
 mod stranger;
 mod support;
 mod transport;

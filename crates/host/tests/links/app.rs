@@ -27,6 +27,9 @@ pub(crate) struct Part {
     queue: u32,
     body: u64,
     links: Vec<(&'static str, &'static str)>,
+    mode: LinkMode,
+    idempotent: bool,
+    offers: BTreeMap<String, Vec<String>>,
     grants: LockedGrants,
     routed: bool,
 }
@@ -43,6 +46,9 @@ impl Part {
             queue: 8,
             body: 1 << 20,
             links: Vec::new(),
+            mode: LinkMode::Bridged,
+            idempotent: false,
+            offers: offers(&[("test:links/numbers", "app"), ("test:links/it", "app")]),
             grants: LockedGrants::default(),
             routed: false,
         }
@@ -87,15 +93,44 @@ impl Part {
         self
     }
 
+    /// As an app that may be elsewhere, though it is here.
+    pub(crate) fn remotely(self) -> Self {
+        Self {
+            mode: LinkMode::Remote,
+            ..self
+        }
+    }
+
+    /// Calls may be made again that may have run.
+    pub(crate) fn idempotent(self) -> Self {
+        Self {
+            idempotent: true,
+            ..self
+        }
+    }
+
+    /// What it offers to other apps, where it is offered.
+    pub(crate) fn offering(self, given: &[(&str, &str)]) -> Self {
+        Self {
+            offers: offers(given),
+            ..self
+        }
+    }
+
     pub(crate) fn granted(self, grants: LockedGrants) -> Self {
         Self { grants, ..self }
     }
 
-    fn locked(&self) -> LockedComponent {
+    fn locked(&self, manner: Manner) -> LockedComponent {
         let links = self.links.iter().map(|(interface, component)| {
             let link = LockedLink {
                 component: (*component).to_owned(),
-                mode: LinkMode::Bridged,
+                mode: match manner {
+                    Manner::Apart => LinkMode::Remote,
+                    _ => self.mode,
+                },
+                app: (manner == Manner::Apart).then(|| "other".to_owned()),
+                idempotent: self.idempotent,
             };
             ((*interface).to_owned(), link)
         });
@@ -130,8 +165,30 @@ impl Part {
                 concurrency: 1,
             },
             links: links.collect(),
+            offers: match manner {
+                Manner::Offering => self.offers.clone(),
+                _ => BTreeMap::new(),
+            },
         }
     }
+}
+
+/// Interfaces, each to one app.
+fn offers(given: &[(&str, &str)]) -> BTreeMap<String, Vec<String>> {
+    let each = given.iter();
+    each.map(|(interface, app)| ((*interface).to_owned(), vec![(*app).to_owned()]))
+        .collect()
+}
+
+/// Where the components are.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Manner {
+    /// On one host.
+    Together,
+    /// The links lead to the app `other`, which is elsewhere.
+    Apart,
+    /// This is the app `other`, which has no routes.
+    Offering,
 }
 
 /// All paths lead to `route`, and those of the parts that ask for it to them.
@@ -150,7 +207,7 @@ fn routes(parts: &[Part], route: &str) -> Vec<LockedRoute> {
     locked.collect()
 }
 
-fn start(folder: &TempDir, parts: &[Part], route: &str) -> Start {
+fn start(folder: &TempDir, parts: &[Part], manner: Manner) -> Start {
     let resources = Resources {
         core_instances: 4,
         memories: 1,
@@ -172,14 +229,22 @@ fn start(folder: &TempDir, parts: &[Part], route: &str) -> Start {
     });
     let app = LockedApp {
         schema: 1,
-        name: "app".into(),
+        name: if manner == Manner::Offering {
+            "other"
+        } else {
+            "app"
+        }
+        .into(),
         version: "0.1.0".into(),
-        http: routes(parts, route),
+        http: match manner {
+            Manner::Offering => vec![],
+            _ => routes(parts, parts[0].name),
+        },
         cron: vec![],
         state: folder.path().join("state"),
         components: parts
             .iter()
-            .map(|part| (part.name.to_owned(), part.locked()))
+            .map(|part| (part.name.to_owned(), part.locked(manner)))
             .collect(),
     };
     Start {
@@ -202,14 +267,17 @@ fn start(folder: &TempDir, parts: &[Part], route: &str) -> Start {
 /// Why an app with these parts does not load.
 pub(crate) fn refusal(parts: &[Part]) -> String {
     let folder = tempfile::tempdir().unwrap();
-    match Host::load(start(&folder, parts, parts[0].name)) {
+    match Host::load(start(&folder, parts, Manner::Together)) {
         Ok(_) => panic!("it loads"),
         Err(error) => error.to_string(),
     }
 }
 
 /// A served app; the first part answers all requests.
-pub(crate) struct App {
+pub(crate) type App = Served;
+
+/// A served app.
+pub(crate) struct Served {
     address: SocketAddr,
     shutdown: Shutdown,
     serving: tokio::task::JoinHandle<Result<(), HostError>>,
@@ -217,14 +285,19 @@ pub(crate) struct App {
     _folder: TempDir,
 }
 
-impl App {
+impl Served {
     pub(crate) fn serve(parts: &[Part]) -> Self {
-        Self::serve_in(tempfile::tempdir().unwrap(), parts)
+        Self::new(parts, Manner::Together)
     }
 
-    /// The same with the artifacts in a folder of the test's own.
-    pub(crate) fn serve_in(folder: TempDir, parts: &[Part]) -> Self {
-        let host = Arc::new(Host::load(start(&folder, parts, parts[0].name)).unwrap());
+    /// The same in a lattice.
+    pub(crate) fn new(parts: &[Part], manner: Manner) -> Self {
+        Self::serve_as(tempfile::tempdir().unwrap(), parts, manner)
+    }
+
+    fn serve_as(folder: TempDir, parts: &[Part], manner: Manner) -> Self {
+        let host = Host::load(start(&folder, parts, manner)).unwrap();
+        let host = Arc::new(host);
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let shutdown = Shutdown::new();
@@ -239,6 +312,10 @@ impl App {
             host,
             _folder: folder,
         }
+    }
+
+    pub(crate) fn host(&self) -> &Arc<Host> {
+        &self.host
     }
 
     pub(crate) async fn connect(&self) -> Client<TcpStream> {
@@ -273,15 +350,23 @@ impl App {
 
     /// Waits until no call of this component is in progress.
     pub(crate) async fn idle(&self, component: &str) {
-        let active = || {
-            let metrics = self.host.metrics();
-            let pools = metrics["pools"].as_array().unwrap();
-            let pool = pools.iter().find(|pool| pool["component"] == component);
-            pool.unwrap()["active"].as_u64().unwrap()
-        };
-        while active() > 0 {
+        while self.active(component) > 0 {
             tokio::task::yield_now().await;
         }
+    }
+
+    /// Waits until one is.
+    pub(crate) async fn busy(&self, component: &str) {
+        while self.active(component) == 0 {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    fn active(&self, component: &str) -> u64 {
+        let metrics = self.host.metrics();
+        let pools = metrics["pools"].as_array().unwrap();
+        let pool = pools.iter().find(|pool| pool["component"] == component);
+        pool.unwrap()["active"].as_u64().unwrap()
     }
 
     pub(crate) async fn end(self) {

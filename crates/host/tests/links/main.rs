@@ -1,4 +1,4 @@
-//! Components of one app that call each other through bridged links.
+//! Components that call each other through bridged links, and on other hosts.
 
 #![allow(
     clippy::unwrap_used,
@@ -8,9 +8,11 @@
     reason = "what helps a test may fail like a test"
 )]
 
+mod apart;
 mod app;
 #[path = "../async_support/mod.rs"]
 mod async_support;
+mod bridged;
 mod guests;
 mod guests3;
 #[path = "../http_support/mod.rs"]
@@ -18,18 +20,16 @@ mod http_support;
 mod internal;
 mod many;
 mod outside;
-mod streams;
+mod remote;
 
 use wisp_host::Profile;
 
 use app::{App, Part, refusal};
-use guests::{asker, caller, component, numbers, plain};
+use guests::{asker, caller, component, component_of, numbers, plain};
+use guests3::IT;
 
 const INTERFACE: &str = "test:links/numbers";
 const ADD: &str = "(i32.add (i32.const 200) (call $add (i32.const 1) (i32.const 2)))";
-const COUNT: &str = "(i32.add (i32.const 200) (call $count))";
-const FAIL: &str = "(call $fail)";
-const SPIN: &str = "(call $spin)";
 
 fn gateway(status: &str) -> Part {
     Part::new("gateway", caller(status)).linked(INTERFACE, "numbers")
@@ -37,84 +37,6 @@ fn gateway(status: &str) -> Part {
 
 fn library() -> Part {
     Part::new("numbers", numbers())
-}
-
-#[tokio::test]
-async fn a_component_calls_another_on_engines_of_both_profiles() {
-    for (from, to) in [
-        (Profile::Sync, Profile::Sync),
-        (Profile::Sync, Profile::Async),
-        (Profile::Async, Profile::Sync),
-        (Profile::Async, Profile::Async),
-    ] {
-        let app = App::serve(&[gateway(ADD).on(from), library().on(to)]);
-
-        assert_eq!(app.status().await, 203, "from {from:?} to {to:?}");
-
-        app.end().await;
-    }
-}
-
-#[tokio::test]
-async fn text_and_lists_of_records_cross() {
-    let shout =
-        "(call $shout (i32.const 32) (i32.const 5) (i32.const 128) (i32.const 1) (i32.const 24))
-        (i32.add (i32.load (i32.const 28)) (i32.load8_u (i32.load (i32.const 24))))
-        (i32.add (i32.const 100))";
-    let app = App::serve(&[gateway(shout), library()]);
-
-    // The length of the text, its first letter, and 100.
-    assert_eq!(app.status().await, 100 + 5 + u16::from(b'h'));
-
-    app.end().await;
-}
-
-#[tokio::test]
-async fn an_instance_is_fresh_for_each_call_unless_the_manifest_asks_for_reuse() {
-    let fresh = App::serve(&[gateway(COUNT), library()]);
-    let reused = App::serve(&[gateway(COUNT), library().reuse(2)]);
-
-    assert_eq!([fresh.status().await, fresh.status().await], [201, 201]);
-    let three = [
-        reused.status().await,
-        reused.status().await,
-        reused.status().await,
-    ];
-    assert_eq!(three, [201, 202, 201]);
-
-    fresh.end().await;
-    reused.end().await;
-}
-
-#[tokio::test]
-async fn a_trap_of_the_callee_is_a_trap_of_the_caller_and_nothing_else() {
-    let failing = App::serve(&[gateway(FAIL), library().reuse(10)]);
-    let counting = App::serve(&[gateway(COUNT), library().reuse(10)]);
-
-    assert_eq!(failing.status().await, 502);
-    assert_eq!(failing.status().await, 502);
-    assert_eq!(counting.status().await, 201);
-
-    failing.end().await;
-    counting.end().await;
-}
-
-#[tokio::test]
-async fn the_callee_has_a_limit_of_its_own_and_the_caller_s_holds_too() {
-    for profile in [Profile::Sync, Profile::Async] {
-        let short = library().on(profile).timeout_ms(50);
-        let limited = App::serve(&[gateway(SPIN).on(profile), short]);
-        let impatient = App::serve(&[
-            gateway(SPIN).on(profile).timeout_ms(50),
-            library().on(profile),
-        ]);
-
-        assert_eq!(limited.status().await, 502, "{profile:?}");
-        assert_eq!(impatient.status().await, 504, "{profile:?}");
-
-        limited.end().await;
-        impatient.end().await;
-    }
 }
 
 #[tokio::test]
@@ -215,4 +137,44 @@ fn handles_are_refused_with_the_function() {
              fused one"
         )
     );
+}
+
+#[test]
+fn streams_of_anything_else_are_refused_with_the_function() {
+    let refused = |ty: &str, function: &str| {
+        let wit = format!(
+            "interface it {{ resource thing; record point {{ x: u32, y: u32 }} {function} }}"
+        );
+        let user = component_of(
+            "http-0.3",
+            &format!("{wit} world guest {{ import it; }}"),
+            &format!(r#"(module (import "{IT}" "go" (func (param i32))))"#),
+        );
+        let owner = component_of(
+            "http-0.3",
+            &format!("{wit} world guest {{ export it; }}"),
+            &format!(r#"(module (func (export "{IT}#go") (param i32)))"#),
+        );
+        assert_eq!(
+            refusal(&[
+                Part::new("gateway", user)
+                    .on(Profile::Async)
+                    .linked(IT, "library"),
+                Part::new("library", owner).on(Profile::Async),
+            ]),
+            format!(
+                "component `gateway` cannot be served: {IT}: function go: `{ty}` cannot cross a bridged link, only a \
+                 fused one"
+            )
+        );
+    };
+
+    refused("stream<record { x, y }>", "go: func(items: stream<point>);");
+    refused("stream<list<u8>>", "go: func(items: stream<list<u8>>);");
+    refused("stream", "go: func(items: stream);");
+    refused(
+        "future<own handle of a resource>",
+        "go: func(value: future<thing>);",
+    );
+    refused("stream<stream<u8>>", "go: func(items: stream<stream<u8>>);");
 }

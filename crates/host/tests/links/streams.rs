@@ -1,11 +1,12 @@
-//! Streams, futures and async functions across bridged links.
+//! Streams, futures and async functions across links.
 
 use wisp_host::Profile;
 
-use super::app::{App, Part, refusal};
-use super::async_support::{AWAIT, WAITING, future_handles, lifted, stream_handles};
-use super::guests::{MEMORY, caller, component_of, numbers, numbers_and};
-use super::guests3::{END, FOR_EVER, IT, SPIN, TRAP, flow_caller, flows, relay, relayed, server};
+use super::{App, ON_THE_WAY};
+use crate::app::Part;
+use crate::async_support::{AWAIT, WAITING, future_handles, lifted, stream_handles};
+use crate::guests::{MEMORY, caller, component_of, numbers, numbers_and};
+use crate::guests3::{END, FOR_EVER, IT, SPIN, TRAP, flow_caller, flows, relay, relayed, server};
 
 fn gateway(wasm: Vec<u8>) -> Part {
     Part::new("gateway", wasm)
@@ -137,8 +138,12 @@ async fn a_slow_reader_slows_its_writer() {
         (i32.add (i32.const 200) (local.get $chunks))";
     let app = flowing(status, same);
 
-    // One chunk is on its way, the second waits until the reader reads; then all of it arrives.
-    assert_eq!(app.status().await, 201);
+    // What is on its way is not more; the next one waits until the reader reads, and then all of it arrives.
+    let sent = app.status().await - 200;
+    assert!(
+        ON_THE_WAY.contains(&sent),
+        "{sent} pieces were on their way"
+    );
 
     app.end().await;
 }
@@ -421,7 +426,7 @@ async fn guests_of_wasi_0_3_and_of_0_2_call_each_other() {
     ]);
     let beside = App::serve(&[gateway(newer), library(older)]);
     let up = App::serve(&[
-        Part::new("gateway", caller(super::ADD)).linked("test:links/numbers", "numbers"),
+        Part::new("gateway", caller(crate::ADD)).linked("test:links/numbers", "numbers"),
         Part::new("numbers", waiting).on(Profile::Async),
     ]);
 
@@ -432,39 +437,4 @@ async fn guests_of_wasi_0_3_and_of_0_2_call_each_other() {
     down.end().await;
     beside.end().await;
     up.end().await;
-}
-
-#[test]
-fn streams_of_anything_else_are_refused_with_the_function() {
-    let refused = |ty: &str, function: &str| {
-        let wit = format!(
-            "interface it {{ resource thing; record point {{ x: u32, y: u32 }} {function} }}"
-        );
-        let user = component_of(
-            "http-0.3",
-            &format!("{wit} world guest {{ import it; }}"),
-            &format!(r#"(module (import "{IT}" "go" (func (param i32))))"#),
-        );
-        let owner = component_of(
-            "http-0.3",
-            &format!("{wit} world guest {{ export it; }}"),
-            &format!(r#"(module (func (export "{IT}#go") (param i32)))"#),
-        );
-        assert_eq!(
-            refusal(&[gateway(user), library(owner)]),
-            format!(
-                "component `gateway` cannot be served: {IT}: function go: `{ty}` cannot cross a bridged link, only a \
-                 fused one"
-            )
-        );
-    };
-
-    refused("stream<record { x, y }>", "go: func(items: stream<point>);");
-    refused("stream<list<u8>>", "go: func(items: stream<list<u8>>);");
-    refused("stream", "go: func(items: stream);");
-    refused(
-        "future<own handle of a resource>",
-        "go: func(value: future<thing>);",
-    );
-    refused("stream<stream<u8>>", "go: func(items: stream<stream<u8>>);");
 }

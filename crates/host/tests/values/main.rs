@@ -12,3 +12,4 @@ mod asynchronous;
 mod faults;
 mod round_trip;
 mod support;
+mod wire;

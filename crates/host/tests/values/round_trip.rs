@@ -35,7 +35,7 @@ fn names(letter: char, count: usize) -> Box<[Box<str>]> {
         .collect()
 }
 
-fn types() -> impl Strategy<Value = Type> {
+pub(crate) fn types() -> impl Strategy<Value = Type> {
     let leaves = prop_oneof![
         4 => scalars(),
         1 => (1..40_usize).prop_map(|count| Type::Enum(names('e', count))),
@@ -109,7 +109,7 @@ number!(
     f64 = proptest::num::f64::ANY.prop_filter("a NaN", |number| !number.is_nan())
 );
 
-fn values(ty: &Type) -> BoxedStrategy<Value> {
+pub(crate) fn values(ty: &Type) -> BoxedStrategy<Value> {
     let count = |length: usize| u32::try_from(length).unwrap();
     match ty {
         Type::Bool => any::<bool>().prop_map(Value::Bool).boxed(),

@@ -146,7 +146,8 @@ def _entry(folder: Path) -> str | None:
     if manifest is None:
         return None
     components = manifest.component
-    linked = {target.component for each in components.values() for target in each.link.values()}
+    targets = [target for each in components.values() for target in each.link.values()]
+    linked = {target.component for target in targets if target.app is None}
     entries = [name for name in components if name not in linked]
     if len(entries) == 1:
         return entries[0]

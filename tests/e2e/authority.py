@@ -1,0 +1,53 @@
+"""The authority of a lattice of tests, which gives hosts certificates."""
+
+from __future__ import annotations
+
+import subprocess
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+KEY = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
+
+
+class Authority:
+    """One authority, in a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        folder.mkdir(parents=True)
+        usage = ("-addext", "keyUsage=critical,keyCertSign,cRLSign")
+        self._openssl(
+            *("req", "-x509", *KEY, "-days", "2", "-subj", "/CN=lattice", *usage),
+            *("-keyout", folder / "ca.key", "-out", folder / "ca.pem"),
+        )
+
+    def certify(self, host: str, lattice: str, folder: Path) -> None:
+        """Write the identity of a host into its folder, in place of one that is there."""
+        folder.mkdir(parents=True, exist_ok=True)
+        request, extensions = self._folder / f"{host}.csr", self._folder / f"{host}.ext"
+        key, certificate = self._folder / f"{host}.key", self._folder / f"{host}.pem"
+        extensions.write_text(
+            f"subjectAltName=DNS:{host}.{lattice}.wisp.internal\nextendedKeyUsage=serverAuth,clientAuth\n"
+        )
+        self._openssl("req", "-new", *KEY, "-subj", f"/CN={host}", "-keyout", key, "-out", request)
+        self._openssl(
+            *(
+                "x509",
+                "-req",
+                "-in",
+                request,
+                "-CA",
+                self._folder / "ca.pem",
+                "-CAkey",
+                self._folder / "ca.key",
+            ),
+            *("-CAcreateserial", "-days", "2", "-extfile", extensions, "-out", certificate),
+        )
+        (folder / "ca.pem").write_bytes((self._folder / "ca.pem").read_bytes())
+        key.replace(folder / "host.key")
+        certificate.replace(folder / "host.pem")
+
+    def _openssl(self, *words: str | Path) -> None:
+        subprocess.run(["openssl", *map(str, words)], check=True, capture_output=True)
