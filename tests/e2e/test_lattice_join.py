@@ -9,13 +9,13 @@ import shutil
 import ssl
 import stat
 import time
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.e2e.conftest import manifest_of
-from tests.e2e.lattice import Clients, get
+from tests.e2e.lattice import Clients, Nats, get
 from tests.e2e.machines import Machine
 from wisp.errors import LatticeError
 from wisp.lattice import certificates, claims
@@ -283,6 +283,25 @@ def test_commands_work_on_a_machine_that_was_invited_for_that_and_nowhere_else(
             "hosts", "--nats", url_of(first), "--nats-ca", str(third.papers / "ca.pem"), code=1
         ).stderr
     )
+
+
+def test_a_nats_of_ones_own_has_hosts_with_certificates_too(
+    first: Machine, second: Machine, tmp_path: Path
+) -> None:
+    nats = Nats(tmp_path / "nats")
+    try:
+        with first.up("--nats", nats.url) as host, ExitStack() as stack:
+            host.event("joined")
+            other = stack.enter_context(second.join(first.invite(), "--nats", nats.url))
+            other.event("joined")
+
+            hosts = json.loads(first.wisp("hosts", "--json", "--nats", nats.url).stdout)
+            rotated = json.loads(first.wisp("lattice", "rotate", "--json", "--nats", nats.url).stdout)
+
+        assert [one["host"] for one in hosts] == [one["host"] for one in rotated] == ["a", "b"]
+        assert all((one.papers / "host.pem").exists() for one in (first, second))
+    finally:
+        nats.kill()
 
 
 @pytest.mark.usefixtures("running")
