@@ -7,12 +7,13 @@ import os
 import re
 import socket
 import sys
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import wisp
-from wisp.cli import output, reach
+from wisp.cli import nats, output, papers, reach
 from wisp.cli.parser import UsageError, add_logging, add_policy, add_processes, seconds
 from wisp.host import cpus
 from wisp.host.address import Address
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     import argparse
 
     from wisp.lattice.host import Parts
+    from wisp.lattice.joining import Address as LatticeAddress
     from wisp.lattice.records import HostRecord
     from wisp.lattice.remembered import Remembered
 
@@ -34,6 +36,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `wisp host`."""
     reach.add_reach(parser)
     add_hosting(parser)
+    nats.add_server(parser, always=False)
+    papers.add_receiving(parser)
 
 
 def add_hosting(parser: argparse.ArgumentParser) -> None:
@@ -81,7 +85,7 @@ def remembered_by(arguments: argparse.Namespace) -> Remembered:
     from wisp.lattice.remembered import Remembered  # noqa: PLC0415 - the help does not need it
 
     lattice = reach.lattice_name(arguments)
-    return Remembered((arguments.data or reach.folder(lattice) / "hosts" / _name(arguments)).absolute())
+    return Remembered((arguments.data or reach.folder(lattice) / "hosts" / host_name(arguments)).absolute())
 
 
 def _add_serving(parser: argparse.ArgumentParser) -> None:
@@ -106,16 +110,40 @@ def _add_serving(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the host, and return the exit code."""
-    return asyncio.run(serve(arguments, reach.url(arguments)))
+    return asyncio.run(rejoin(arguments))
 
 
-async def serve(arguments: argparse.Namespace, nats: str) -> int:
-    """Run the host of a lattice at this NATS. Raises WispError."""
+async def rejoin(arguments: argparse.Namespace) -> int:
+    """Run a host that has joined its lattice, or needs not to. Raises WispError."""
+    log, place = host_log(arguments), nats.place(arguments) if arguments.nats_server else None
+    servers = tuple(reach.url(arguments).split(","))
+    found = await asyncio.to_thread(
+        papers.belonging, standing(arguments, log), place, papers.lifetime(arguments), servers
+    )
+    if arguments.nats_server and found is None:
+        message = "a host that runs one of the lattice's NATS servers has to join first"
+        raise UsageError(message, hint="`wisp lattice invite --nats-server` on the first host says how")
+    async with AsyncExitStack() as stack:
+        if arguments.nats_server and found is not None:
+            await stack.enter_async_context(nats.running(nats.wanted(arguments), found, log))
+        if found is not None and found.desk is not None and arguments.join_listen:
+            await stack.enter_async_context(papers.receiving(arguments, found, found.desk, log))
+        return await serve(arguments, papers.address(arguments, found))
+
+
+def standing(arguments: argparse.Namespace, log: Log) -> papers.Standing:
+    """Return which host of this machine it is, and what it belongs to."""
+    own = papers.papers(remembered_by(arguments).folder, host_name(arguments))
+    return papers.Standing(own, papers.holding(arguments), reach.lattice_name(arguments), log)
+
+
+async def serve(arguments: argparse.Namespace, address: LatticeAddress) -> int:
+    """Run the host of a lattice. Raises WispError."""
     from wisp.lattice.host import LatticeHost  # noqa: PLC0415 - the help does not need it
 
     relay = Relay(_log_settings(arguments))
     try:
-        return await LatticeHost(_parts(arguments, nats, relay)).run()
+        return await LatticeHost(_parts(arguments, address, relay)).run()
     finally:
         relay.close()
 
@@ -125,9 +153,8 @@ def host_log(arguments: argparse.Namespace) -> Log:
     return Log(_log_settings(arguments))
 
 
-def _parts(arguments: argparse.Namespace, nats: str, relay: Relay) -> Parts:
+def _parts(arguments: argparse.Namespace, address: LatticeAddress, relay: Relay) -> Parts:
     from wisp.lattice.host import Parts  # noqa: PLC0415 - the help does not need it
-    from wisp.lattice.joining import Address as LatticeAddress  # noqa: PLC0415
     from wisp.lattice.keyring import Keyring  # noqa: PLC0415
     from wisp.lattice.onward import Identity, usual  # noqa: PLC0415
     from wisp.lattice.preparing import Preparing  # noqa: PLC0415
@@ -135,17 +162,18 @@ def _parts(arguments: argparse.Namespace, nats: str, relay: Relay) -> Parts:
     from wisp.registry.cache import Cache  # noqa: PLC0415
     from wisp.registry.signing.gate import Gate  # noqa: PLC0415
 
-    lattice, settings = reach.lattice_name(arguments), _settings(arguments, relay)
+    settings = _settings(arguments, relay)
     log = Log(relay.settings, relay.descriptor)
     remembered = remembered_by(arguments)
-    keyring = Keyring(_name(arguments), remembered)
+    keyring = Keyring(host_name(arguments), remembered)
     environment = {name: os.environ[name] for name in arguments.environment if name in os.environ}
-    identity = Identity(remembered.folder / "identity", _name(arguments), lattice)
+    identity = Identity(remembered.folder / "identity", host_name(arguments), address.lattice)
     if identity.exists:
         settings = replace(settings, hosts=usual(_for_hosts(arguments), remembered.folder))
-    address = LatticeAddress(nats, lattice)
+    workers = papers.papers(remembered.folder, host_name(arguments)).worker_access
+    told = nats_settings(address, workers if address.access.tls_first else address.access)
     return Parts(
-        settings=replace(settings, nats=nats_settings(address)),
+        settings=replace(settings, nats=told),
         record=_record(arguments, settings.workers, remembered.token(), keyring.public),
         address=address,
         remembered=remembered,
@@ -163,7 +191,7 @@ def _record(arguments: argparse.Namespace, workers: int, token: str, xkey: str) 
     from wisp.lattice.records import HostRecord  # noqa: PLC0415 - the help does not need it
 
     return HostRecord(
-        name=_name(arguments),
+        name=host_name(arguments),
         token=token,
         url="",
         labels=reach.pairs(arguments.label, "--label"),
@@ -202,7 +230,8 @@ def _log_settings(arguments: argparse.Namespace) -> LogSettings:
     )
 
 
-def _name(arguments: argparse.Namespace) -> str:
+def host_name(arguments: argparse.Namespace) -> str:
+    """Return what a host of this machine is called. Raises UsageError."""
     if arguments.name is not None:
         return reach.name(arguments.name, "--name")
     machine = re.sub(r"[^a-z0-9]+", "-", socket.gethostname().lower()).strip("-")[:63]

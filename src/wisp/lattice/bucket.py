@@ -90,6 +90,7 @@ class Bucket:
             history=history,
             storage=api.StorageType.FILE if on_disk else api.StorageType.MEMORY,
             limit_marker_ttl=MARKER_SECONDS,
+            replicas=connection.replicas,
         )
         with explained():
             return cls(connection, name, await connection.jetstream.create_key_value(config))

@@ -95,6 +95,8 @@ class LatticeHost:
         self._readiness = Readiness(parts.settings, self._lattice)
         self._said = Observed(host=parts.record.name, assignment=0)
         self._membership = self._member()
+        if parts.address.belonging is not None:
+            parts.address.belonging.told.append(self.renewed)
         self._membership.beside = Onlookers(parts.record.name, self._supervisor, parts.relay).run
 
     async def run(self) -> int:

@@ -78,7 +78,7 @@ class Objects:
             try:
                 store = await connection.jetstream.object_store(name)
             except nats.js.errors.NotFoundError:
-                await connection.jetstream.add_stream(_stream(name))
+                await connection.jetstream.add_stream(_stream(name, connection.replicas))
                 store = await connection.jetstream.object_store(name)
         return cls(store, connection.jetstream, name)
 
@@ -226,12 +226,13 @@ class Objects:
             )
 
 
-def _stream(name: str) -> api.StreamConfig:
+def _stream(name: str, replicas: int) -> api.StreamConfig:
     """Return the stream of a store of objects, as NATS's clients make it, and with messages that go by themselves."""
     return api.StreamConfig(
         name=f"OBJ_{name}",
         subjects=[f"$O.{name}.C.>", f"$O.{name}.M.>"],
         storage=api.StorageType.FILE,
+        num_replicas=replicas,
         discard=api.DiscardPolicy.NEW,
         allow_rollup_hdrs=True,
         allow_direct=True,
