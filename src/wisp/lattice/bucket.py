@@ -142,12 +142,7 @@ class Bucket:
             api.Header.ROLLUP.value: "sub",
             api.Header.EXPECTED_LAST_SUBJECT_SEQUENCE.value: str(revision),
         }
-        gone = await self._publish(key, b"", headers, None)
-        with explained():
-            # What says that it is gone need not stay; a value that was written meanwhile is a later one.
-            await self._jetstream.purge_stream(
-                f"KV_{self._name}", seq=gone + 1, subject=f"$KV.{self._name}.{key}"
-            )
+        await self._publish(key, b"", headers, MARKER_SECONDS)
 
     async def written(self, key: str) -> datetime | None:
         """Return when the newest value of a key was written, by the server's clock. Raises LatticeError."""

@@ -248,7 +248,12 @@ async def _refuse_clashes(lattice: State, bundle: Bundle) -> None:
     for other in others.values():
         if other.deleted:
             continue
-        theirs = read_locked(await lattice.objects.get(other.digest)).to_data()
+        try:
+            theirs = read_locked(await lattice.objects.get(other.digest)).to_data()
+        except LatticeError as error:
+            message = f"whether {bundle.name} claims requests of {other.name} cannot be told: {error.message}"
+            hint = f"`wisp lattice restore` on the hosts of {other.name} writes it back; so does deploying {other.name} again"
+            raise LatticeError(message, hint=hint) from error
         try:
             refuse_clashes([theirs, mine])
         except HostError as error:

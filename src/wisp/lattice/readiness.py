@@ -1,7 +1,7 @@
 """Whether a version of an app is ready on this host: a worker of its own can serve it, and has answered one request.
 
 Which request that is: `[app] health` says it, and then the answer must be a good one. Otherwise the simplest path of its routes is asked with
-GET, and any answer will do that is not an error of the server. An app without such a route is ready when a worker can serve it.
+GET, and any answer of its own will do: what the app means by it is not known. An app without such a route is ready when a worker can serve it.
 """
 
 from __future__ import annotations
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from wisp.lattice.preparing import Prepared
     from wisp.manifest.locked import LockedApp, LockedRoute
 
-ERRORS: Final = 400
-ERRORS_OF_THE_SERVER: Final = 500
 TRIGGERS: Final = ("cron", "messaging")
 """What else calls components: nothing does while an app is tried out."""
 
@@ -39,8 +37,8 @@ def probe(app: LockedApp) -> Probe | None:
     ]
     route = min(routes, key=_difficulty, default=None)
     if app.health is not None:
-        return Probe(app.health, _host(route), ERRORS)
-    return Probe(_path(route.route), _host(route), ERRORS_OF_THE_SERVER) if route else None
+        return Probe(app.health, _host(route), strict=True)
+    return Probe(_path(route.route), _host(route), strict=False) if route else None
 
 
 class Readiness:

@@ -44,7 +44,7 @@ def prepared(digest: str, status: int) -> Prepared:
         told=told,
         artifacts={},
         blobs=(),
-        probe=Probe("/", "localhost", 500),
+        probe=Probe("/", "localhost", strict=False),
     )
 
 

@@ -53,7 +53,7 @@ pub struct Gateway {
     identities: Identities,
     peers: Peers,
     known: Known,
-    table: RwLock<Option<Arc<Table>>>,
+    pub(super) table: RwLock<Option<Arc<Table>>>,
     log: Log,
     metrics: Metrics,
     random: AtomicU64,
@@ -148,7 +148,7 @@ impl Gateway {
     }
 
     /// A number below another one.
-    fn random(&self, below: usize) -> usize {
+    pub(super) fn random(&self, below: usize) -> usize {
         // SplitMix64: a counter whose bits are mixed.
         let mut mixed = self
             .random
@@ -217,7 +217,7 @@ impl Gateway {
     }
 
     /// Takes from an answer what the host says of itself.
-    fn heard(
+    pub(super) fn heard(
         &self,
         response: Response<Received>,
         on_its_way: OnItsWay,
@@ -238,7 +238,7 @@ impl Gateway {
         (Response::from_parts(parts, body.boxed_unsync()), outcome)
     }
 
-    fn failed(&self, peer: &Peer, unanswered: &Unanswered) {
+    pub(super) fn failed(&self, peer: &Peer, unanswered: &Unanswered) {
         self.out(peer, Fault::Lost, &unanswered.reason);
     }
 
