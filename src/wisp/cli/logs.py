@@ -72,23 +72,21 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 async def _once(arguments: argparse.Namespace, wanted: Wanted) -> None:
-    from wisp.lattice.connection import connect  # noqa: PLC0415 - the help does not need it
     from wisp.lattice.state import State  # noqa: PLC0415 - the same
 
-    async with connect(reach.url(arguments), name="wisp logs") as connection:
+    async with reach.connected(arguments, name="wisp logs") as connection:
         lattice = await State.open(connection, reach.lattice_name(arguments))
         await _Printing(arguments, wanted).run(lattice, None)
 
 
 async def _follow(arguments: argparse.Namespace, wanted: Wanted) -> None:
     """Print lines whenever NATS is there. Raises LatticeError when it was not there at the beginning."""
-    from wisp.lattice.connection import connect  # noqa: PLC0415 - the help does not need it
     from wisp.lattice.state import State  # noqa: PLC0415 - the same
 
     began = said = False
     while True:
         try:
-            async with connect(reach.url(arguments), name="wisp logs") as connection:
+            async with reach.connected(arguments, name="wisp logs") as connection:
                 lattice = await State.open(connection, reach.lattice_name(arguments))
                 began, said = True, False
                 await _Printing(arguments, wanted).run(lattice, connection.over)

@@ -16,6 +16,7 @@ from wisp.registry import files
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Awaitable, Callable, Iterable
+    from contextlib import AbstractAsyncContextManager
 
     from wisp.lattice.access import Access
     from wisp.lattice.connection import Connection
@@ -196,13 +197,20 @@ def with_connection(
 ) -> Outcome:
     """Connect to NATS, do the work, and return what it gave. Raises WispError."""
 
-    async def connected() -> Outcome:
-        from wisp.lattice.connection import connect  # noqa: PLC0415 - the help does not need it
-
-        async with connect(url(arguments), name="wisp", access=access(arguments)) as connection:
+    async def done() -> Outcome:
+        async with connected(arguments) as connection:
             return await work(connection)
 
-    return asyncio.run(connected())
+    return asyncio.run(done())
+
+
+def connected(
+    arguments: argparse.Namespace, *, name: str = "wisp"
+) -> AbstractAsyncContextManager[Connection]:
+    """Connect to NATS for as long as a block runs, as commands of this machine do. The block raises LatticeError."""
+    from wisp.lattice.connection import connect  # noqa: PLC0415 - the help does not need it
+
+    return connect(url(arguments), name=name, access=access(arguments))
 
 
 def _file(lattice: str) -> Path:
