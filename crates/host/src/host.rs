@@ -85,13 +85,7 @@ impl Host {
                 };
                 routes.push(loader::to(route, Arc::new(target)));
             }
-            for cron in &app.cron {
-                let pool = app.pools.get(cron.component.as_str());
-                jobs.add(pool.ok_or_else(|| HostError::Component {
-                    component: cron.component.clone(),
-                    message: "[[cron]] names it, and it is not there".into(),
-                })?)?;
-            }
+            schedule(&mut jobs, &app)?;
             subscribe(&mut takers, &app, &loader, &log)?;
             pools.extend(app.pools.into_values());
         }
@@ -225,6 +219,18 @@ impl Host {
     pub fn log(&self) -> &Log {
         &self.log
     }
+}
+
+/// Lets the clock run what an app has for it.
+fn schedule(jobs: &mut Jobs, app: &App) -> Result<(), HostError> {
+    for cron in &app.cron {
+        let pool = app.pools.get(cron.component.as_str());
+        jobs.add(pool.ok_or_else(|| HostError::Component {
+            component: cron.component.clone(),
+            message: "[[cron]] names it, and it is not there".into(),
+        })?)?;
+    }
+    Ok(())
 }
 
 /// Adds the subscriptions of an app.

@@ -167,10 +167,10 @@ impl Loader {
         let reached: Vec<_> = reached.collect();
         neighbourhood.settle(reached, routed);
         for (name, pool) in pools.iter().filter(|(_, pool)| pool.is_called()) {
-            let callee: Arc<dyn Callee> = pool.clone();
+            let offering: Arc<dyn Callee> = pool.clone();
             self.0
                 .directory
-                .add(&app, name, &callee, &pool.told().offers);
+                .add(&app, name, &offering, &pool.told().offers);
         }
         self.begin(&pools, &order)?;
         Ok(App {
@@ -431,10 +431,10 @@ impl Ground {
                 let elsewhere = remote::Elsewhere::new(link, origin.clone(), directory);
                 link::answer(&mut linker, caller, interface, &elsewhere)?;
             } else {
-                let Some(callee) = neighbourhood.component(&link.component) else {
+                let Some(neighbour) = neighbourhood.component(&link.component) else {
                     wasmtime::bail!("`{}` is not there to be linked to", link.component);
                 };
-                link::bridge(&mut linker, caller, interface, &callee)?;
+                link::bridge(&mut linker, caller, interface, &neighbour)?;
             }
             if link.app.is_none() {
                 reach.add(&link.component, &link.component);

@@ -34,7 +34,7 @@ const CONNECT: Duration = Duration::from_secs(2);
 const PING: Duration = Duration::from_secs(2);
 const PONG: Duration = Duration::from_secs(3);
 /// How long a connection is kept that nobody uses; at most twice as long.
-const IDLE: Duration = Duration::from_secs(60);
+const IDLE: Duration = Duration::from_mins(1);
 /// Bytes that the head of an answer may have.
 const HEAD_BYTES: u32 = 256 << 10;
 

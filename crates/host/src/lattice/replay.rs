@@ -153,7 +153,7 @@ impl Body for Attempt {
 
     fn size_hint(&self) -> SizeHint {
         // Before the first frame, which is when it is asked for.
-        self.source.lock().length.clone()
+        self.source.lock().length
     }
 }
 

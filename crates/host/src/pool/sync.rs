@@ -101,8 +101,9 @@ impl SyncInstances {
         let failure = Failure::default();
         let (sender, mut head) = oneshot::channel();
         let errand = Errand::of(id, &request, deadline);
-        let held = (permit, failure.clone());
-        let invocation: Invocation = Box::pin(self.clone().invoke(request, errand, held, sender));
+        let carried = (permit, failure.clone());
+        let invocation: Invocation =
+            Box::pin(self.clone().invoke(request, errand, carried, sender));
         let measured = Measured::new(invocation, self.stock.blueprint.clone());
         let mut guest: Guest = Box::pin(timeout_at(deadline, measured));
         let first = poll_fn(|cx| match guest.as_mut().poll(cx) {

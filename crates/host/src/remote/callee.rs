@@ -76,9 +76,8 @@ impl Desk {
         let here = self.directory.find(&head.target, &head.caller.app)?;
         let most = here.callee.most_argument_bytes();
         let most = usize::try_from(most).map_or(MOST_VALUES, |most| most.min(MOST_VALUES));
-        let values = match frames.next(most).await.map_err(unreadable)? {
-            Some(Frame::Values(values)) => values,
-            _ => return Err(malformed("it has no arguments")),
+        let Some(Frame::Values(values)) = frames.next(most).await.map_err(unreadable)? else {
+            return Err(malformed("it has no arguments"));
         };
         let parameters = here.function.signature.parameters().iter();
         let arguments = value::decode(parameters.map(|(_, ty)| ty), values)
@@ -115,14 +114,14 @@ impl Desk {
         };
         match result {
             Ok(Ok(result)) => returned(&signature, result.as_ref()),
-            Ok(Err(error)) => self.failed(host, &head, outcome(&error)),
-            Err(_) => self.failed(host, &head, Outcome::timed_out(OVER)),
+            Ok(Err(error)) => self.failed(host, &head, &outcome(&error)),
+            Err(_) => self.failed(host, &head, &Outcome::timed_out(OVER)),
         }
     }
 
     /// The same outcome, written to the log of this host, where the component is.
-    fn failed(&self, host: &str, head: &Head, outcome: Outcome) -> Vec<Frame> {
-        let (Outcome::Failed { message } | Outcome::TimedOut { message }) = &outcome else {
+    fn failed(&self, host: &str, head: &Head, outcome: &Outcome) -> Vec<Frame> {
+        let (Outcome::Failed { message } | Outcome::TimedOut { message }) = outcome else {
             return vec![Frame::Outcome(outcome.write())];
         };
         let Head {
@@ -302,7 +301,7 @@ where
                         Err(_) => Err(Outcome::timed_out(OVER)),
                     };
                     if let Err(outcome) = went {
-                        let frames = self.desk.failed(&self.host, &self.head, outcome);
+                        let frames = self.desk.failed(&self.host, &self.head, &outcome);
                         return self.sender.send_all(&frames).await;
                     }
                     continue;
@@ -310,7 +309,7 @@ where
                 reason = fate.until_lost() => {
                     // The call is about to say what went wrong, if it was that.
                     if open && let Ok(Err(error)) = call.as_mut().await {
-                        let frames = self.desk.failed(&self.host, &self.head, outcome(&error));
+                        let frames = self.desk.failed(&self.host, &self.head, &outcome(&error));
                         return self.sender.send_all(&frames).await;
                     }
                     return self.streams.lose(reason).await;

@@ -20,7 +20,7 @@ pub(super) const MOST_HOPS: u8 = 16;
 /// Bytes of a message: a trap's backtrace is longer than anybody reads.
 const MOST_MESSAGE: usize = 4 << 10;
 /// The longest time that a caller may wait, so that no number of it makes an instant that cannot be.
-const MOST_PATIENCE: Duration = Duration::from_secs(24 * 3600);
+const MOST_PATIENCE: Duration = Duration::from_hours(24);
 
 /// What is called.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]

@@ -10,7 +10,7 @@ const SAMPLED: u8 = 1;
 /// One step of a trace.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Trace {
-    trace: RequestId,
+    id: RequestId,
     span: u64,
     flags: u8,
 }
@@ -19,7 +19,7 @@ impl Trace {
     /// The trace that begins with a request that belonged to none.
     pub(crate) fn of(request: RequestId) -> Self {
         Self {
-            trace: request,
+            id: request,
             span: request.low | 1 << 63,
             flags: 0,
         }
@@ -42,7 +42,7 @@ impl Trace {
         let (span, flags) = (digits(span)?, digits(flags)?);
         let whole = (trace.high, trace.low) != (0, 0) && span != 0;
         whole.then_some(Self {
-            trace,
+            id: trace,
             span,
             flags: u8::try_from(flags).ok()? & SAMPLED,
         })
@@ -70,8 +70,8 @@ fn digits(text: &str) -> Option<u64> {
 /// As a `traceparent` of version 00.
 impl fmt::Display for Trace {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { trace, span, flags } = self;
-        write!(formatter, "00-{trace}-{span:016x}-{flags:02x}")
+        let Self { id, span, flags } = self;
+        write!(formatter, "00-{id}-{span:016x}-{flags:02x}")
     }
 }
 
@@ -95,7 +95,7 @@ mod tests {
         let next = trace.next();
 
         assert_ne!(next.span, trace.span);
-        assert_eq!((next.trace, next.flags), (trace.trace, trace.flags));
+        assert_eq!((next.id, next.flags), (trace.id, trace.flags));
         assert_eq!(Trace::parse(next.to_string().as_bytes()), Some(next));
     }
 

@@ -1,4 +1,4 @@
-//! The messaging trigger: workers ask JetStream for messages, and call `wisp:messaging/consumer` of a component with each.
+//! The messaging trigger: workers ask `JetStream` for messages, and call `wisp:messaging/consumer` of a component with each.
 //!
 //! All workers of all hosts that run an app ask the same consumers, so each message of a group goes to one of them. What the handler has
 //! taken is acknowledged. After an error it comes again, to whichever worker asks, with growing pauses; one whose attempts have all failed

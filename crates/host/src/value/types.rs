@@ -224,8 +224,8 @@ impl Type {
                     cases.iter().map(|(name, ty)| (name.as_ref(), ty.as_ref())),
                 );
             }
-            Self::Enum(names) => named(text, "enum", names),
-            Self::Flags(names) => named(text, "flags", names),
+            Self::Enum(labels) => named(text, "enum", labels),
+            Self::Flags(labels) => named(text, "flags", labels),
             other => text.push_str(other.word()),
         }
     }

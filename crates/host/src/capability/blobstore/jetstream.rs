@@ -1,4 +1,4 @@
-//! Containers of blobs in a lattice: one stream of JetStream for an app, which keeps the newest message of each subject.
+//! Containers of blobs in a lattice: one stream of `JetStream` for an app, which keeps the newest message of each subject.
 //!
 //! ```text
 //! ....container.NAME        that there is a container: since when, and the bytes of its objects

@@ -1,4 +1,4 @@
-//! Key-value stores of a lattice: a stream of JetStream that keeps the newest message of each subject, one subject for each key.
+//! Key-value stores of a lattice: a stream of `JetStream` that keeps the newest message of each subject, one subject for each key.
 //!
 //! A version is the sequence of the message in the stream, which is never used again. A write with a condition carries the sequence that it
 //! expects on its subject, and the server looks at it and writes in one step, whichever host asks. An increment is such a write of what was
@@ -211,9 +211,8 @@ impl LatticeStore {
         change.headers.push(("Nats-Msg-Id", id.clone()));
         let (subject, headers) = (&change.subject, change.headers());
         let written = self.stream.publish(subject, &headers, &change.value, until);
-        let failure = match written.await {
-            Ok(_) => return Ok(()),
-            Err(failure) => failure,
+        let Err(failure) = written.await else {
+            return Ok(());
         };
         if failure == Failure::Lost(Lost::Unanswered)
             && let Ok(Some(found)) = self.stream.last(subject, until).await

@@ -1,4 +1,4 @@
-//! The messages of an app in its lattice: two streams of JetStream, and who takes what from them.
+//! The messages of an app in its lattice: two streams of `JetStream`, and who takes what from them.
 //!
 //! A message that a subscription of the app wants goes to the **queue**, which keeps it until every group that wants it has acknowledged
 //! it, and refuses new ones when there is no room. All others go to the **log**, which keeps the newest of a week.

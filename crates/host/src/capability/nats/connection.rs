@@ -126,7 +126,7 @@ impl Nats {
         }
     }
 
-    /// The same, again for as long as nobody serves the subject: JetStream comes a moment after its server.
+    /// The same, again for as long as nobody serves the subject: `JetStream` comes a moment after its server.
     pub(crate) async fn ask(
         &self,
         subject: &str,

@@ -17,7 +17,7 @@ const LARGEST: usize = 8 << 20;
 
 /// A server with its data in a folder.
 pub(crate) struct Server {
-    folder: TempDir,
+    _folder: TempDir,
     port: u16,
     process: Mutex<Option<Child>>,
 }
@@ -37,7 +37,7 @@ impl Server {
         let folder = tempfile::tempdir().unwrap();
         let (process, port) = begin(folder.path(), None);
         Self {
-            folder,
+            _folder: folder,
             port,
             process: Mutex::new(Some(process)),
         }
@@ -49,12 +49,6 @@ impl Server {
             process.kill().unwrap();
             process.wait().unwrap();
         }
-    }
-
-    /// Starts it again where it was, with what it had.
-    pub(crate) fn again(&self) {
-        let (process, _) = begin(self.folder.path(), Some(self.port));
-        *self.process.lock().unwrap() = Some(process);
     }
 
     /// Where it answers.

@@ -1,4 +1,4 @@
-//! A stream of JetStream, as a store of ours uses it: made when it is not there, written to with conditions, read from its leader.
+//! A stream of `JetStream`, as a store of ours uses it: made when it is not there, written to with conditions, read from its leader.
 //!
 //! Every call ends until an instant, with an answer or with a [`Failure`] that says whether something may have been done. What was lost on
 //! the way is never sent again by this module, because only the caller knows whether that is harmless.
@@ -64,7 +64,7 @@ impl From<Lost> for Failure {
     }
 }
 
-/// An answer of JetStream's: an error, or what was asked for.
+/// An answer of `JetStream`'s: an error, or what was asked for.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Answer<T> {
@@ -112,6 +112,12 @@ struct Made {
     config: Value,
 }
 
+impl Made {
+    fn number(&self, key: &str) -> Option<u64> {
+        self.config.get(key)?.as_u64()
+    }
+}
+
 #[derive(Debug, Deserialize)]
 struct Acknowledged {
     seq: u64,
@@ -152,7 +158,7 @@ impl Stream {
         })
     }
 
-    /// Asks something of JetStream.
+    /// Asks something of `JetStream`.
     pub(crate) async fn api<T: DeserializeOwned>(
         &self,
         question: &str,
@@ -185,8 +191,8 @@ impl Stream {
             found => found?,
         };
         let made = self.grown(made, until).await?;
-        let room = made.config["max_bytes"].as_u64().unwrap_or(u64::MAX);
-        let atomic = made.config["allow_atomic"] == Value::Bool(true);
+        let room = made.number("max_bytes").unwrap_or(u64::MAX);
+        let atomic = made.config.get("allow_atomic") == Some(&Value::Bool(true));
         self.room.store(room, Ordering::Relaxed);
         self.atomic.store(atomic, Ordering::Relaxed);
         self.made.store(true, Ordering::Relaxed);
@@ -204,11 +210,13 @@ impl Stream {
     }
 
     async fn grown(&self, mut made: Made, until: Instant) -> Result<Made, Failure> {
-        let has = made.config["max_bytes"].as_u64();
+        let has = made.number("max_bytes");
         if has.is_none_or(|has| has >= self.quota) {
             return Ok(made);
         }
-        made.config["max_bytes"] = self.quota.into();
+        if let Some(config) = made.config.as_object_mut() {
+            config.insert("max_bytes".to_owned(), self.quota.into());
+        }
         let question = format!("STREAM.UPDATE.{}", self.name);
         self.api(&question, &made.config, until).await
     }
@@ -234,7 +242,7 @@ impl Stream {
         }
     }
 
-    /// Nobody has taken a message of ours: JetStream is not there yet, or the stream is not there any more.
+    /// Nobody has taken a message of ours: `JetStream` is not there yet, or the stream is not there any more.
     async fn missing(&self, until: Instant) -> Result<(), Failure> {
         const PAUSE: std::time::Duration = std::time::Duration::from_millis(50);
         if Instant::now() + PAUSE >= until {

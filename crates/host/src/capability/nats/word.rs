@@ -3,6 +3,8 @@
 //! NATS's own tools know buckets, so what they allow in keys stays as it is, and a person finds a key by its name. All other bytes, and
 //! the dot, which would make two words of one, become `=` and two digits.
 
+use std::fmt::Write as _;
+
 /// The word for a key.
 pub(crate) fn encode(key: &str) -> String {
     let mut word = String::with_capacity(key.len());
@@ -10,7 +12,7 @@ pub(crate) fn encode(key: &str) -> String {
         if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'/') {
             word.push(char::from(byte));
         } else {
-            word.push_str(&format!("={byte:02X}"));
+            let _ = write!(word, "={byte:02X}");
         }
     }
     word
