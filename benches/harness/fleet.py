@@ -209,10 +209,10 @@ def _constants(context: Context) -> tuple[Constants, float]:
     took = []
     with Hosts(1, alone=True) as hosts:
         for number in range(context.rounds):
-            folder = variant(hosts.folder, "measured", wasm, number=number)
-            hosts.wisp("deploy", folder, "--no-wait")
+            app = f"measured{number}"
+            hosts.wisp("deploy", variant(hosts.folder, app, wasm), "--no-wait")
             began = time.monotonic()
-            hosts.until(_complete("measured", number + 1, 1))
+            hosts.until(_complete(app, 1, 1))
             took.append(time.monotonic() - began)
     with Hosts(REAL) as hosts:
         hosts.wisp("deploy", variant(hosts.folder, "first", wasm))

@@ -19,7 +19,10 @@ from harness.paths import program
 from harness.processes import children, environment, stop
 from harness.servers import START_LIMIT, MeasurementError, free_port
 from wisp.lattice import control, server
+from wisp.lattice.authority import Authority
+from wisp.lattice.certificates import Wanted
 from wisp.lattice.connection import connect
+from wisp.lattice.identity import FOLDER, HostIdentity
 from wisp.lattice.standing import standing
 from wisp.lattice.state import State
 
@@ -44,6 +47,7 @@ class Hosts:
         self.ports = {name: free_port() for name in self.names}
         self._nats, self._monitor = free_port(), free_port()
         self.url = f"nats://127.0.0.1:{self._nats}"
+        self._authority = Authority.make(LATTICE)
         self._running: dict[str, subprocess.Popen[bytes]] = {}
         self._log = (self.folder / "log").open("ab")
 
@@ -68,7 +72,8 @@ class Hosts:
         shutil.rmtree(self.folder)
 
     def start(self, name: str) -> None:
-        """Start a host."""
+        """Start a host, with a certificate of the lattice: so it passes on what it does not run."""
+        self._certify(name)
         words = (
             "--name",
             name,
@@ -149,6 +154,13 @@ class Hosts:
         """Whether these hosts pass on requests for what runs elsewhere."""
         view = self.until(lambda view: view.hosts)
         return all(getattr(host, "peer", None) for host in view.hosts.values())
+
+    def _certify(self, name: str) -> None:
+        identity = HostIdentity(self.folder / "state" / LATTICE / "hosts" / name / FOLDER)
+        if identity.facts() is None:
+            asked = identity.request(name, LATTICE)
+            made = self._authority.issue(asked, Wanted(name, LATTICE))
+            identity.keep(made, self._authority.certificate)
 
     def _start(self, name: str, *words: str | Path) -> None:
         own = {"WISP_CACHE_DIR": str(self.folder / f"cache-{name}")} if self._alone else {}

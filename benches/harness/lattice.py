@@ -103,9 +103,8 @@ class Measured:
         failures, count = [], 0
         for number in range(1, self._rounds + 1):
             targets = {
-                f"{name}-{one}": [(self._hosts.ports[name], f"/many/{one}/")]
+                name: [(self._hosts.ports[name], f"/many/{one}/") for one in range(COMPONENTS)]
                 for name in self._hosts.names
-                for one in range(0, COMPONENTS, 5)
             }
             with Clients(targets) as clients:
                 self._deploy("many", "per-host", components=COMPONENTS, number=number)

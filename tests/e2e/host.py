@@ -42,6 +42,7 @@ class Host:
         command: Sequence[str] = ("up",),
     ) -> None:
         """Start it; `through` are the words of a program that becomes it. Another `command` than `up` says itself where it listens."""
+        self.patience = PATIENCE
         self.lines: list[Line] = []
         self.text: list[str] = []
         """Lines on stdout that are not JSON."""
@@ -135,7 +136,7 @@ class Host:
 
     def until(self, look: Callable[[], Found | None], what: str) -> Found:
         """Look whenever something was said, until what is found is true."""
-        end = time.monotonic() + PATIENCE
+        end = time.monotonic() + self.patience
         with self._changed:
             while not (found := look()):
                 left = end - time.monotonic()

@@ -142,8 +142,12 @@ def test_without_nats_requests_go_where_they_went_also_after_a_restart(
     assert lattice.get("a", "/status")[0] == 200
     lattice.hosts["a"].stop()
     lattice.start("a", joined=False)
-
     assert lattice.get("a", "/status")[0] == 200
+    lattice.hosts["b"].stop()
+    assert lattice.get("a", "/status")[0] == 503
+    lattice.start("b", joined=False)
+    until(lambda: lattice.get("a", "/status")[0], 200)
+
     lattice.nats.start()
 
 

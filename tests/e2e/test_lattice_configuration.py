@@ -50,7 +50,10 @@ def app(folder: Path, version: str = "1.0.0", **config: object) -> Path:
     text = manifest_of("capabilities", "/...", {"grants": grants})
     path = folder / "shop" / "wisp.toml"
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text.replace('name = "app"', f'name = "shop"\nversion = "{version}"'), encoding="utf-8")
+    path.write_text(
+        text.replace('name = "app"', f'name = "shop"\nversion = "{version}"\nhealth = "/config/all"'),
+        encoding="utf-8",
+    )
     return path.parent
 
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::blueprint::OutboundStatus;
 use crate::capability::Nats;
 use crate::error::HostError;
+use crate::lattice::calls::Calls;
 use crate::lattice::{Bounds, Gateway, IdentitySettings, Kind, Listener, TableSettings};
 use crate::loader::{self, App, Loader};
 use crate::locked::LockedRoute;
@@ -102,7 +103,9 @@ impl Host {
         let (server, hosts) = match &lattice {
             Some(gateway) => {
                 let server = server.with_gateway(gateway.clone());
-                let hosts = listener(gateway, &server, &http, &log);
+                let desk = Desk::new(loader.directory().clone(), log.clone());
+                let hosts = listener(gateway, &server, &http, &log).with(Kind::Call, desk);
+                loader.directory().carry(Arc::new(Calls(gateway.clone())));
                 (server, Some(Arc::new(hosts)))
             }
             None => (server, None),

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
 use wasmtime::component::{InstancePre, Linker};
-use wisp_wasi::{OWN_HOST, Peers, State};
+use wisp_wasi::{Peers, State};
 
 use crate::blueprint::{Blueprint, Home};
 use crate::capability::{self, InLattice, Lanes, Nats};
@@ -29,6 +29,10 @@ use crate::settings::Settings;
 use crate::telemetry::{Excesses, Log, Metrics};
 use crate::trigger::fixed::Fixed;
 use crate::trigger::router::{Route, Router};
+
+mod reached;
+
+use reached::{called, callees_first, has_own_routes, linked, reaches_itself};
 
 /// Different binaries that are all loaded when the host starts; each is some hundred kilobytes, or megabytes in Python.
 const FEW: usize = 64;
@@ -253,51 +257,6 @@ fn find<'a>(
     })
 }
 
-/// Those of an app that call others by interface, and those that they call, each after all that it calls.
-fn callees_first(app: &LockedApp) -> Result<Vec<String>, HostError> {
-    let missing =
-        |name: &str| HostError::Links(format!("there is no component `{name}` to be linked to"));
-    let mut links: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-    for (name, component) in &app.components {
-        for (interface, link) in &component.links {
-            if link.app.is_some() {
-                continue;
-            }
-            if !app.components.contains_key(&link.component) {
-                return Err(missing(&link.component));
-            }
-            if peers::peer(interface).is_none() {
-                links.entry(name).or_default().push(&link.component);
-            }
-        }
-    }
-    let order = link::in_order(&links).map_err(HostError::Links)?;
-    Ok(order.into_iter().map(str::to_owned).collect())
-}
-
-/// The names of the components that others are linked to.
-fn linked(app: &LockedApp) -> BTreeSet<String> {
-    let links = app.components.values().flat_map(|one| one.links.values());
-    let here = links.filter(|link| link.app.is_none());
-    here.map(|link| link.component.clone()).collect()
-}
-
-/// The names of the components that others call by interface, or the clock, or that take messages.
-fn called(app: &LockedApp) -> BTreeSet<String> {
-    let links = app.components.values().flat_map(|one| &one.links);
-    let linked =
-        links.filter(|(interface, link)| peers::peer(interface).is_none() && link.app.is_none());
-    let linked = linked.map(|(_, link)| link.component.clone());
-    let timed = app.cron.iter().map(|cron| cron.component.clone());
-    let taking = app.messaging.iter().map(|one| one.component.clone());
-    let offering = app
-        .components
-        .iter()
-        .filter(|(_, one)| !one.offers.is_empty());
-    let offering = offering.map(|(name, _)| name.clone());
-    linked.chain(timed).chain(taking).chain(offering).collect()
-}
-
 /// What a component was told, once for all those of an app that have the same code and were told the same.
 fn shared(
     same: &mut HashMap<String, Arc<LockedComponent>>,
@@ -311,16 +270,6 @@ fn shared(
             told
         }
     }
-}
-
-/// Whether a component may send requests to the routes of its own app.
-fn reaches_itself(app: &LockedApp) -> bool {
-    app.components.values().any(has_own_routes)
-}
-
-fn has_own_routes(component: &LockedComponent) -> bool {
-    let mut granted = component.grants.http.iter();
-    granted.any(|target| target.host == OWN_HOST)
 }
 
 fn own_routes(app: &LockedApp) -> Result<Router<Destination>, HostError> {

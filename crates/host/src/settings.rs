@@ -49,6 +49,9 @@ pub struct NatsSettings {
     pub credentials: Option<Hidden>,
     /// A PEM file of the certificates that servers are verified with.
     pub ca: Option<PathBuf>,
+    /// Whether TLS begins before the server has said anything.
+    #[serde(default)]
+    pub tls_first: bool,
     /// A PEM file of our certificate chain.
     pub certificate: Option<PathBuf>,
     /// A PEM file of its key.

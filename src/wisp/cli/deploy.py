@@ -63,6 +63,16 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 @dataclass(frozen=True, slots=True)
+class _Origin:
+    """Where an app is on this machine, and where it was pulled from."""
+
+    path: Path
+    source: str | None = None
+    evidence: str | None = field(default=None, repr=False)
+    """What speaks for it there, for the policies of hosts."""
+
+
+@dataclass(frozen=True, slots=True)
 class _Ready:
     """An app that can be put into a lattice."""
 
@@ -71,8 +81,7 @@ class _Ready:
     """With digests in place of folders."""
 
     folders: Mapping[str, Callable[[], bytes]]
-    source: str | None
-    """Where it was pulled from."""
+    origin: _Origin
 
 
 async def _prepared(arguments: argparse.Namespace, progress: output.Progress) -> _Ready:
@@ -87,26 +96,27 @@ async def _prepared(arguments: argparse.Namespace, progress: output.Progress) ->
         authority=arguments.ca,
         policy=arguments.policy,
     )
-    path, source = await _found(arguments.path, options, progress)
-    app = (await prepare([path], options, progress.report))[0]
+    found = await _found(arguments.path, options, progress)
+    app = (await prepare([found.path], options, progress.report))[0]
     locked, packed = await asyncio.to_thread(folders.pack, app.locked, app.folder)
-    ready = _Ready(app, _written(locked), packed, source)
+    ready = _Ready(app, _written(locked), packed, found)
     refuse_foreign(read_locked(ready.locked))
     for remark in app.remarks:
         progress.say(f"note: {remark}")
     return ready
 
 
-async def _found(place: str, options: PrepareOptions, progress: output.Progress) -> tuple[Path, str | None]:
+async def _found(place: str, options: PrepareOptions, progress: output.Progress) -> _Origin:
     """Return where an app is on this machine, and where it was pulled from: hosts need no registry, and see no tag."""
     from wisp.manifest import references  # noqa: PLC0415 - the help does not need it
 
     if not references.is_remote(place):
-        return Path(place), None
+        return _Origin(Path(place))
     from wisp.cli import registries, remote  # noqa: PLC0415 - few apps come from registries
 
     found = await remote.fetched(registries.reference_of(place), options, progress.report)
-    return found.path, str(found.reference)
+    evidence = await remote.evidence(found.reference, options, progress.report)
+    return _Origin(found.path, str(found.reference), evidence)
 
 
 def _bundle(ready: _Ready) -> Bundle:
@@ -121,7 +131,8 @@ def _bundle(ready: _Ready) -> Bundle:
         version=str(app.locked["version"]),
         locked=ready.locked,
         components={**{digest: partial(cache.read, digest) for digest in app.artifacts}, **ready.folders},
-        source=ready.source,
+        source=ready.origin.source,
+        evidence=ready.origin.evidence,
     )
 
 

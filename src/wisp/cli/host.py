@@ -7,22 +7,26 @@ import os
 import re
 import socket
 import sys
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import wisp
-from wisp.cli import output, reach
-from wisp.cli.parser import UsageError, add_logging, add_processes, seconds
+from wisp.cli import nats, output, papers, reach
+from wisp.cli.parser import UsageError, add_logging, add_policy, add_processes, seconds
 from wisp.host import cpus
 from wisp.host.address import Address
 from wisp.host.log import Log
+from wisp.host.relay import Relay
 from wisp.host.settings import HostSettings, LogSettings
 
 if TYPE_CHECKING:
     import argparse
 
     from wisp.lattice.host import Parts
+    from wisp.lattice.joining import Address as LatticeAddress
+    from wisp.lattice.records import HostRecord
     from wisp.lattice.remembered import Remembered
 
 MOST_WORKERS = 512
@@ -32,6 +36,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `wisp host`."""
     reach.add_reach(parser)
     add_hosting(parser)
+    nats.add_server(parser, always=False)
+    papers.add_receiving(parser)
 
 
 def add_hosting(parser: argparse.ArgumentParser) -> None:
@@ -59,6 +65,7 @@ def add_hosting(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="a variable of this process that apps may be granted, and secrets may come from; may be repeated",
     )
+    add_policy(group)
     _add_serving(parser)
 
 
@@ -78,7 +85,7 @@ def remembered_by(arguments: argparse.Namespace) -> Remembered:
     from wisp.lattice.remembered import Remembered  # noqa: PLC0415 - the help does not need it
 
     lattice = reach.lattice_name(arguments)
-    return Remembered((arguments.data or reach.folder(lattice) / "hosts" / _name(arguments)).absolute())
+    return Remembered((arguments.data or reach.folder(lattice) / "hosts" / host_name(arguments)).absolute())
 
 
 def _add_serving(parser: argparse.ArgumentParser) -> None:
@@ -103,14 +110,42 @@ def _add_serving(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the host, and return the exit code."""
-    return asyncio.run(serve(arguments, reach.url(arguments)))
+    return asyncio.run(rejoin(arguments))
 
 
-async def serve(arguments: argparse.Namespace, nats: str) -> int:
-    """Run the host of a lattice at this NATS. Raises WispError."""
+async def rejoin(arguments: argparse.Namespace) -> int:
+    """Run a host that has joined its lattice, or needs not to. Raises WispError."""
+    log, place = host_log(arguments), nats.place(arguments) if arguments.nats_server else None
+    servers = tuple(reach.url(arguments).split(","))
+    found = await asyncio.to_thread(
+        papers.belonging, standing(arguments, log), place, papers.lifetime(arguments), servers
+    )
+    if arguments.nats_server and found is None:
+        message = "a host that runs one of the lattice's NATS servers has to join first"
+        raise UsageError(message, hint="`wisp lattice invite --nats-server` on the first host says how")
+    async with AsyncExitStack() as stack:
+        if arguments.nats_server and found is not None:
+            await stack.enter_async_context(nats.running(nats.wanted(arguments), found, log))
+        if found is not None and found.desk is not None and arguments.join_listen:
+            await stack.enter_async_context(papers.receiving(arguments, found, found.desk, log))
+        return await serve(arguments, papers.address(arguments, found))
+
+
+def standing(arguments: argparse.Namespace, log: Log) -> papers.Standing:
+    """Return which host of this machine it is, and what it belongs to."""
+    own = papers.papers(remembered_by(arguments).folder, host_name(arguments))
+    return papers.Standing(own, papers.holding(arguments), reach.lattice_name(arguments), log)
+
+
+async def serve(arguments: argparse.Namespace, address: LatticeAddress) -> int:
+    """Run the host of a lattice. Raises WispError."""
     from wisp.lattice.host import LatticeHost  # noqa: PLC0415 - the help does not need it
 
-    return await LatticeHost(_parts(arguments, nats)).run()
+    relay = Relay(_log_settings(arguments))
+    try:
+        return await LatticeHost(_parts(arguments, address, relay)).run()
+    finally:
+        relay.close()
 
 
 def host_log(arguments: argparse.Namespace) -> Log:
@@ -118,37 +153,28 @@ def host_log(arguments: argparse.Namespace) -> Log:
     return Log(_log_settings(arguments))
 
 
-def _parts(arguments: argparse.Namespace, nats: str) -> Parts:
+def _parts(arguments: argparse.Namespace, address: LatticeAddress, relay: Relay) -> Parts:
     from wisp.lattice.host import Parts  # noqa: PLC0415 - the help does not need it
-    from wisp.lattice.joining import Address as LatticeAddress  # noqa: PLC0415
     from wisp.lattice.keyring import Keyring  # noqa: PLC0415
-    from wisp.lattice.onward import Identity  # noqa: PLC0415
+    from wisp.lattice.onward import Identity, usual  # noqa: PLC0415
     from wisp.lattice.preparing import Preparing  # noqa: PLC0415
-    from wisp.lattice.records import HostRecord  # noqa: PLC0415
     from wisp.lattice.told import nats_settings  # noqa: PLC0415
     from wisp.registry.cache import Cache  # noqa: PLC0415
+    from wisp.registry.signing.gate import Gate  # noqa: PLC0415
 
-    lattice, settings, log = reach.lattice_name(arguments), _settings(arguments), host_log(arguments)
+    settings = _settings(arguments, relay)
+    log = Log(relay.settings, relay.descriptor)
     remembered = remembered_by(arguments)
-    keyring = Keyring(_name(arguments), remembered)
+    keyring = Keyring(host_name(arguments), remembered)
     environment = {name: os.environ[name] for name in arguments.environment if name in os.environ}
-    identity = Identity(remembered.folder / "identity", _name(arguments), lattice)
+    identity = Identity(remembered.folder / "identity", host_name(arguments), address.lattice)
     if identity.exists:
-        settings = replace(settings, hosts=_for_hosts(arguments))
-    record = HostRecord(
-        name=_name(arguments),
-        token=remembered.token(),
-        url="",
-        labels=reach.pairs(arguments.label, "--label"),
-        capacity=_at_least(arguments.capacity, 0, "--capacity"),
-        workers=settings.workers,
-        version=wisp.__version__,
-        xkey=keyring.public,
-    )
-    address = LatticeAddress(nats, lattice)
+        settings = replace(settings, hosts=usual(_for_hosts(arguments), remembered.folder))
+    workers = papers.papers(remembered.folder, host_name(arguments)).worker_access
+    told = nats_settings(address, workers if address.access.tls_first else address.access)
     return Parts(
-        settings=replace(settings, nats=nats_settings(address)),
-        record=record,
+        settings=replace(settings, nats=told),
+        record=_record(arguments, settings.workers, remembered.token(), keyring.public),
         address=address,
         remembered=remembered,
         preparing=Preparing(Cache.open(), remembered, environment, log, keyring),
@@ -156,6 +182,23 @@ def _parts(arguments: argparse.Namespace, nats: str) -> Parts:
         admin=None if arguments.no_admin else Address.parse(arguments.admin),
         advertise=arguments.advertise,
         identity=identity,
+        relay=relay,
+        gate=Gate.open(arguments.policy, Cache.open()),
+    )
+
+
+def _record(arguments: argparse.Namespace, workers: int, token: str, xkey: str) -> HostRecord:
+    from wisp.lattice.records import HostRecord  # noqa: PLC0415 - the help does not need it
+
+    return HostRecord(
+        name=host_name(arguments),
+        token=token,
+        url="",
+        labels=reach.pairs(arguments.label, "--label"),
+        capacity=_at_least(arguments.capacity, 0, "--capacity"),
+        workers=workers,
+        version=wisp.__version__,
+        xkey=xkey,
     )
 
 
@@ -165,7 +208,7 @@ def _for_hosts(arguments: argparse.Namespace) -> Address:
     return Address(Address.parse(arguments.http).host, 0)
 
 
-def _settings(arguments: argparse.Namespace) -> HostSettings:
+def _settings(arguments: argparse.Namespace, relay: Relay) -> HostSettings:
     workers = cpus.usable() if arguments.workers is None else arguments.workers
     if not 1 <= workers <= MOST_WORKERS:
         message = f"--workers must be 1 to {MOST_WORKERS}, not {workers}"
@@ -173,7 +216,8 @@ def _settings(arguments: argparse.Namespace) -> HostSettings:
     return HostSettings(
         address=Address.parse(arguments.http),
         workers=workers,
-        log=_log_settings(arguments),
+        log=relay.settings,
+        output=relay.descriptor,
         drain_timeout=seconds(arguments.drain_timeout, "--drain-timeout"),
     )
 
@@ -186,7 +230,8 @@ def _log_settings(arguments: argparse.Namespace) -> LogSettings:
     )
 
 
-def _name(arguments: argparse.Namespace) -> str:
+def host_name(arguments: argparse.Namespace) -> str:
+    """Return what a host of this machine is called. Raises UsageError."""
     if arguments.name is not None:
         return reach.name(arguments.name, "--name")
     machine = re.sub(r"[^a-z0-9]+", "-", socket.gethostname().lower()).strip("-")[:63]

@@ -1,27 +1,24 @@
-"""`wisp lattice`: starts a lattice on this machine, NATS and a first host in one command."""
+"""`wisp lattice`: begins a lattice on this machine, NATS and a first host in one command, and says who belongs to it."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import sys
+from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
-from wisp.cli import collect, host, reach
+from wisp.cli import collect, host, invite, join, nats, papers, reach, revoke, rotate
 from wisp.cli.parser import Subcommand, add_commands
+from wisp.errors import LatticeError
 from wisp.host.address import Address
 
 if TYPE_CHECKING:
     import argparse
-    from pathlib import Path
 
-    from wisp.host.log import Log
+    from wisp.lattice.admitting import Desk
     from wisp.lattice.connection import Connection
     from wisp.lattice.restoring import Restored
-    from wisp.lattice.server import Server
-
-LONGEST_PAUSE = 10.0
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -35,41 +32,50 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _configure_up(parser: argparse.ArgumentParser) -> None:
-    reach.add_lattice(parser)
-    parser.add_argument(
-        "--nats-listen",
-        default="127.0.0.1:4222",
-        metavar="HOST:PORT",
-        help="where NATS listens (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--nats-data",
-        metavar="FOLDER",
-        help="where NATS keeps its data (default: a folder of this user's, by lattice)",
-    )
+    reach.add_reach(parser)
     host.add_hosting(parser)
+    nats.add_server(parser, always=True)
+    papers.add_receiving(parser, default="beside NATS, at the next port")
 
 
 def _up(arguments: argparse.Namespace) -> int:
-    return asyncio.run(_serve(arguments))
+    return asyncio.run(_found(arguments))
 
 
-async def _serve(arguments: argparse.Namespace) -> int:
-    from wisp.lattice.server import Server  # noqa: PLC0415 - the help does not need it
+async def _found(arguments: argparse.Namespace) -> int:
+    """Begin a lattice, or go on with it: the authority, NATS unless there is one, a host, and where others join."""
+    from wisp.lattice import founding  # noqa: PLC0415 - the help does not need it
 
-    lattice = reach.lattice_name(arguments)
-    folder = reach.absolute(arguments.nats_data) or reach.folder(lattice) / "nats"
-    server = await Server.start(folder, Address.parse(arguments.nats_listen))
-    reach.remember(lattice, server.url)
-    log = host.host_log(arguments)
-    log.event("nats", f"NATS runs, process {server.pid}", pid=server.pid)
-    keeping = asyncio.create_task(_keep(server, folder, log))
-    try:
-        return await host.serve(arguments, server.url)
-    finally:
-        keeping.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await keeping
+    log, wanted = host.host_log(arguments), nats.wanted(arguments)
+    own = reach.given_url(arguments) is None
+    at = host.standing(arguments, log)
+    desk = await asyncio.to_thread(founding.desk, at.holding, at.lattice, papers.lifetime(arguments))
+    if own and await asyncio.to_thread(founding.take_over, wanted.folder, desk.authority.account.public):
+        log.event("taken-over", _TAKEN_OVER, level="warn")
+    place = nats.place(arguments) if own else None
+    found = await asyncio.to_thread(papers.belonging, at, place, papers.lifetime(arguments), ())
+    if found is None:
+        raise LatticeError("the authority has not let its own host in")
+    arguments.join_listen = arguments.join_listen or str(_beside(wanted.address))
+    async with AsyncExitStack() as stack:
+        if own:
+            keeper = await stack.enter_async_context(nats.running(wanted, found, log))
+            _let_commands_in(at.lattice, desk, keeper.server.url)
+        await stack.enter_async_context(papers.receiving(arguments, found, desk, log))
+        return await host.serve(arguments, papers.address(arguments, found))
+
+
+def _let_commands_in(lattice: str, desk: Desk, url: str) -> None:
+    from wisp.lattice import founding  # noqa: PLC0415 - the help does not need it
+
+    folder = reach.folder(lattice)
+    file = founding.give_operator(desk, folder)
+    found = reach.Remembered(nats=url, credentials=str(file), ca=str(folder / founding.AUTHORITY_FILE))
+    reach.remember(lattice, found)
+
+
+def _beside(address: Address) -> Address:
+    return Address(address.host, address.port and address.port + 1)
 
 
 def _configure_restore(parser: argparse.ArgumentParser) -> None:
@@ -100,33 +106,33 @@ def _restore(arguments: argparse.Namespace) -> int:
     return 0
 
 
-async def _keep(server: Server, folder: Path, log: Log) -> None:
-    """Start NATS again whenever it ends; what runs here goes on meanwhile."""
-    from wisp.errors import WispError  # noqa: PLC0415 - rarely needed
-    from wisp.lattice.server import Server  # noqa: PLC0415 - it was loaded before
+_TAKEN_OVER = (
+    "this lattice was made when NATS asked for a token; now it speaks TLS and wants credentials."
+    " Its data are as they were. Hosts on other machines join anew: `wisp lattice invite`"
+)
 
-    address = server.address
-    pause = 0.0
-    try:
-        while True:
-            code = await server.ended()
-            log.event("nats-ended", f"NATS has ended with {code}; it is started again", level="error")
-            while True:
-                await asyncio.sleep(pause)
-                try:
-                    server = await Server.start(folder, address)
-                except WispError as error:
-                    log.event("nats-failed", error.message, level="error")
-                    pause = min(LONGEST_PAUSE, max(0.5, pause * 2))
-                else:
-                    log.event("nats", f"NATS runs, process {server.pid}", pid=server.pid)
-                    pause = 0.5
-                    break
-    finally:
-        await server.stop()
+
+def _configure_status(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    reach.add_reach(parser)
+
+
+def _status(arguments: argparse.Namespace) -> int:
+    from wisp.cli import lattice_status  # noqa: PLC0415 - the help does not need it
+
+    return lattice_status.show(arguments)
 
 
 COMMANDS = {
+    "status": Subcommand(
+        "Say whether a lattice is well, and exit with 1 if it is not",
+        (
+            ("wisp lattice status", "NATS, who plans, hosts, apps that run on fewer hosts than are wanted"),
+            ("wisp lattice status --json", "the same for a program"),
+        ),
+        _configure_status,
+        _status,
+    ),
     "up": Subcommand(
         "Start NATS and a first host on this machine",
         (
@@ -139,6 +145,10 @@ COMMANDS = {
         _configure_up,
         _up,
     ),
+    "invite": invite.COMMAND,
+    "join": join.COMMAND,
+    "rotate": rotate.COMMAND,
+    "revoke": revoke.COMMAND,
     "restore": Subcommand(
         "Write back what NATS has lost, from what a host of this machine remembers",
         (

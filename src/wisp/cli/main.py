@@ -87,6 +87,14 @@ COMMANDS = (
         ),
     ),
     Command(
+        "sbom",
+        "Print what is in an app, as a bill of materials (CycloneDX)",
+        (
+            ("wisp sbom", "build the app in this folder, and list components and packages"),
+            ("wisp sbom ghcr.io/acme/shop:1.2 -o shop.cdx.json", "what was pushed with it"),
+        ),
+    ),
+    Command(
         "sign",
         "Sign an app, or a component, of an OCI registry",
         (
@@ -185,6 +193,22 @@ COMMANDS = (
         "hosts",
         "List the hosts of a lattice",
         (("wisp hosts", "who is there, and what each runs"), ("wisp hosts --json", "the same for a program")),
+    ),
+    Command(
+        "logs",
+        "Print what the hosts of a lattice log",
+        (
+            ("wisp logs shop -f", "all lines about an app, on all hosts, until Ctrl-C"),
+            ("wisp logs -f --level warning --json", "what goes wrong anywhere, for a program"),
+        ),
+    ),
+    Command(
+        "top",
+        "Show how busy the hosts and apps of a lattice are",
+        (
+            ("wisp top", "requests, latency, errors, memory and refusals, until Ctrl-C"),
+            ("wisp top --once --json", "once, for a program"),
+        ),
     ),
     Command(
         "scale",

@@ -9,15 +9,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wisp import native
-from wisp.cli import output
+from wisp.cli import materials, output
 from wisp.cli.assemble import build_app
 from wisp.cli.parser import UsageError, add_registries
 from wisp.cli.prepared import PrepareOptions
 from wisp.cli.registries import accessible, reference_of
 from wisp.errors import ManifestError
 from wisp.manifest import spin
+from wisp.registry import sbom
 from wisp.registry.cache import Cache
-from wisp.registry.oci import apps, components, packing
+from wisp.registry.oci import apps, components, packing, referrers
 
 if TYPE_CHECKING:
     import argparse
@@ -43,6 +44,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--profile", metavar="NAME", help="apply [profile.NAME] of the manifest")
     parser.add_argument("--locked", action="store_true", help="fail rather than change wisp.lock")
+    parser.add_argument(
+        "--no-sbom", action="store_true", help="push no bill of materials (CycloneDX) that refers to it"
+    )
     parser.add_argument("--json", action="store_true", help="print JSON")
     add_registries(parser)
 
@@ -64,32 +68,64 @@ def run(arguments: argparse.Namespace) -> int:
     )
     progress = output.Progress()
     try:
-        kind, pushed = asyncio.run(_push(arguments.path, reference, options, arguments.component, progress))
+        outcome = asyncio.run(_push(arguments, reference, options, progress))
     finally:
         progress.close()
+    pushed = outcome.pushed
     if arguments.json:
-        print(json.dumps(_document(kind, reference, pushed), indent=2))
+        print(json.dumps(_document(reference, outcome), indent=2))
     else:
         sent = f"{output.size(pushed.sent)} of {output.size(pushed.size)}"
         rows = [("pushed", str(reference)), ("digest", pushed.reference.digest or ""), ("sent", sent)]
+        rows += [("sbom", outcome.sbom)] if outcome.sbom else []
         print("\n".join(output.columns(rows, indent=0)))
     return 0
 
 
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    """What came of pushing."""
+
+    kind: str
+    pushed: Pushed
+    sbom: str | None
+    """The digest of the bill of materials, as something that refers to what was pushed."""
+
+
 async def _push(
-    path: Path,
-    reference: Reference,
-    options: PrepareOptions,
-    component: str | None,
-    progress: output.Progress,
-) -> tuple[str, Pushed]:
+    arguments: argparse.Namespace, reference: Reference, options: PrepareOptions, progress: output.Progress
+) -> _Outcome:
     cache = Cache.open()
-    what = _file(path, component, cache)
-    if what is None:
-        what = _thing(await build_app(path, options, progress.report), component)
+    what, bill = await _made(arguments, options, cache, progress)
     async with accessible(options, progress.report, tick=progress.tick) as client:
         progress.report(f"pushing {reference}")
-        return await what.push(client, reference, cache)
+        kind, pushed = await what.push(client, reference, cache)
+        digest = None if bill is None else await _attached(client, pushed.reference, bill)
+    return _Outcome(kind, pushed, digest)
+
+
+async def _made(
+    arguments: argparse.Namespace, options: PrepareOptions, cache: Cache, progress: output.Progress
+) -> tuple[_Thing | _App, bytes | None]:
+    """Return what is to be pushed, and its bill of materials."""
+    path: Path = arguments.path
+    component: str | None = arguments.component
+    if (file := _file(path, component, cache)) is not None:
+        bill = None if arguments.no_sbom else await materials.of_component(path.stem, file.digest, cache)
+        return file, bill
+    built = await build_app(path, options, progress.report)
+    if component is None and not built.manifest.path.exists():
+        component = built.components[0].name  # a folder without a manifest is one component
+    what = _thing(built, component)
+    if arguments.no_sbom:
+        return what, None
+    return what, await materials.of_app(built, cache, lambda note: progress.say(f"note: {note}"), component)
+
+
+async def _attached(client: Client, reference: Reference, bill: bytes) -> str:
+    annotations = {"org.opencontainers.image.created": components.created()}
+    subject = await client.manifest(reference)
+    return await referrers.attach(client, subject, bill, sbom.MEDIA_TYPE, annotations)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +153,7 @@ class _App:
         return "app", await apps.push(client, reference, self.packed, self.digests, cache)
 
 
-def _file(path: Path, component: str | None, cache: Cache) -> _Thing | _App | None:
+def _file(path: Path, component: str | None, cache: Cache) -> _Thing | None:
     """Return the component of a `.wasm` file; None for what has to be built."""
     if path.suffix != ".wasm" or not path.is_file():
         return None
@@ -132,8 +168,6 @@ def _thing(built: BuiltApp, component: str | None) -> _Thing | _App:
     if component is not None and component not in digests:
         message = f"{output.short(manifest.path)} has no component {component}"
         raise ManifestError(message, hint=f"it has {', '.join(digests)}", path=manifest.path)
-    if component is None and not manifest.path.exists():
-        [component] = digests  # a folder without a manifest is one component
     if component is not None:
         return _Thing(digests[component], _annotations(built, component))
     if manifest.path.name == spin.FILE_NAME:
@@ -154,11 +188,13 @@ def _annotations(built: BuiltApp, component: str) -> dict[str, str]:
     return {key: value for key, value in annotations.items() if value and value != "0.0.0"}
 
 
-def _document(kind: str, reference: Reference, pushed: Pushed) -> dict[str, object]:
+def _document(reference: Reference, outcome: _Outcome) -> dict[str, object]:
+    pushed = outcome.pushed
     return {
-        "kind": kind,
+        "kind": outcome.kind,
         "reference": str(reference),
         "digest": pushed.reference.digest,
         "size": pushed.size,
         "sent": pushed.sent,
+        "sbom": outcome.sbom,
     }

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -15,11 +17,21 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Awaitable, Callable, Iterable
 
+    from wisp.lattice.access import Access
     from wisp.lattice.connection import Connection
     from wisp.lattice.state import State
 
 DEFAULT_LATTICE = "default"
 DEFAULT_URL = "nats://127.0.0.1:4222"
+
+ACCESS = (
+    ("--nats-creds", "WISP_NATS_CREDS", "credentials (JWT and seed) for a NATS of your own"),
+    ("--nats-nkey", "WISP_NATS_NKEY", "the seed of an nkey for a NATS of your own"),
+    ("--nats-ca", "WISP_NATS_CA", "certificates (PEM) that are believed of a NATS of your own"),
+)
+
+ATTEMPTS = 3
+"""How often a lattice is opened that does not answer: an election takes up to ten seconds, an attempt five."""
 
 Outcome = TypeVar("Outcome")
 
@@ -32,7 +44,14 @@ def add_reach(parser: argparse.ArgumentParser) -> None:
         metavar="URL",
         help=f"where NATS is (default: WISP_NATS; the one that `wisp lattice up` started; {DEFAULT_URL})",
     )
+    add_nats_access(group)
     add_lattice(group)
+
+
+def add_nats_access(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> None:
+    """Add how commands and hosts prove themselves at a NATS of the user's own."""
+    for option, variable, what in ACCESS:
+        parser.add_argument(option, metavar="FILE", help=f"{what} (default: {variable})")
 
 
 def add_lattice(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> None:
@@ -94,30 +113,82 @@ def folder(lattice: str) -> Path:
     return base / "wisp" / lattice
 
 
+def given_url(arguments: argparse.Namespace) -> str | None:
+    """Return where NATS is, if somebody has said so."""
+    return arguments.nats or os.environ.get("WISP_NATS") or None
+
+
 def url(arguments: argparse.Namespace) -> str:
     """Return where NATS is."""
-    if given := arguments.nats or os.environ.get("WISP_NATS"):
-        return str(given)
+    return given_url(arguments) or remembered(lattice_name(arguments)).nats
+
+
+def access(arguments: argparse.Namespace) -> Access:
+    """Return how this machine's commands prove themselves there."""
+    from wisp.lattice.access import Access  # noqa: PLC0415 - the help does not need it
+
+    files = [getattr(arguments, option.strip("-").replace("-", "_")) for option, _, _ in ACCESS]
+    found = [
+        absolute(file or os.environ.get(variable))
+        for file, (_, variable, _) in zip(files, ACCESS, strict=True)
+    ]
+    if any(found) or given_url(arguments):
+        return Access(credentials=found[0], nkey=found[1], ca=found[2])
+    known = remembered(lattice_name(arguments))
+    ca = absolute(known.ca)
+    return Access(credentials=absolute(known.credentials), ca=ca, tls_first=ca is not None)
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """How commands on this machine find a lattice."""
+
+    nats: str = field(default=DEFAULT_URL, repr=False)
+    """May have a token in it."""
+
+    credentials: str | None = None
+    ca: str | None = None
+    host: str | None = None
+    """The host on this machine that lets others in."""
+
+    join: str | None = None
+    """`HOST:PORT` where it does."""
+
+
+def remembered(lattice: str) -> Remembered:
+    """Return how commands on this machine find a lattice."""
     try:
-        return str(json.loads(_file(lattice_name(arguments)).read_bytes())["nats"])
-    except (OSError, ValueError, KeyError):
-        return DEFAULT_URL
+        found = json.loads(_file(lattice).read_bytes())
+        return Remembered(
+            **{each.name: found[each.name] for each in fields(Remembered) if each.name in found}
+        )
+    except (OSError, ValueError, TypeError):
+        return Remembered()
 
 
-def remember(lattice: str, nats: str) -> None:
-    """Let commands on this machine find a lattice; the URL has a token in it, so the file is for this user only."""
-    files.write(_file(lattice), json.dumps({"nats": nats}).encode())
+def remember(lattice: str, found: Remembered) -> None:
+    """Let commands on this machine find a lattice; for this user only."""
+    files.write(_file(lattice), json.dumps(asdict(found)).encode())
 
 
 def with_lattice(arguments: argparse.Namespace, work: Callable[[State], Awaitable[Outcome]]) -> Outcome:
     """Connect to the lattice, do the work, and return what it gave. Raises WispError."""
 
     async def opened(connection: Connection) -> Outcome:
-        from wisp.lattice.state import State  # noqa: PLC0415 - the help does not need it
-
-        return await work(await State.open(connection, lattice_name(arguments)))
+        return await work(await _opened(connection, lattice_name(arguments)))
 
     return with_connection(arguments, opened)
+
+
+async def _opened(connection: Connection, lattice: str) -> State:
+    """Open a lattice; where a server was lost just now, wait until the others have elected another leader."""
+    from wisp.lattice.connection import Silence  # noqa: PLC0415 - the help does not need it
+    from wisp.lattice.state import State  # noqa: PLC0415 - the same
+
+    for _ in range(ATTEMPTS - 1):
+        with contextlib.suppress(Silence):
+            return await State.open(connection, lattice)
+    return await State.open(connection, lattice)
 
 
 def with_connection(
@@ -128,7 +199,7 @@ def with_connection(
     async def connected() -> Outcome:
         from wisp.lattice.connection import connect  # noqa: PLC0415 - the help does not need it
 
-        async with connect(url(arguments), name="wisp") as connection:
+        async with connect(url(arguments), name="wisp", access=access(arguments)) as connection:
             return await work(connection)
 
     return asyncio.run(connected())

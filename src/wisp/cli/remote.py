@@ -24,10 +24,11 @@ from typing import TYPE_CHECKING, Final
 
 from wisp.cli.pull import app_into, component_into
 from wisp.cli.registries import accessible, gate
-from wisp.errors import ManifestError
+from wisp.errors import ManifestError, RegistryError
 from wisp.manifest import load
 from wisp.registry.cache import hex_of
 from wisp.registry.oci import apps, components
+from wisp.registry.signing import signatures
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -111,6 +112,26 @@ def _remove_unheld(version: Path) -> None:
         shutil.rmtree(aside)
     finally:
         os.close(folder)
+
+
+async def evidence(
+    reference: Reference, options: PrepareOptions, report: Callable[[str], None]
+) -> str | None:
+    """Return what speaks for an artifact, pinned to its digest, for the policies of other hosts; None if nobody can say now.
+
+    Raises:
+        SignatureError: our own policy refuses it.
+
+    """
+    from wisp.lattice.records import MOST_EVIDENCE  # noqa: PLC0415 - only a lattice has it
+
+    found = gate(options).known(reference)
+    with contextlib.suppress(RegistryError):
+        if found is None:
+            async with accessible(options, report) as client:
+                found = await signatures.gather(client, *await components.resolve(client, reference))
+    text = found.to_bytes().decode() if found is not None else ""
+    return text if 0 < len(text) <= MOST_EVIDENCE else None
 
 
 async def _pull(client: Client, found: Found, place: Path) -> None:

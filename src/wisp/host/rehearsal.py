@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 PATIENCE: Final = 10.0
 """Seconds in which the request must be answered."""
 
+ERRORS: Final = 400
+FAILED: Final = frozenset({502, 503, 504})
+"""What a host answers when a component traps, has no room, or takes too long."""
+
 LOOPBACK: Final = "127.0.0.1"
 _CHUNK: Final = 16 * 1024
 
@@ -35,8 +39,12 @@ class Probe:
 
     path: str
     host: str
-    limit: int
-    """A status below it is good."""
+    strict: bool
+    """Whether only a status below 400 is good; else any is by which the host does not say that a component failed."""
+
+    def likes(self, status: int) -> bool:
+        """Whether this status is good."""
+        return status < ERRORS if self.strict else status not in FAILED
 
 
 async def rehearse(settings: HostSettings, start: Start, probe: Probe | None) -> None:
@@ -67,7 +75,7 @@ async def _ask(port: int, probe: Probe) -> None:
     except OSError as error:
         message = f"GET {probe.path} was not answered: {error}"
         raise HostError(message, kind="probe") from error
-    if status >= probe.limit:
+    if not probe.likes(status):
         message = f"GET {probe.path} was answered with {status}"
         raise HostError(message, kind="probe")
 

@@ -63,6 +63,9 @@ class HostSettings:
     compiler_strategy: Literal["cranelift", "winch"] = "cranelift"
     log: LogSettings = field(default_factory=LogSettings)
     http: HttpSettings = field(default_factory=HttpSettings)
+    output: int | None = None
+    """The descriptor that workers write their log to; None is our own standard output."""
+
     drain_timeout: float = 10.0
     ready_timeout: float = 30.0
     """Seconds in which a worker must be ready: it only maps artifacts, but a loaded machine may be slow."""

@@ -29,6 +29,7 @@ from wisp.host.worker import Worker
 
 if TYPE_CHECKING:
     from wisp.host.address import Address
+    from wisp.host.doors import Opened
     from wisp.host.log import Log
     from wisp.host.sockets import Listeners
 
@@ -176,12 +177,15 @@ class Supervisor:
         spawned: list[Worker] = []
         try:
             for slot in self._slots:
-                opened = self._doors.open(slot.number)
-                spawned.append(await Worker.spawn(self._binary, slot.number, opened))
+                worker = await self._worker(slot.number, self._doors.open(slot.number))
+                spawned.append(worker)
         except BaseException:
             await _ended(spawned)
             raise
         return spawned
+
+    async def _worker(self, slot: int, opened: Opened) -> Worker:
+        return await Worker.spawn(self._binary, slot, opened, self._settings.output)
 
     async def _generate(self, start: Start, workers: list[Worker]) -> tuple[Start, list[Worker]]:
         """Start a generation: all of it, or none."""
@@ -211,7 +215,7 @@ class Supervisor:
         """Start one worker for a slot that has lost its own, on the apps that are served now."""
         recovered: set[str] = set()
         while True:
-            worker = await Worker.spawn(self._binary, slot.number, self._doors.open(slot.number))
+            worker = await self._worker(slot.number, self._doors.open(slot.number))
             failed = await self._begin(worker, self._start)
             if failed is None:
                 return worker

@@ -57,8 +57,8 @@ class Worker:
         self._ending = asyncio.create_task(self._end())
 
     @classmethod
-    async def spawn(cls, binary: Path, slot: int, opened: Opened) -> Worker:
-        """Start the process of a slot, with the slot's listening sockets. Raises HostError."""
+    async def spawn(cls, binary: Path, slot: int, opened: Opened, output: int | None = None) -> Worker:
+        """Start the process of a slot, with the slot's listening sockets and somewhere to write its log. Raises HostError."""
         ours, theirs = socket.socketpair()
         handed = {"--control": theirs.fileno(), "--listener": opened.clients.fileno()}
         if opened.hosts is not None:
@@ -69,6 +69,7 @@ class Worker:
                     binary,
                     *(word for option, number in handed.items() for word in (option, str(number))),
                     stdin=asyncio.subprocess.DEVNULL,
+                    stdout=output,
                     pass_fds=tuple(handed.values()),
                     env=worker_binary.environment(),
                     process_group=0,

@@ -18,7 +18,7 @@ from wisp.lattice import certificates, claims
 from wisp.lattice.nkeys import KeyPair
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from wisp.lattice.certificates import Wanted
 
@@ -72,13 +72,12 @@ class Authority:
 
     def system_claims(self) -> str:
         """Return the claims of the account that NATS servers use among themselves."""
-        return claims.account(self.operator, self.system.public, "system", storage=False, revoked={})
+        return claims.system(self.operator, self.system.public)
 
-    def account_claims(self, revoked: Mapping[str, int]) -> str:
-        """Return the claims of the account that is the lattice."""
-        return claims.account(
-            self.operator, self.account.public, f"lattice {self.lattice}", storage=True, revoked=revoked
-        )
+    def account_claims(self, revoked: Mapping[str, int], gone: Iterable[str]) -> str:
+        """Return the claims of the account that is the lattice, with what was revoked by key and by name."""
+        name = f"lattice {self.lattice}"
+        return claims.account(self.operator, self.account.public, name, revoked=revoked, gone=gone)
 
     def seal(self, secret: bytes) -> bytes:
         """Return all of it, encrypted, so that only who has the secret can use it."""

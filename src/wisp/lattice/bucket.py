@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import nats.errors
 import nats.js.errors
@@ -38,6 +38,19 @@ class Conflict(LatticeError):  # noqa: N818 - says it all
 
     def __init__(self, key: str) -> None:
         super().__init__(f"{key} was written by somebody else")
+
+
+class Kept(NamedTuple):
+    """On which servers a bucket is."""
+
+    servers: tuple[str, ...]
+    """By name, where NATS is a cluster."""
+
+    replicas: int
+    """How many of them are to keep it."""
+
+    current: int
+    """How many have all of it now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +90,22 @@ class Bucket:
             history=history,
             storage=api.StorageType.FILE if on_disk else api.StorageType.MEMORY,
             limit_marker_ttl=MARKER_SECONDS,
+            replicas=connection.replicas,
         )
         with explained():
             return cls(connection, name, await connection.jetstream.create_key_value(config))
+
+    async def kept(self) -> Kept:
+        """Say which servers keep it. Raises LatticeError."""
+        with explained():
+            info = await self._jetstream.stream_info(f"KV_{self._name}")
+        wanted = info.config.num_replicas or 1
+        if info.cluster is None or not info.cluster.name:
+            return Kept((), wanted, wanted)
+        others = info.cluster.replicas or []
+        names = [*filter(None, [info.cluster.leader]), *(one.name or "" for one in others)]
+        current = sum(1 for one in others if one.current and not one.offline) + bool(info.cluster.leader)
+        return Kept(tuple(sorted(names)), wanted, current)
 
     async def get(self, key: str) -> Entry | None:
         """Return the newest value of a key, None when it has none. Raises LatticeError."""
@@ -116,12 +142,7 @@ class Bucket:
             api.Header.ROLLUP.value: "sub",
             api.Header.EXPECTED_LAST_SUBJECT_SEQUENCE.value: str(revision),
         }
-        gone = await self._publish(key, b"", headers, None)
-        with explained():
-            # What says that it is gone need not stay; a value that was written meanwhile is a later one.
-            await self._jetstream.purge_stream(
-                f"KV_{self._name}", seq=gone + 1, subject=f"$KV.{self._name}.{key}"
-            )
+        await self._publish(key, b"", headers, MARKER_SECONDS)
 
     async def written(self, key: str) -> datetime | None:
         """Return when the newest value of a key was written, by the server's clock. Raises LatticeError."""

@@ -204,6 +204,22 @@ def facts(certificate: x509.Certificate, issuer: x509.Certificate) -> Facts:
     return Facts(host, lattice, tuple(rest), begins, ends, certificate.serial_number)
 
 
+def signed(certificate: x509.Certificate, signature: bytes, content: bytes) -> bool:
+    """Return whether a content was signed by the key of a certificate."""
+    from cryptography.exceptions import InvalidSignature  # noqa: PLC0415 - slow
+    from cryptography.hazmat.primitives import hashes  # noqa: PLC0415 - slow
+    from cryptography.hazmat.primitives.asymmetric import ec  # noqa: PLC0415 - slow
+
+    key = certificate.public_key()
+    if not isinstance(key, ec.EllipticCurvePublicKey):
+        return False
+    try:
+        key.verify(signature, content, ec.ECDSA(hashes.SHA256()))
+    except InvalidSignature:
+        return False
+    return True
+
+
 def require_addresses(addresses: Iterable[str]) -> tuple[str, ...]:
     """Return addresses that a host may have in its certificate, beside its name: none that is another host's name. Raises LatticeError."""
     found = tuple(addresses)

@@ -37,6 +37,9 @@ class Wanted:
     source: str | None = None
     """The reference that it was pulled by, with a digest."""
 
+    evidence: str | None = None
+    """What speaks for that artifact."""
+
 
 def deployed(before: App | None, wanted: Wanted, now: int) -> App:
     """Return the record after a deployment. Raises LatticeError when a canary is asked for and there is nothing to compare it with."""
@@ -47,6 +50,7 @@ def deployed(before: App | None, wanted: Wanted, now: int) -> App:
         revision=revision, digest=wanted.digest, version=wanted.version, source=wanted.source, at=now
     )
     kept = known.strategy if known else Strategy()
+    history = _with(_history(known) if known else (), entry, wanted.strategy.get("keep", kept.keep))
     return App(
         name=wanted.name,
         revision=revision,
@@ -57,7 +61,8 @@ def deployed(before: App | None, wanted: Wanted, now: int) -> App:
         wishes=changed(known.wishes if known else Wishes(), wanted.changes),
         since=known.since if known else now,
         strategy=Strategy.model_validate({**kept.model_dump(), "canary": None, **wanted.strategy}),
-        history=_with(_history(known) if known else (), entry, wanted.strategy.get("keep", kept.keep)),
+        history=history,
+        evidence=_evidence(known, wanted, history),
     )
 
 
@@ -129,6 +134,16 @@ def _refuse_lonely_canary(known: App | None, wanted: Wanted) -> None:
     if known.digest == wanted.digest and known.strategy.canary is None:
         message = f"{wanted.name} is this version already"
         raise LatticeError(message, hint="a canary is another version, beside the one that runs")
+
+
+def _evidence(known: App | None, wanted: Wanted, history: Sequence[Version]) -> dict[str, str]:
+    """Return what speaks for the artifacts of all versions that can be gone back to."""
+    found = {**(known.evidence if known else {})}
+    if wanted.source is not None and wanted.evidence is not None:
+        found[wanted.source] = wanted.evidence
+    return {
+        one.source: found[one.source] for one in history if one.source is not None and one.source in found
+    }
 
 
 def _version(history: Sequence[Version], known: App, to: int | None) -> Version | None:

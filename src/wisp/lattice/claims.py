@@ -17,11 +17,12 @@ from wisp.errors import LatticeError
 from wisp.lattice import nkeys
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from wisp.lattice.nkeys import KeyPair
 
 VERSION: Final = 2
+_GONE: Final = "revoked-"
 _UNLIMITED: Final = -1
 _LIMITS: Final = dict.fromkeys(("subs", "data", "payload", "imports", "exports", "conn", "leaf"), _UNLIMITED)
 _STORAGE: Final = dict.fromkeys(("mem_storage", "disk_storage", "streams", "consumer"), _UNLIMITED)
@@ -44,6 +45,9 @@ class Account:
     revoked: Mapping[str, int] = field(default_factory=dict)
     """By public key of a user: claims issued until this second are worth nothing."""
 
+    gone: frozenset[str] = frozenset()
+    """Names of hosts whose certificates are worth nothing."""
+
 
 def operator(key: KeyPair, name: str, system: str) -> str:
     """Return the claims of an operator, about itself."""
@@ -51,10 +55,21 @@ def operator(key: KeyPair, name: str, system: str) -> str:
     return _signed(key, {"sub": key.public, "name": name, "nats": nats})
 
 
-def account(key: KeyPair, public: str, name: str, *, storage: bool, revoked: Mapping[str, int]) -> str:
-    """Return the claims of an account, signed by its operator. One without storage has no JetStream."""
-    limits: dict[str, Any] = {**_LIMITS, "wildcards": True, **(_STORAGE if storage else {})}
-    nats = {"type": "account", "version": VERSION, "limits": limits, "revocations": dict(revoked)}
+def system(key: KeyPair, public: str) -> str:
+    """Return the claims of the account that servers use among themselves, signed by its operator. It has no JetStream."""
+    nats = {"type": "account", "version": VERSION, "limits": {**_LIMITS, "wildcards": True}}
+    return _signed(key, {"sub": public, "name": "system", "nats": nats})
+
+
+def account(key: KeyPair, public: str, name: str, *, revoked: Mapping[str, int], gone: Iterable[str]) -> str:
+    """Return the claims of an account, signed by its operator."""
+    nats = {
+        "type": "account",
+        "version": VERSION,
+        "limits": {**_LIMITS, **_STORAGE, "wildcards": True},
+        "revocations": dict(revoked),
+        "tags": [f"{_GONE}{host}" for host in sorted(gone)],
+    }
     return _signed(key, {"sub": public, "name": name, "nats": nats})
 
 
@@ -79,9 +94,23 @@ def read_account(text: str, issuer: str) -> Account:
         if not genuine or found["iss"] != issuer or found["nats"]["type"] != "account":
             raise LatticeError("the claims of the lattice's account are not signed by its authority")
         revoked = {str(key): int(value) for key, value in found["nats"].get("revocations", {}).items()}
-        return Account(str(found["sub"]), int(found["iat"]), revoked)
+        tags = [str(tag) for tag in found["nats"].get("tags", ())]
+        gone = frozenset(tag.removeprefix(_GONE) for tag in tags if tag.startswith(_GONE))
+        return Account(str(found["sub"]), int(found["iat"]), revoked, gone)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise LatticeError("what should be the claims of the lattice's account is something else") from error
+
+
+def read_user(text: str, issuer: str) -> tuple[str, str]:
+    """Return the public key and the name in claims of a user, found to be signed by its account. Raises LatticeError."""
+    try:
+        signed, _, signature = text.rpartition(".")
+        found = json.loads(_bytes(signed.partition(".")[2]))
+        if nkeys.verified(issuer, _bytes(signature), signed.encode()) and found["nats"]["type"] == "user":
+            return str(found["sub"]), str(found["name"])
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise LatticeError("what should be the claims of a user is something else") from error
+    raise LatticeError("the claims of a user are not signed by the lattice's authority")
 
 
 def subject(text: str) -> str:

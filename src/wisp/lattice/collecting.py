@@ -63,10 +63,14 @@ class Collecting:
         self._documents: dict[str, bytes] = {}
 
     async def forever(self, interval: float, grace: float, tell: Callable[[str, str], None]) -> None:
-        """Collect at each interval, until the connection breaks. Raises LatticeError."""
+        """Collect at each interval, without end. Where that fails, it is said, and nothing else suffers."""
         while True:
             await asyncio.sleep(interval)
-            found = await self.collect(await self.moment(grace))
+            try:
+                found = await self.collect(await self.moment(grace))
+            except LatticeError as error:
+                tell("collect-failed", f"what no app names was not removed: {error.message}")
+                continue
             if found != Collected():
                 tell("collected", f"removed {found.objects} objects that no app names, {found.size} bytes")
 

@@ -48,6 +48,9 @@ class Bundle:
     source: str | None = None
     """The reference that it was pulled by, with a digest."""
 
+    evidence: str | None = None
+    """What speaks for that artifact, for the policies of hosts."""
+
 
 @dataclass(frozen=True, slots=True)
 class View:
@@ -87,7 +90,9 @@ async def deploy(
     await _refuse_clashes(lattice, bundle)
     locked = digest_of(bundle.locked)
     contents = {**bundle.components, locked: lambda: bundle.locked}
-    wanted = Wanted(bundle.name, bundle.version, locked, changes, strategy or {}, bundle.source)
+    wanted = Wanted(
+        bundle.name, bundle.version, locked, changes, strategy or {}, bundle.source, bundle.evidence
+    )
 
     async def write() -> App:
         return await _revise(lattice, bundle.name, lambda before: deployed(before, wanted, _now()))
@@ -243,7 +248,12 @@ async def _refuse_clashes(lattice: State, bundle: Bundle) -> None:
     for other in others.values():
         if other.deleted:
             continue
-        theirs = read_locked(await lattice.objects.get(other.digest)).to_data()
+        try:
+            theirs = read_locked(await lattice.objects.get(other.digest)).to_data()
+        except LatticeError as error:
+            message = f"whether {bundle.name} claims requests of {other.name} cannot be told: {error.message}"
+            hint = f"`wisp lattice restore` on the hosts of {other.name} writes it back; so does deploying {other.name} again"
+            raise LatticeError(message, hint=hint) from error
         try:
             refuse_clashes([theirs, mine])
         except HostError as error:

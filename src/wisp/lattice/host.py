@@ -16,9 +16,11 @@ from wisp.host.admin import Admin
 from wisp.host.cron import Scheduler, SystemClock
 from wisp.host.signals import Signals
 from wisp.host.supervisor import Supervisor
+from wisp.lattice.admission import admit
 from wisp.lattice.figures import Counting, count_forever
 from wisp.lattice.joining import Membership
-from wisp.lattice.onward import Onward, advertised
+from wisp.lattice.onlookers import Onlookers
+from wisp.lattice.onward import Onward, advertised, keep_port
 from wisp.lattice.readiness import Readiness
 from wisp.lattice.records import Observed, ObservedApp
 from wisp.lattice.serving import Serving
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 
     from wisp.host.address import Address as ListenAddress
     from wisp.host.log import Log
+    from wisp.host.relay import Relay
     from wisp.host.settings import HostSettings, JsonObject
     from wisp.lattice.joining import Address
     from wisp.lattice.onward import Identity
@@ -36,6 +39,7 @@ if TYPE_CHECKING:
     from wisp.lattice.records import App, Assignment, HostRecord, Placed
     from wisp.lattice.remembered import Remembered
     from wisp.manifest.locked import LockedApp
+    from wisp.registry.signing.gate import Gate
 
 FIRST_RETRY: Final = 1.0
 LAST_RETRY: Final = 30.0
@@ -62,6 +66,12 @@ class Parts:
     identity: Identity
     """Who it is to other hosts, if it has a certificate."""
 
+    relay: Relay | None = None
+    """Where the log passes, for those who listen to it."""
+
+    gate: Gate | None = None
+    """What says whose artifacts may run here."""
+
 
 class LatticeHost:
     """One run of a host. Made and awaited once, with `run`."""
@@ -82,9 +92,12 @@ class LatticeHost:
         """What is wanted, as it was when the assignment that is carried out was begun."""
 
         self._counting = Counting()
-        self._readiness = Readiness(parts.settings)
+        self._readiness = Readiness(parts.settings, self._lattice)
         self._said = Observed(host=parts.record.name, assignment=0)
         self._membership = self._member()
+        if parts.address.belonging is not None:
+            parts.address.belonging.told.append(self.renewed)
+        self._membership.beside = Onlookers(parts.record.name, self._supervisor, parts.relay).run
 
     async def run(self) -> int:
         """Serve until a signal says to stop. Raises WispError when serving is not possible, or not any more."""
@@ -108,6 +121,8 @@ class LatticeHost:
     async def _up(self) -> None:
         await self._supervisor.open()
         admin = await self._admin.open(self._parts.admin) if self._parts.admin else None
+        if hosts := self._supervisor.for_hosts:
+            await asyncio.to_thread(keep_port, hosts, self._parts.remembered.folder)
         await self._serving.begin()
         await self._carry()
         url = f"http://{self._supervisor.listeners.address.reachable}"
@@ -245,6 +260,8 @@ class LatticeHost:
         if served and current and served.jobs == placed.runs_jobs(name):
             return served
         try:
+            if self._parts.gate is not None:
+                admit(self._parts.gate, self._apps.get(placed.app), placed)
             prepared = await self._parts.preparing.prepare(placed, name, wanted[1], self._membership.lattice)
             if not (placed.proven or (served and served.digest == placed.digest)):
                 await self._readiness.require(prepared)

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from wisp.errors import ArtifactError, LatticeError, WispError
+from wisp.lattice.access import OPEN
 from wisp.lattice.connection import connect
 from wisp.lattice.lease import Lease
 from wisp.lattice.planner import Planner
@@ -19,9 +20,13 @@ from wisp.lattice.state import ASSIGNMENT, IDENTITY, State, Timing, apps
 from wisp.lattice.tasks import first
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Coroutine, Iterator, Mapping
+    from typing import Any
 
     from wisp.host.log import Level, Log
+    from wisp.lattice.access import Access
+    from wisp.lattice.belonging import Belonging
+    from wisp.lattice.connection import Connection
     from wisp.lattice.keyring import Keyring
     from wisp.lattice.records import App, Observed
     from wisp.lattice.remembered import Remembered
@@ -42,6 +47,16 @@ class Address:
     """May have a token in it."""
 
     lattice: str
+    access: Access = OPEN
+    """How this host proves itself there."""
+
+    belonging: Belonging | None = None
+    """Its part in who belongs to the lattice, if that has an authority."""
+
+    def now(self) -> Address:
+        """Return where NATS is, as far as is known now. Raises LatticeError."""
+        url = self.belonging.url if self.belonging and self.access.tls_first else None
+        return replace(self, nats=url) if url else self
 
 
 class Membership:
@@ -74,6 +89,9 @@ class Membership:
         self.assignment: Assignment | None = remembered.assignment()
         """The newest that is known."""
 
+        self.beside: Callable[[State], Coroutine[Any, Any, None]] | None = None
+        """What else is done while NATS is there."""
+
         self.changed = asyncio.Event()
         """Set when there is a newer assignment or configuration, or NATS is back."""
 
@@ -92,9 +110,11 @@ class Membership:
         pause = SHORTEST_PAUSE
         while not self._leaving:
             try:
-                async with connect(self._address.nats, name=f"wisp host {self._record.name}") as connection:
+                at = await asyncio.to_thread(self._address.now)
+                name = f"wisp host {self._record.name}"
+                async with connect(at.nats, name=name, access=at.access) as connection:
                     lattice = await State.make(connection, self._address.lattice)
-                    await self._stretch(lattice, connection.over)
+                    await self._stretch(lattice, connection)
             except WispError as error:
                 self._lost(error.message)
             except Exception as error:  # noqa: BLE001 - a fault of ours in here must not stop what is served
@@ -106,8 +126,9 @@ class Membership:
             await asyncio.sleep(pause)
             pause = min(LONGEST_PAUSE, pause * 2)
 
-    async def _stretch(self, lattice: State, over: asyncio.Event) -> None:
+    async def _stretch(self, lattice: State, connection: Connection) -> None:
         """Take part until the connection is over, or something fails."""
+        over = connection.over
         belonging = asyncio.create_task(self._belong(lattice))
         await first(belonging, asyncio.create_task(over.wait()))
         if belonging.cancelled():
@@ -117,14 +138,17 @@ class Membership:
         self.lattice = lattice
         self.changed.set()
         self._wanted.set()
+        beside = [asyncio.create_task(self.beside(lattice))] if self.beside else []
         try:
             await first(
+                *beside,
                 asyncio.create_task(over.wait()),
                 asyncio.create_task(lease.keep()),
                 asyncio.create_task(self._follow(lattice)),
                 asyncio.create_task(self._remember(lattice)),
                 asyncio.create_task(self._keys(lattice)),
                 asyncio.create_task(self._report(lattice)),
+                *self._others(lattice),
                 asyncio.create_task(
                     Planner(lattice, self._record.name, self._tell, self._timing).run(self.assignment)
                 ),
@@ -135,6 +159,11 @@ class Membership:
                 with contextlib.suppress(LatticeError):
                     await lattice.live.remove(f"observed.{self._record.name}")
                 await lease.end()
+
+    def _others(self, lattice: State) -> list[asyncio.Task[None]]:
+        """Begin what else a host takes part in."""
+        belonging = self._address.belonging
+        return [asyncio.create_task(belonging.run(lattice))] if belonging else []
 
     async def _belong(self, lattice: State) -> None:
         """See to it that this is the lattice that we belong to; wait for that as long as it is not."""

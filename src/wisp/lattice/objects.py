@@ -2,6 +2,8 @@
 
 What is fetched is believed only when it is what its digest says.
 
+Who belongs to a lattice may write messages, and not remove streams or parts of them. So what is removed is replaced by a message of nothing, which goes by itself.
+
 An object is its pieces, and a head that names them. Writing the head anew makes an object as new as if it had just been put (`touch`); removing is a
 write of the head, too, in place of the one that was seen. So of somebody who removes and somebody who needs an object, one is first, and the other one notices.
 """
@@ -10,7 +12,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import contextlib
 import hashlib
 import json
 import tempfile
@@ -34,6 +35,9 @@ if TYPE_CHECKING:
 
 LARGEST: Final = 512 * 1024 * 1024
 """Bytes of one object."""
+
+FADES: Final = 60.0
+"""Seconds that it is still seen that something was removed."""
 
 LONGEST_UPLOAD: Final = 1800.0
 """Seconds; pieces of one that took longer may have been taken for given up before its head was written, and it is sent again."""
@@ -74,8 +78,8 @@ class Objects:
             try:
                 store = await connection.jetstream.object_store(name)
             except nats.js.errors.NotFoundError:
-                config = api.ObjectStoreConfig(storage=api.StorageType.FILE)
-                store = await connection.jetstream.create_object_store(name, config)
+                await connection.jetstream.add_stream(_stream(name, connection.replicas))
+                store = await connection.jetstream.object_store(name)
         return cls(store, connection.jetstream, name)
 
     async def has(self, digest: str) -> bool:
@@ -156,12 +160,10 @@ class Objects:
             "chunks": 0,
             "deleted": True,
         }
-        gone = await self._replace(head.digest, json.dumps(about).encode(), head.revision)
+        gone = await self._replace(head.digest, json.dumps(about).encode(), head.revision, fades=True)
         if gone:
-            await self._purge(self._pieces(head.pieces))
-            # What says that it is gone need not stay; a head that was written meanwhile is a later one.
-            await self._purge(self._subject(head.digest), before=gone + 1)
-        return bool(gone)
+            await self._empty(self._pieces(head.pieces))
+        return gone
 
     async def remove_pieces(self, before: datetime) -> int:
         """Remove pieces that no head names and that were written before a moment: of uploads that were given up.
@@ -172,12 +174,12 @@ class Objects:
         named = {self._pieces(head.pieces) for head in await self.heads()} if old else set()
         given_up = [subject for subject in old if subject not in named]
         for subject in given_up:
-            await self._purge(subject)
+            await self._empty(subject)
         return len(given_up)
 
     async def _older(self, subject: str, moment: datetime) -> bool:
         last = await self._last(subject)
-        return last is not None and last.time is not None and last.time < moment
+        return last is not None and bool(last.data) and last.time is not None and last.time < moment
 
     def _pieces(self, name: str) -> str:
         return f"$O.{self._name}.C.{name}"
@@ -199,23 +201,43 @@ class Objects:
             except nats.js.errors.NotFoundError:
                 return None
 
-    async def _replace(self, digest: str, content: bytes, revision: int) -> int:
-        """Write a head in place of the one with this revision, and return its own; 0 when there is another one by now."""
+    async def _replace(self, digest: str, content: bytes, revision: int, *, fades: bool = False) -> bool:
+        """Write a head in place of the one with this revision; returns whether that was still there."""
         headers = {
             api.Header.ROLLUP.value: "sub",
             api.Header.EXPECTED_LAST_SUBJECT_SEQUENCE.value: str(revision),
         }
         with explained():
             try:
-                return (await self._jetstream.publish(self._subject(digest), content, headers=headers)).seq
+                await self._jetstream.publish(
+                    self._subject(digest), content, headers=headers, msg_ttl=FADES if fades else None
+                )
             except nats.js.errors.APIError as error:
                 if error.err_code in WRONG_REVISION:
-                    return 0
+                    return False
                 raise
+        return True
 
-    async def _purge(self, subject: str, *, before: int | None = None) -> None:
-        with explained(), contextlib.suppress(nats.js.errors.NotFoundError):
-            await self._jetstream.purge_stream(f"OBJ_{self._name}", seq=before, subject=subject)
+    async def _empty(self, subject: str) -> None:
+        """Put a message of nothing in place of all pieces of a subject."""
+        with explained():
+            await self._jetstream.publish(
+                subject, b"", headers={api.Header.ROLLUP.value: "sub"}, msg_ttl=FADES
+            )
+
+
+def _stream(name: str, replicas: int) -> api.StreamConfig:
+    """Return the stream of a store of objects, as NATS's clients make it, and with messages that go by themselves."""
+    return api.StreamConfig(
+        name=f"OBJ_{name}",
+        subjects=[f"$O.{name}.C.>", f"$O.{name}.M.>"],
+        storage=api.StorageType.FILE,
+        num_replicas=replicas,
+        discard=api.DiscardPolicy.NEW,
+        allow_rollup_hdrs=True,
+        allow_direct=True,
+        allow_msg_ttl=True,
+    )
 
 
 def _deleted(head: api.RawStreamMsg) -> bool:

@@ -7,12 +7,15 @@ newest assignment that this host knows and of locked apps, which it has on its d
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
+import socket
 from typing import TYPE_CHECKING, Final, cast
 
-from wisp.errors import WispError
+from wisp.errors import ArtifactError, WispError
 from wisp.host.address import Address
 from wisp.host.clashes import first_speaks
+from wisp.registry import files
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Iterable
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
 AUTHORITY: Final = "ca.pem"
 CERTIFICATE: Final = "host.pem"
 KEY: Final = "host.key"
+PORT: Final = "peer-port"
 RESPONSE_TIMEOUT_MS: Final = 30_000
 """What an answer may take that needs no component."""
 
@@ -145,6 +149,29 @@ def _route(app: LockedApp, route: LockedRoute) -> JsonObject:
         "convention": route.convention,
         "timeout_ms": component.limits.timeout_ms if component else RESPONSE_TIMEOUT_MS,
     }
+
+
+def usual(address: Address, folder: Path) -> Address:
+    """Return an address with the port of the last run, when any may be taken and nobody has that one.
+
+    Others know it, and without NATS they could not learn another one.
+    """
+    if address.port != 0:
+        return address
+    with contextlib.suppress(OSError, ValueError):
+        last = Address(address.host, int((folder / PORT).read_text(encoding="ascii")))
+        family, where = last.resolve()
+        with socket.socket(family) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(where)
+        return last
+    return address
+
+
+def keep_port(address: Address, folder: Path) -> None:
+    """Remember where other hosts connect. A full disk is no reason not to serve."""
+    with contextlib.suppress(ArtifactError):
+        files.write(folder / PORT, str(address.port).encode("ascii"))
 
 
 def advertised(listening: Address, url: str) -> str:

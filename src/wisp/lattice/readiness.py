@@ -1,25 +1,24 @@
 """Whether a version of an app is ready on this host: a worker of its own can serve it, and has answered one request.
 
 Which request that is: `[app] health` says it, and then the answer must be a good one. Otherwise the simplest path of its routes is asked with
-GET, and any answer will do that is not an error of the server. An app without such a route is ready when a worker can serve it.
+GET, and any answer of its own will do: what the app means by it is not known. An app without such a route is ready when a worker can serve it.
 """
 
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 from wisp.errors import HostError
 from wisp.host.rehearsal import Probe, rehearse
 from wisp.host.settings import Start
 
 if TYPE_CHECKING:
-    from wisp.host.settings import HostSettings
+    from wisp.host.settings import HostSettings, JsonObject
     from wisp.lattice.preparing import Prepared
+    from wisp.lattice.serving import Lattice
     from wisp.manifest.locked import LockedApp, LockedRoute
 
-ERRORS: Final = 400
-ERRORS_OF_THE_SERVER: Final = 500
 TRIGGERS: Final = ("cron", "messaging")
 """What else calls components: nothing does while an app is tried out."""
 
@@ -39,15 +38,16 @@ def probe(app: LockedApp) -> Probe | None:
     ]
     route = min(routes, key=_difficulty, default=None)
     if app.health is not None:
-        return Probe(app.health, _host(route), ERRORS)
-    return Probe(_path(route.route), _host(route), ERRORS_OF_THE_SERVER) if route else None
+        return Probe(app.health, _host(route), strict=True)
+    return Probe(_path(route.route), _host(route), strict=False) if route else None
 
 
 class Readiness:
     """Tries out versions on one host. What has just failed is not tried again at each change of another app."""
 
-    def __init__(self, settings: HostSettings) -> None:
+    def __init__(self, settings: HostSettings, lattice: Lattice) -> None:
         self._settings = settings
+        self._lattice = lattice
         self._failed: dict[str, tuple[Prepared, float, HostError]] = {}
         """By app: what was not ready, until when that is believed, and why."""
 
@@ -60,10 +60,22 @@ class Readiness:
             raise known[2]
         told = {**prepared.told, **{key: [] for key in TRIGGERS if key in prepared.told}}
         try:
-            await rehearse(self._settings, Start((told,), prepared.artifacts), prepared.probe)
+            lattice = _without(prepared.app, self._lattice(()))
+            await rehearse(
+                self._settings, Start((told,), prepared.artifacts, lattice=lattice), prepared.probe
+            )
         except HostError as error:
             self._failed[prepared.app] = (prepared, now() + BELIEVED, error)
             raise
+
+
+def _without(app: str, lattice: JsonObject | None) -> JsonObject | None:
+    """Return what workers are told about other hosts, so that they can call other apps there, and send no request for this one there."""
+    table = cast("JsonObject | None", lattice["table"]) if lattice else None
+    if lattice is None or table is None:
+        return lattice
+    apps = cast("list[JsonObject]", table["apps"])
+    return {**lattice, "table": {**table, "apps": [one for one in apps if one["app"] != app]}}
 
 
 def _difficulty(route: LockedRoute) -> tuple[int, bool, int, str]:

@@ -18,6 +18,9 @@ from wisp.manifest.values import parse_name
 
 NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 DEFAULT_CAPACITY: Final = 100
+MOST_EVIDENCE: Final = 64 * 1024
+"""Characters for each version: a value of a bucket has at most a mebibyte."""
+
 State: TypeAlias = Literal["preparing", "running", "failed"]
 
 
@@ -88,6 +91,9 @@ class App(Record):
     source: str | None = None
     """The reference that this version was pulled by, with the digest; None when it was built."""
 
+    evidence: dict[str, Annotated[str, Field(max_length=MOST_EVIDENCE)]] = Field(default_factory=dict)
+    """What speaks for the artifacts that versions were pulled by, by reference: manifests and signatures, for the policies of hosts."""
+
     configuration: Digest | None = None
     """The version of its configuration that is in force, an object (`wisp.lattice.configuration`)."""
     strategy: Strategy = Strategy()
@@ -96,6 +102,12 @@ class App(Record):
 
     history: tuple[Version, ...] = ()
     """The versions that it has had, the newest last."""
+
+    def origin(self, digest: str) -> str | None:
+        """Return the reference that one of its versions was pulled by; None when it was built, or is not known."""
+        if digest == self.digest:
+            return self.source
+        return next((one.source for one in reversed(self.history) if one.digest == digest), None)
 
     def demand(self) -> Demand:
         """Return it as placement sees it."""

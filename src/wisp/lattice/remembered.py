@@ -12,6 +12,8 @@
     sealed/<id>.json  the keys to those secrets, sealed to this host
     apps/APP/         where an app's commands would run and its relative paths start
     state/APP/        its stores
+    identity/         its certificate, for other hosts
+    peer-port         where they connect, if any port would do
     lock              held while the host runs
 
 Components and what they were compiled to are in the cache, as those of `wisp up` are.

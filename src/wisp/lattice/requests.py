@@ -72,10 +72,21 @@ class Requests:
         with explained():
             return Answering(await self._client.subscribe(self._prefix + subject, queue=_GROUP, cb=answered))
 
-    async def tell(self, subject: str) -> None:
+    async def tell(self, subject: str, content: bytes = b"") -> None:
         """Tell all who wait for it that something has happened. Raises LatticeError."""
         with explained():
-            await self._client.publish(self._prefix + subject)
+            await self._client.publish(self._prefix + subject, content)
+
+    async def hear(self, subject: str, heard: Callable[[bytes], Awaitable[None]]) -> Answering:
+        """Hear everything that is told from now on, whoever else does. Raises LatticeError."""
+
+        async def taken(message: Msg) -> None:
+            await heard(message.data)
+
+        with explained():
+            answering = Answering(await self._client.subscribe(self._prefix + subject, cb=taken))
+            await self._client.flush()
+        return answering
 
     @contextlib.asynccontextmanager
     async def told(self, subject: str) -> AsyncIterator[asyncio.Event]:

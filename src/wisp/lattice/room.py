@@ -8,6 +8,7 @@ import shutil
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 FULL: Final = b"no space left on device"
@@ -18,11 +19,12 @@ LOOK_AGAIN: Final = 1.0
 """Seconds between two looks at the disk."""
 
 
-async def listen(process: asyncio.subprocess.Process, folder: Path) -> None:
-    """Read what a server says until it ends; end it when it has said that its disk is full, and there is room again."""
+async def listen(process: asyncio.subprocess.Process, folder: Path, heard: Callable[[bytes], None]) -> None:
+    """Read what a server says until it ends, and pass it on; end it when it has said that its disk is full, and there is room again."""
     ending: asyncio.Task[None] | None = None
     try:
         while process.stderr is not None and (line := await process.stderr.readline()):
+            heard(line)
             if FULL in line and ending is None:
                 ending = asyncio.create_task(_end(process, folder))
     finally:

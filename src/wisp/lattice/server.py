@@ -1,7 +1,7 @@
 """The embedded NATS: a `nats-server` of our own, with JetStream in a folder, for as long as we live.
 
-It asks for a token, which lies in a file that only this user can read: on a machine with several users, a port of the loopback
-interface is open to all of them.
+The server of a lattice speaks TLS, and lets in whom the lattice's authority has signed for; both can change while it runs. One that
+nobody says that of asks for a token, which lies in a file that only this user can read.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ from typing import Final
 from wisp.errors import LatticeError
 from wisp.host.address import Address
 from wisp.lattice import room
+from wisp.lattice.guarding import Secured, configuration
 from wisp.registry import files
 
 PROGRAM: Final = "nats-server"
 CONFIG_FILE: Final = "nats.conf"
 PID_FILE: Final = "nats.pid"
 READY: Final = b"Server is ready"
+RELOADED: Final = b"Reloaded server configuration"
+NOT_RELOADED: Final = b"Failed to reload server configuration: "
 LISTENING: Final = re.compile(rb"Listening for client connections on .*:(\d+)")
 START_TIMEOUT: Final = 20.0
-LARGEST_MESSAGE: Final = 8 * 1024 * 1024
-"""Bytes; a value of a store is one message."""
-
 GRACE: Final = 5.0
 """Seconds for its end, once it was asked to."""
 
@@ -63,25 +63,28 @@ def token(folder: Path) -> str:
 class Server:
     """One running server. Made with `start`."""
 
-    def __init__(
-        self, process: asyncio.subprocess.Process, folder: Path, address: Address, secret: str
-    ) -> None:
+    def __init__(self, process: asyncio.subprocess.Process, address: Address, url: str, folder: Path) -> None:
         self._process = process
+        self._folder = folder
         self.address = address
         """Where it listens."""
 
-        self.url = f"nats://{secret}@{address.reachable}"
-        """Where clients connect, with the token in it."""
+        self.url = url
+        """Where clients on this machine connect, with the token in it if it asks for one."""
 
-        self._said = asyncio.create_task(room.listen(process, folder))
+        self._reloaded: asyncio.Queue[str] = asyncio.Queue()
+        """What it said of its new configuration; nothing when it took it over."""
+
+        self._said = asyncio.create_task(room.listen(process, folder, self._hear))
 
     @classmethod
-    async def start(cls, folder: Path, address: Address) -> Server:
+    async def start(cls, folder: Path, address: Address, secured: Secured | None = None) -> Server:
         """Start a server that keeps its data in this folder, and wait until it answers. Raises LatticeError, ArtifactError."""
-        secret, program = await asyncio.to_thread(token, folder), find()
+        program = find()
+        guard: Secured | str = secured if secured is not None else await asyncio.to_thread(token, folder)
         await asyncio.to_thread(_end_previous, folder)
         config = folder / CONFIG_FILE
-        await asyncio.to_thread(files.write, config, _config(folder, address, secret).encode())
+        await asyncio.to_thread(files.write, config, _config(folder, address, guard))
         process = await asyncio.create_subprocess_exec(
             program,
             *("--config", str(config)),
@@ -97,7 +100,9 @@ class Server:
                 process.kill()
             await process.wait()
             raise
-        return cls(process, folder, Address(address.host, port), secret)
+        listening = Address(address.host, port)
+        scheme = "tls://" if secured else f"nats://{guard}@"
+        return cls(process, listening, f"{scheme}{listening.reachable}", folder)
 
     @property
     def pid(self) -> int:
@@ -107,6 +112,21 @@ class Server:
     async def ended(self) -> int:
         """Wait for its end, and return its exit code."""
         return await self._process.wait()
+
+    async def reload(self, secured: Secured) -> None:
+        """Let it believe others from now on, and show another certificate; who is connected and still believed stays so. Raises LatticeError, ArtifactError."""
+        content = _config(self._folder, self.address, secured)
+        await asyncio.to_thread(files.write, self._folder / CONFIG_FILE, content)
+        with contextlib.suppress(ProcessLookupError):
+            self._process.send_signal(signal.SIGHUP)
+        try:
+            async with asyncio.timeout(GRACE):
+                reason = await self._reloaded.get()
+        except TimeoutError:
+            reason = "it says nothing"
+        if reason:
+            message = f"{PROGRAM} does not take over its new configuration: {reason}"
+            raise LatticeError(message)
 
     async def stop(self) -> None:
         """End it; what it has acknowledged is on the disk."""
@@ -119,6 +139,12 @@ class Server:
             self._process.kill()
             await self._process.wait()
         await self._said
+
+    def _hear(self, line: bytes) -> None:
+        if RELOADED in line:
+            self._reloaded.put_nowait("")
+        elif NOT_RELOADED in line:
+            self._reloaded.put_nowait(line.partition(NOT_RELOADED)[2].decode(errors="replace").strip())
 
 
 def _end_previous(folder: Path) -> None:
@@ -139,15 +165,9 @@ def _end_previous(folder: Path) -> None:
             os.close(handle)
 
 
-def _config(folder: Path, address: Address, secret: str) -> str:
-    """Write the configuration; JSON strings are strings of NATS's language too."""
-    host, port = address.host, address.port or -1
-    return (
-        f"pid_file: {json.dumps(str(folder / PID_FILE))}\n"
-        f"host: {json.dumps(host)}\nport: {port}\nmax_payload: {LARGEST_MESSAGE}\n"
-        f"authorization {{ token: {json.dumps(secret)} }}\n"
-        f"jetstream {{ store_dir: {json.dumps(str(folder / 'jetstream'))} }}\n"
-    )
+def _config(folder: Path, address: Address, guard: Secured | str) -> bytes:
+    pid = json.dumps(str(folder / PID_FILE))
+    return f"pid_file: {pid}\n{configuration(folder, address, guard)}".encode()
 
 
 async def _ready(process: asyncio.subprocess.Process, address: Address) -> int:

@@ -76,7 +76,9 @@ class Cluster(Lattice):
         address = self.network.address(name)
         fixed = ("--http", f"{address}:3000", "--drain-timeout", "2s", "--no-access-log")
         through = (*self.network.through(name), *before)
-        return self.begin_host(name, *fixed, through=through, **(variables or {}))
+        host = self.begin_host(name, *fixed, through=through, **(variables or {}))
+        host.patience = PATIENCE
+        return host
 
     def url(self, name: str) -> str:
         """Return where a host answers for the app that is everywhere."""

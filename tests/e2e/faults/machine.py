@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import itertools
 import shutil
 import struct
 import subprocess
-import tempfile
 from pathlib import Path
 from typing import Final, Self
 
@@ -66,7 +64,7 @@ class Clock:
     @property
     def variables(self) -> dict[str, str]:
         """The variables of a process that has this clock."""
-        return {"LD_PRELOAD": str(library()), "FALSE_CLOCK": str(self._file)}
+        return {"LD_PRELOAD": str(library(self._file.parent)), "FALSE_CLOCK": str(self._file)}
 
     def set(self, seconds: int) -> None:
         """Let it be so many seconds fast."""
@@ -79,9 +77,9 @@ def no_clocks() -> str | None:
     return None if shutil.which("cc") else "there is no C compiler on this machine"
 
 
-@functools.cache
-def library() -> Path:
-    """Return what is preloaded, built."""
-    built = Path(tempfile.mkdtemp(prefix="wisp-clock-")) / "clock.so"
-    subprocess.run(["cc", "-O2", "-shared", "-fPIC", "-o", str(built), str(SOURCE)], check=True)
+def library(folder: Path) -> Path:
+    """Return what is preloaded, built in a folder."""
+    built = folder / "clock.so"
+    if not built.exists():
+        subprocess.run(["cc", "-O2", "-shared", "-fPIC", "-o", str(built), str(SOURCE)], check=True)
     return built

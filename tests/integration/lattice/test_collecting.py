@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import functools
 import itertools
 import json
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+import nats.js.errors
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -20,6 +23,7 @@ from wisp.lattice.control import Bundle
 from wisp.lattice.objects import digest_of
 from wisp.lattice.records import HostRecord
 from wisp.lattice.sealing import Key
+from wisp.lattice.tasks import ended
 from wisp.manifest.locked import LockedGrants, LockedLimits
 
 if TYPE_CHECKING:
@@ -99,14 +103,21 @@ async def test_what_no_app_names_is_removed_and_what_one_can_go_back_to_stays(op
     assert (await Collecting(lattice).collect(LATER)).objects == 0
 
 
-async def test_what_was_removed_leaves_nothing_in_the_store(open_state: Connect) -> None:
+async def test_of_what_was_removed_nothing_stays(open_state: Connect) -> None:
     lattice = await founded(open_state)
     await lattice.objects.put(b"x" * 1_000_000)
+    jetstream = lattice.desired._jetstream
 
-    await Collecting(lattice).collect(LATER)
+    collected = await Collecting(lattice).collect(LATER)
+    again = await Collecting(lattice).collect(LATER)
 
-    info = await lattice.desired._jetstream.stream_info("OBJ_wisp-test")
-    assert info.state.messages == 0
+    info = await jetstream.stream_info("OBJ_wisp-test")
+    assert (collected.objects, collected.size, again) == (1, 1_000_000, Collected())
+    assert info.state.bytes < 1000
+    for number in range(info.state.first_seq, info.state.last_seq + 1):
+        with contextlib.suppress(nats.js.errors.NotFoundError):
+            left = await jetstream.get_msg("OBJ_wisp-test", number)
+            assert (left.headers or {})["Nats-TTL"]  # goes by itself
 
 
 async def test_only_what_is_older_than_the_time_of_grace_is_removed(open_state: Connect) -> None:
@@ -118,6 +129,28 @@ async def test_only_what_is_older_than_the_time_of_grace_is_removed(open_state: 
     old = await collecting.collect(await collecting.moment(0))
 
     assert (young.objects, old.objects) == (0, 1)
+
+
+async def test_what_cannot_be_collected_is_said_and_tried_again(open_state: Connect) -> None:
+    lattice = await founded(open_state)
+    await deploy(lattice, bundle("shop", "1", b"whole"))
+    await lattice.objects.put(b"left over")
+    odd = await lattice.desired.put("app.odd", f'{{"digest": "{digest_of(b"whole")}"}}'.encode())
+    [head] = [head for head in await lattice.objects.heads() if head.digest == digest_of(b"whole")]
+    await lattice.desired._jetstream.publish(f"$O.wisp-test.C.{head.pieces}", b"damage")
+    said: asyncio.Queue[str] = asyncio.Queue()
+
+    collecting = asyncio.create_task(
+        Collecting(lattice).forever(0.1, -1.0, lambda event, message: said.put_nowait(event))
+    )
+    failed = await said.get(), await said.get()
+    await lattice.desired.purge("app.odd", odd)
+    while (event := await said.get()) == "collect-failed":
+        pass
+    await ended([collecting])
+
+    assert (failed, event) == (("collect-failed", "collect-failed"), "collected")
+    assert not await lattice.objects.has(digest_of(b"left over"))
 
 
 async def test_an_upload_that_was_given_up_is_removed(open_state: Connect) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
+from wisp.errors import LatticeError
 from wisp.lattice import control
 from wisp.lattice import state as states
 from wisp.lattice.bucket import Conflict
@@ -238,6 +240,27 @@ async def test_what_is_wanted_after_nats_was_set_back_counts_on_from_what_runs(o
     scaled = await control.scale(await open_state(), "shop", {"replicas": 2})
 
     assert scaled.revision == 8
+
+
+async def test_where_the_objects_of_an_app_are_lost_the_message_names_it(open_state: Connect) -> None:
+    state = await open_state()
+    await state.founded()
+    await state.desired.put("app.shop", app("shop").to_bytes())
+    locked = {
+        "schema": 1,
+        "name": "blog",
+        "version": "1",
+        "http": [],
+        "cron": [],
+        "secrets": {},
+        "components": {},
+    }
+    bundle = control.Bundle("blog", "1", json.dumps(locked).encode(), {})
+
+    with pytest.raises(
+        LatticeError, match="claims requests of shop cannot be told: the lattice has no object"
+    ):
+        await control.deploy(await open_state(), bundle, {}, lambda message: None)
 
 
 async def test_when_all_leases_end_at_once_nothing_is_moved(open_state: Connect) -> None:

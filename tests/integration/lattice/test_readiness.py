@@ -44,12 +44,12 @@ def prepared(digest: str, status: int) -> Prepared:
         told=told,
         artifacts={},
         blobs=(),
-        probe=Probe("/", "localhost", 500),
+        probe=Probe("/", "localhost", strict=False),
     )
 
 
 async def test_a_version_that_was_not_ready_is_believed_for_a_while_and_another_one_is_tried() -> None:
-    readiness = Readiness(settings())
+    readiness = Readiness(settings(), lambda apps: None)
     with pytest.raises(HostError, match="answered with 503") as first:
         await readiness.require(prepared("sha256:1", 503))
 

@@ -139,7 +139,7 @@ def test_we_verify_what_cosign_signs_with_a_key_of_ours_and_of_its_own(
 
 async def test_signatures_of_earlier_cosigns_are_read(registry: Registry, keys: Path, hello: Path) -> None:
     reference = f"{registry.address}/earlier/hello:1"
-    digest = str(pushed(hello, reference)["digest"])
+    digest = str(pushed(hello, reference, "--no-sbom")["digest"])
 
     words = ("--use-signing-config=false", "--tlog-upload=false", "--new-bundle-format=false")
     cosign("sign", "--key", "theirs.key", *words, "--allow-http-registry", "-y", reference, folder=keys)
@@ -186,7 +186,7 @@ async def test_signing_again_changes_nothing_and_signatures_of_several_stand_sid
     registry: Registry, keys: Path, hello: Path
 ) -> None:
     reference = f"{registry.address}/several/hello:1"
-    digest = str(pushed(hello, reference)["digest"])
+    digest = str(pushed(hello, reference, "--no-sbom")["digest"])
 
     first, again = (signed(reference, "ours", keys)["signatures"] for _ in range(2))
     signed(reference, "theirs", keys)
@@ -207,8 +207,8 @@ async def test_a_signature_that_was_copied_from_another_artifact_is_refused(
 ) -> None:
     (module := tmp_path / "module.wasm").write_bytes(b"\0asm\1\0\0\0")
     good, bad = f"{registry.address}/copied/good:1", f"{registry.address}/copied/bad:1"
-    pushed(hello, good)
-    pushed(module, bad)
+    pushed(hello, good, "--no-sbom")
+    pushed(module, bad, "--no-sbom")
     signed(good, "ours", keys)
     async with Client(Access()) as client:
         source = await client.manifest(parse_reference(good))

@@ -57,12 +57,12 @@ def test_a_signature_is_of_its_content_and_its_key_only() -> None:
 
 def test_the_claims_of_an_account_are_believed_of_its_operator_only() -> None:
     mine, other = Authority.make("test"), Authority.make("test")
-    found = claims.read_account(mine.account_claims({PUBLIC: 5}), mine.operator.public)
+    found = claims.read_account(mine.account_claims({PUBLIC: 5}, ["b"]), mine.operator.public)
 
-    assert (found.public, found.revoked) == (mine.account.public, {PUBLIC: 5})
+    assert (found.public, found.revoked, found.gone) == (mine.account.public, {PUBLIC: 5}, frozenset("b"))
     with pytest.raises(LatticeError, match="not signed"):
-        claims.read_account(other.account_claims({}), mine.operator.public)
-    head, body, signature = mine.account_claims({}).split(".")
+        claims.read_account(other.account_claims({}, ()), mine.operator.public)
+    head, body, signature = mine.account_claims({}, ()).split(".")
     for text in ("", "a.b.c", f"{head}.{body[:-4]}.{signature}", f"{head}.{body}.", mine.operator_claims()):
         with pytest.raises(LatticeError):
             claims.read_account(text, mine.operator.public)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,7 +13,7 @@ from wisp.errors import LatticeError
 from wisp.host.address import Address
 from wisp.host.log import Log
 from wisp.host.settings import LogSettings
-from wisp.lattice.onward import Identity, Onward, advertised
+from wisp.lattice.onward import Identity, Onward, advertised, keep_port, usual
 from wisp.lattice.peers import reachable
 from wisp.lattice.records import Assignment, HostRecord, Peer, Placed
 from wisp.manifest.locked import LockedApp
@@ -158,3 +159,16 @@ def test_an_identity_is_there_when_all_of_it_is(tmp_path: Path) -> None:
     assert (before["host"], before["key"]) == ("a", str(tmp_path / "host.key"))
     os.utime(tmp_path / "host.pem", ns=(0, before["generation"] + 1))
     assert identity.document()["generation"] != before["generation"]
+
+
+def test_any_free_port_is_the_one_of_the_last_run_unless_somebody_has_it(tmp_path: Path) -> None:
+    anywhere = Address("127.0.0.1", 0)
+    assert usual(anywhere, tmp_path) == anywhere
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        last = Address("127.0.0.1", probe.getsockname()[1])
+        keep_port(last, tmp_path)
+        assert usual(anywhere, tmp_path) == anywhere
+
+    assert usual(anywhere, tmp_path) == last
+    assert usual(Address("127.0.0.1", 7), tmp_path).port == 7

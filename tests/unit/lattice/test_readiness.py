@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from wisp.host.rehearsal import Probe
-from wisp.lattice.readiness import probe
+from wisp.lattice.readiness import _without, probe
 from wisp.manifest.load import loads
 from wisp.manifest.locked import LockedApp, lock_app
 
@@ -26,11 +26,11 @@ def routes(*lines: str) -> str:
 @pytest.mark.parametrize(
     ("lines", "asked"),
     [
-        (['route = "/..."'], Probe("/", "localhost", 500)),
-        (['route = "/users/:id"', 'route = "/about"'], Probe("/about", "localhost", 500)),
-        (['route = "/users/:id/posts/..."'], Probe("/users/probe/posts/", "localhost", 500)),
-        (['route = "/a"\nmethod = "POST"', 'route = "/b/:c"'], Probe("/b/probe", "localhost", 500)),
-        (['route = "/a"\nhost = "*.example.com"'], Probe("/a", "probe.example.com", 500)),
+        (['route = "/..."'], Probe("/", "localhost", strict=False)),
+        (['route = "/users/:id"', 'route = "/about"'], Probe("/about", "localhost", strict=False)),
+        (['route = "/users/:id/posts/..."'], Probe("/users/probe/posts/", "localhost", strict=False)),
+        (['route = "/a"\nmethod = "POST"', 'route = "/b/:c"'], Probe("/b/probe", "localhost", strict=False)),
+        (['route = "/a"\nhost = "*.example.com"'], Probe("/a", "probe.example.com", strict=False)),
         (['route = "/a"\nmethod = "POST"'], None),
         ([], None),
     ],
@@ -44,7 +44,7 @@ def test_the_simplest_path_is_asked(lines: list[str], asked: Probe | None) -> No
 def test_the_path_that_the_manifest_names_must_be_answered_well() -> None:
     app = locked(routes('route = "/a"\nmethod = "POST"'), health='health = "/health?deep=yes"')
 
-    assert probe(app) == Probe("/health?deep=yes", "localhost", 400)
+    assert probe(app) == Probe("/health?deep=yes", "localhost", strict=True)
 
 
 def test_an_app_that_names_none_is_locked_as_it_always_was() -> None:
@@ -52,3 +52,17 @@ def test_an_app_that_names_none_is_locked_as_it_always_was() -> None:
 
     assert "health" not in app.to_data()
     assert LockedApp.model_validate_json(app.to_json()) == app
+
+
+def test_a_version_that_is_tried_out_may_call_other_apps_and_sends_its_own_requests_nowhere() -> None:
+    lattice = {
+        "identity": {},
+        "table": {"number": 1, "peers": [], "apps": [{"app": "shop"}, {"app": "blog"}]},
+    }
+
+    assert _without("shop", lattice) == {
+        "identity": {},
+        "table": {"number": 1, "peers": [], "apps": [{"app": "blog"}]},
+    }
+    assert _without("shop", {"identity": {}, "table": None}) == {"identity": {}, "table": None}
+    assert _without("shop", None) is None

@@ -4,7 +4,7 @@
 //! old, and what is on its way to it from here. A host that fails is left out for a while, which doubles each time; after that
 //! one request tries it. When all are left out, none is: a request that may fail is better than one that must.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -165,8 +165,9 @@ pub(super) struct Known(Mutex<HashMap<PeerAddress, Arc<Peer>>>);
 impl Known {
     /// These hosts, in their order; others are forgotten.
     pub(super) fn of(&self, addresses: &[PeerAddress]) -> Vec<Arc<Peer>> {
+        let wanted: HashSet<_> = addresses.iter().collect();
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        known.retain(|address, _| addresses.contains(address));
+        known.retain(|address, _| wanted.contains(address));
         addresses
             .iter()
             .map(|address| {

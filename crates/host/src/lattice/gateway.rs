@@ -4,6 +4,7 @@
 //! Tried again is only what is safe: where the other host has handled nothing, or the method says that doing it twice does
 //! no harm; and only while the body can still be sent from its beginning.
 
+use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -52,7 +53,7 @@ pub struct Gateway {
     identities: Identities,
     peers: Peers,
     known: Known,
-    table: RwLock<Option<Arc<Table>>>,
+    pub(super) table: RwLock<Option<Arc<Table>>>,
     log: Log,
     metrics: Metrics,
     random: AtomicU64,
@@ -111,7 +112,8 @@ impl Gateway {
             let message = format!("requests for the app {app} are not sent to other hosts: {why}");
             self.log.worker("warning", &message);
         }
-        self.peers.keep(|address| settings.peers.contains(address));
+        let wanted: HashSet<_> = settings.peers.iter().collect();
+        self.peers.keep(|address| wanted.contains(address));
         let mut current = self.table.write().unwrap_or_else(PoisonError::into_inner);
         if current
             .as_ref()
@@ -146,7 +148,7 @@ impl Gateway {
     }
 
     /// A number below another one.
-    fn random(&self, below: usize) -> usize {
+    pub(super) fn random(&self, below: usize) -> usize {
         // SplitMix64: a counter whose bits are mixed.
         let mut mixed = self
             .random
@@ -215,7 +217,7 @@ impl Gateway {
     }
 
     /// Takes from an answer what the host says of itself.
-    fn heard(
+    pub(super) fn heard(
         &self,
         response: Response<Received>,
         on_its_way: OnItsWay,
@@ -236,7 +238,7 @@ impl Gateway {
         (Response::from_parts(parts, body.boxed_unsync()), outcome)
     }
 
-    fn failed(&self, peer: &Peer, unanswered: &Unanswered) {
+    pub(super) fn failed(&self, peer: &Peer, unanswered: &Unanswered) {
         self.out(peer, Fault::Lost, &unanswered.reason);
     }
 

@@ -29,6 +29,8 @@ use crate::telemetry::{Log, Throttle};
 
 /// Requests at once on one connection: all of another host's clients share a few.
 const STREAMS: u32 = 1024;
+/// Requests of one connection that may be given up at once.
+const RESETS: usize = 16 * STREAMS as usize;
 /// How long a connection may be silent before we ask whether anybody is there, and how long the answer may take.
 const PING: Duration = Duration::from_secs(20);
 /// What agreeing on keys may take.
@@ -216,6 +218,9 @@ impl Listener {
         builder
             .timer(TokioTimer::new())
             .max_concurrent_streams(STREAMS)
+            // Clients of the other host may all go away at once; a stranger's flood of that never gets here.
+            .max_pending_accept_reset_streams(RESETS)
+            .max_local_error_reset_streams(RESETS)
             .max_header_list_size(self.bounds.header_bytes)
             .initial_stream_window_size(STREAM_WINDOW)
             .initial_connection_window_size(CONNECTION_WINDOW)

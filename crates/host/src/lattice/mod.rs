@@ -7,8 +7,9 @@
 //!
 //! On that stands the forwarding of requests. A [`table`] says which hosts run which apps, [`choice`] picks one of them, and the
 //! [`gateway`] sends the request there, and to another one where that is safe ([`replay`], [`hop`]). The listener for other hosts has no gateway,
-//! so what came from another host cannot be sent on.
+//! so what came from another host cannot be sent on. Calls of components ([`calls`]) go the same way.
 
+pub(crate) mod calls;
 mod choice;
 mod claim;
 pub(crate) mod gateway;

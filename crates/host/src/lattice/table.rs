@@ -108,6 +108,8 @@ pub(crate) struct Onward {
 pub(crate) struct Table {
     pub(super) number: u64,
     pub(super) router: Router<Arc<Way>>,
+    /// By app: the other hosts that run it, in all its versions.
+    pub(super) running: HashMap<String, Vec<Arc<Peer>>>,
 }
 
 impl Version {
@@ -245,8 +247,31 @@ impl Table {
             Err(_) => one_by_one(&apps),
         };
         let number = settings.number;
-        (Self { number, router }, refused)
+        let running = running(settings, &peers);
+        let table = Self {
+            number,
+            router,
+            running,
+        };
+        (table, refused)
     }
+}
+
+/// The other hosts that run each app, each once.
+fn running(
+    settings: &TableSettings,
+    peers: &HashMap<&str, Arc<Peer>>,
+) -> HashMap<String, Vec<Arc<Peer>>> {
+    let mut running: HashMap<String, Vec<Arc<Peer>>> = HashMap::new();
+    for app in &settings.apps {
+        let known = running.entry(app.app.clone()).or_default();
+        for peer in app.hosts.iter().filter_map(|host| peers.get(host.as_str())) {
+            if !known.iter().any(|one| Arc::ptr_eq(one, peer)) {
+                known.push(peer.clone());
+            }
+        }
+    }
+    running
 }
 
 /// An app with its routes.

@@ -187,7 +187,7 @@ impl Remote {
         *request.method_mut() = http::Method::POST;
         let media_type = HeaderValue::from_static(MEDIA_TYPE);
         request.headers_mut().insert(CONTENT_TYPE, media_type);
-        let response = attempt.carrier.send(host, request).await;
+        let response = attempt.carrier.send(&self.target.app, host, request).await;
         let response = response.map_err(|unanswered| {
             let message = format!("host {host}: {}", unanswered.reason);
             if unanswered.may_have_run {

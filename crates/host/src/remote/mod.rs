@@ -57,5 +57,5 @@ pub trait Carrier: Send + Sync + std::fmt::Debug {
     fn is_elsewhere(&self, app: &str) -> bool;
 
     /// Called for each call of one of them. Dropping the future, or the body, ends the call.
-    fn send(&self, host: &str, request: http::Request<WasiBody>) -> Carried;
+    fn send(&self, app: &str, host: &str, request: http::Request<WasiBody>) -> Carried;
 }

@@ -26,7 +26,7 @@ pub(super) struct Peer<R> {
     pub(super) trusted: bool,
     pub(super) scheme: Scheme,
     /// What another host has told, when the request has come by that.
-    pub(super) told: Option<Told>,
+    pub(super) told: Option<Box<Told>>,
     /// The last host that was asked for: on one connection it is nearly always the same.
     host: Mutex<Option<(HeaderValue, Authority)>>,
 }
@@ -61,7 +61,7 @@ impl<R: Respond> Peer<R> {
         let activity = Arc::new(Activity::elsewhere());
         let mut peer = Self::new(shared, shutdown, activity, told.client, Scheme::HTTP);
         peer.trusted = true;
-        peer.told = Some(told);
+        peer.told = Some(Box::new(told));
         peer
     }
 

@@ -245,3 +245,37 @@ async fn a_host_that_drains_answers_what_it_has_and_the_next_request_finds_anoth
     assert_eq!(read(answer.unwrap()).await, "done");
     timeout(SOON, host.serving).await.unwrap().unwrap().unwrap();
 }
+
+#[tokio::test]
+async fn many_requests_that_are_given_up_at_once_do_no_harm_to_the_others_of_their_connection() {
+    let (begun, go) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let host = Host::start(identity("b"), {
+        let (begun, go) = (begun.clone(), go.clone());
+        move |_, request: Request<_>| {
+            let (begun, go) = (begun.clone(), go.clone());
+            async move {
+                if request.uri().path() == "/slow" {
+                    begun.notify_one();
+                    go.notified().await;
+                }
+                Response::new(text("done"))
+            }
+        }
+    });
+    let (peers, _) = peers(identity("a"));
+    let to = host.known_as("b", 1);
+
+    let (answer, ()) = tokio::join!(peers.send(&to, Kind::Request, get("/slow")), async {
+        begun.notified().await;
+        for _ in 0..300 {
+            tokio::select! {
+                biased;
+                answer = peers.send(&to, Kind::Request, get("/")) => drop(answer.unwrap()),
+                () = tokio::task::yield_now() => {}
+            }
+        }
+        go.notify_one();
+    });
+
+    assert_eq!(read(answer.unwrap()).await, "done");
+}

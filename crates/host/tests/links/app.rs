@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use tempfile::TempDir;
 use tokio::net::TcpStream;
+use wisp_host::lattice::LatticeSettings;
 use wisp_host::{
     Artifact, Convention, Host, HostError, LinkMode, LockedApp, LockedComponent, LockedGrants,
     LockedInstances, LockedLimits, LockedLink, LockedRoute, LogFormat, LogSettings, Profile,
@@ -250,6 +251,7 @@ fn start(folder: &TempDir, parts: &[Part], manner: Manner) -> Start {
     Start {
         artifacts: artifacts.collect(),
         apps: vec![app],
+        lattice: None,
         settings: Settings {
             worker: 0,
             workers: 1,
@@ -292,12 +294,15 @@ impl Served {
 
     /// The same in a lattice.
     pub(crate) fn new(parts: &[Part], manner: Manner) -> Self {
-        Self::serve_as(tempfile::tempdir().unwrap(), parts, manner)
+        Self::joined(parts, manner, None)
     }
 
-    fn serve_as(folder: TempDir, parts: &[Part], manner: Manner) -> Self {
-        let host = Host::load(start(&folder, parts, manner)).unwrap();
-        let host = Arc::new(host);
+    /// The same as a host of a lattice.
+    pub(crate) fn joined(parts: &[Part], manner: Manner, lattice: Option<LatticeSettings>) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut start = start(&folder, parts, manner);
+        start.lattice = lattice;
+        let host = Arc::new(Host::load(start).unwrap());
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let shutdown = Shutdown::new();

@@ -108,7 +108,7 @@ impl Carrier for Way {
         !self.steps.is_empty()
     }
 
-    fn send(&self, host: &str, request: http::Request<WasiBody>) -> Carried {
+    fn send(&self, _: &str, host: &str, request: http::Request<WasiBody>) -> Carried {
         self.asked.fetch_add(1, Ordering::Relaxed);
         let missed = |may_have_run| Unanswered {
             may_have_run,

@@ -72,7 +72,7 @@ async def listed(client: Client, artifact: Reference) -> tuple[Descriptor, ...]:
         answer = await client.listing(artifact, following or "")
         if answer is None:
             index = await _tagged(client, artifact)
-            return () if index is None else index.manifests
+            return index.manifest.manifests if index and isinstance(index.manifest, Index) else ()
         content, following = answer
         parsed = documents.parse(content, f"the list of what refers to {artifact}")
         found += parsed.manifests if isinstance(parsed, Index) else ()
@@ -103,28 +103,28 @@ def tag(artifact: Reference, suffix: str = "") -> Reference:
     )
 
 
-async def _tagged(client: Client, artifact: Reference) -> Index | None:
+async def _tagged(client: Client, artifact: Reference) -> Found | None:
     found = await tagged(client, tag(artifact))
-    return found.manifest if found is not None and isinstance(found.manifest, Index) else None
+    return found if found is not None and isinstance(found.manifest, Index) else None
 
 
 async def _list(client: Client, artifact: Reference, referrer: Descriptor) -> None:
-    """Add to the list of a registry that keeps none, until the list has it."""
+    """Add to the list of a registry that keeps none, until the list has it. What others wrote there stays as it is."""
     for _ in range(_ATTEMPTS):
-        index = await _tagged(client, artifact)
-        known = index.manifests if index is not None else ()
-        if any(one.digest == referrer.digest for one in known):
+        found = await _tagged(client, artifact)
+        known = documents.parse_json(found.content, "the list")["manifests"] if found is not None else []
+        if any(one["digest"] == referrer.digest for one in known):
             return
         document = {
             "schemaVersion": 2,
             "mediaType": documents.INDEX,
-            "manifests": [one.document() for one in (*known, referrer)],
+            "manifests": [*known, referrer.document()],
         }
         await client.push_manifest(tag(artifact), documents.encode(document), documents.INDEX)
-    index = await _tagged(client, artifact)
-    if index is None or all(one.digest != referrer.digest for one in index.manifests):
-        message = f"{tag(artifact)}, the list of what refers to {artifact}, is overwritten by others again and again"
-        raise RegistryError(message, reference=str(artifact))
+    message = (
+        f"{tag(artifact)}, the list of what refers to {artifact}, is overwritten by others again and again"
+    )
+    raise RegistryError(message, reference=str(artifact))
 
 
 def _named(subject: Found) -> Descriptor:

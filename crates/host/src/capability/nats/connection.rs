@@ -221,6 +221,9 @@ fn options(settings: &NatsSettings) -> Result<ConnectOptions, String> {
             .add_root_certificates(roots.clone())
             .require_tls(true);
     }
+    if settings.tls_first {
+        options = options.tls_first().require_tls(true);
+    }
     if let (Some(certificate), Some(key)) = (&settings.certificate, &settings.key) {
         options = options.add_client_certificate(certificate.clone(), key.clone());
     }
