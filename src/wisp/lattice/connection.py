@@ -39,6 +39,9 @@ PING_INTERVAL: Final = 5
 """Seconds between pings; a server that does not answer two of them is gone."""
 
 REPLICAS: Final = 3
+NO_LEADER: Final = 10008
+"""The server's code for: the others of the cluster have not elected a leader yet."""
+
 NO_PEERS: Final = 10005
 """The server's code for: there are not as many servers in the cluster as replicas are wanted."""
 
@@ -152,6 +155,8 @@ def explained(subject: str = "", troubles: Sequence[Exception] = ()) -> Iterator
     except (nats.errors.TimeoutError, TimeoutError) as error:
         raise Silence from error
     except nats.js.errors.ServiceUnavailableError as error:
+        if error.err_code == NO_LEADER:
+            raise Silence from error
         raise LatticeError("NATS has no JetStream", hint="start nats-server with --jetstream") from error
     except (nats.errors.Error, OSError) as error:
         raise _failed(subject, error) from error

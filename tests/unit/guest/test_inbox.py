@@ -25,7 +25,7 @@ def _no_handler(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def take(module: ModuleType | None = None) -> None:
     consumer = _takes.consumer_class(module or ModuleType("app"))
-    consumer().take(Told, Told)  # type: ignore[attr-defined]
+    consumer().take(Told, Told)
 
 
 def test_a_handler_is_given_the_message_and_how_it_came() -> None:
