@@ -91,6 +91,24 @@ def test_deploying_again_serves_the_new_version_where_the_old_one_was_and_fails_
     assert clients.failures == []
 
 
+def test_a_component_that_only_runs_by_the_clock_runs_on_one_host_and_troubles_no_other(
+    lattice: Lattice, tmp_path: Path
+) -> None:
+    for name in ("a", "b"):
+        lattice.start(name)
+    folder = app(tmp_path)
+    with (folder / "wisp.toml").open("a", encoding="utf-8") as manifest:
+        manifest.write(
+            f'\n[[cron]]\nschedule = "* * * * *"\ncomponent = "job"\n[component.job]\nsource = "{component("job")}"\n'
+        )
+
+    lattice.wisp("deploy", folder, "--replicas", "per-host")
+
+    jobs = {name: lattice.hosts[name].admin("metrics")["cron"] for name in ("a", "b")}
+    assert sorted(len(found) for found in jobs.values()) == [0, 1]
+    assert [lattice.get(name, "/environment")[0] for name in ("a", "b")] == [200, 200]
+
+
 def test_an_app_goes_back_to_earlier_versions_and_keeps_its_replicas(
     lattice: Lattice, tmp_path: Path
 ) -> None:

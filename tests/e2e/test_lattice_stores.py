@@ -40,7 +40,10 @@ def lattice(tmp_path: Path, cache: Path) -> Iterator[Lattice]:
 def deploy(lattice: Lattice, folder: Path, name: str = "shop", timeout: str = "30s") -> None:
     folder = folder / name
     folder.mkdir()
-    tables = {"grants": {"keyvalue": ["default"]}, "limits": {"timeout": timeout, "store": "16MiB"}}
+    tables = {
+        "grants": {"keyvalue": ["default"], "blobstore": ["images"]},
+        "limits": {"timeout": timeout, "store": "16MiB"},
+    }
     sharing.write(folder, name, one=tables, two=tables)
     lattice.wisp("deploy", folder, "--replicas", "per-host")
 
@@ -65,6 +68,28 @@ def test_what_one_host_writes_every_other_reads_at_once_and_finds_after_nats_was
     assert {use(lattice, reader, "get", "key=a") for reader in HOSTS} == {(200, b"8")}
     assert use(lattice, "a", "delete", "key=a") == (200, b"done")
     assert {use(lattice, reader, "get", "key=a") for reader in HOSTS} == {(500, b"nothing")}
+
+
+def test_a_blob_that_one_host_writes_is_read_whole_on_another_and_is_there_after_nats_was_killed(
+    lattice: Lattice, tmp_path: Path
+) -> None:
+    for name in ("a", "b"):
+        lattice.start(name)
+    deploy(lattice, tmp_path)
+    content = random.randbytes(3 << 20)  # noqa: S311 - no secret
+
+    assert lattice.post("a", "/one/blobstore/create?object=x")[0] == 200
+    assert lattice.post("a", "/one/blobstore/put?object=x", content) == (200, b"done")
+    assert lattice.get("b", "/one/blobstore/get?object=x") == (200, content)
+    part = lattice.get("b", "/one/blobstore/get?object=x&first=131070&last=131075")
+    assert part == (200, content[131070:131076])
+    lattice.nats.kill()
+    lattice.nats.start()
+
+    assert lattice.get("a", "/one/blobstore/get?object=x") == (200, content)
+    assert lattice.post("b", "/one/blobstore/move?object=x&to-object=y") == (200, b"done")
+    assert lattice.get("a", "/one/blobstore/has?object=x") == (200, b"false")
+    assert lattice.get("a", "/one/blobstore/get?object=y") == (200, content)
 
 
 def test_an_app_does_not_see_the_stores_of_another(lattice: Lattice, tmp_path: Path) -> None:

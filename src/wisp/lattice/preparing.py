@@ -17,6 +17,7 @@ from wisp.lattice.blobs import Blobs
 from wisp.lattice.readiness import probe
 from wisp.lattice.tasks import gathered
 from wisp.lattice.tidying import Tidying
+from wisp.lattice.triggers import without
 from wisp.manifest.locked import LockedApp
 from wisp.registry.artifacts import artifact, artifacts, forget
 
@@ -169,7 +170,7 @@ class Preparing:
         values = await self._secrets(app, configured, folder)
         place = Place.of(app.name, folder, self._remembered.folder / "state")
         told = resolve(locked, place, values, environment=self._environment, missing=self._missing)
-        return told if jobs else {**told, "cron": []}
+        return told if jobs else without(told, ("cron",))
 
     async def _secrets(self, app: LockedApp, configured: Configured, folder: Path) -> dict[str, str]:
         """Return the secrets that an app names: those that were set in the lattice, and the others from this host's environment."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, cast
 from wisp.errors import HostError
 from wisp.host.rehearsal import Probe, rehearse
 from wisp.host.settings import Start
+from wisp.lattice.triggers import without
 
 if TYPE_CHECKING:
     from wisp.host.settings import HostSettings, JsonObject
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from wisp.manifest.locked import LockedApp, LockedRoute
 
 TRIGGERS: Final = ("cron", "messaging")
-"""What else calls components: nothing does while an app is tried out."""
+"""What else calls components: nothing does while an app is tried out, and what only they call is not tried."""
 
 BELIEVED: Final = 5.0
 """Seconds in which a version that was not ready is not tried again."""
@@ -58,7 +59,7 @@ class Readiness:
         if known is not None and known[0] == prepared and now() < known[1]:
             self._failed[prepared.app] = known
             raise known[2]
-        told = {**prepared.told, **{key: [] for key in TRIGGERS if key in prepared.told}}
+        told = without(prepared.told, TRIGGERS)
         try:
             lattice = _without(prepared.app, self._lattice(()))
             await rehearse(
