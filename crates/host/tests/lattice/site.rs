@@ -134,10 +134,10 @@ impl Site {
             .as_ref()
             .map(|app| app.asked.clone())
             .unwrap_or_default();
-        let routes = app
+        let leading = app
             .into_iter()
             .map(|app| Route::new(app.path, &[], &[], Arc::new(app)));
-        let router = Router::new(routes.collect()).unwrap();
+        let router = Router::new(leading.collect()).unwrap();
         let metrics = Metrics::default();
         let lattice = LatticeSettings {
             identity: settings(name, name, "ca"),

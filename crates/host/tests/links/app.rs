@@ -242,6 +242,7 @@ fn start(folder: &TempDir, parts: &[Part], manner: Manner) -> Start {
             _ => routes(parts, parts[0].name),
         },
         cron: vec![],
+        messaging: vec![],
         state: folder.path().join("state"),
         components: parts
             .iter()
@@ -252,6 +253,7 @@ fn start(folder: &TempDir, parts: &[Part], manner: Manner) -> Start {
         artifacts: artifacts.collect(),
         apps: vec![app],
         lattice: None,
+        nats: None,
         settings: Settings {
             worker: 0,
             workers: 1,

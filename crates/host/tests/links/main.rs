@@ -7,6 +7,10 @@
     clippy::indexing_slicing,
     reason = "what helps a test may fail like a test"
 )]
+#![allow(
+    clippy::duplicate_mod,
+    reason = "the same tests run over links of each kind"
+)]
 
 mod apart;
 mod app;
