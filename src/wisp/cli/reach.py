@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import os
 from dataclasses import asdict, dataclass, field, fields
@@ -31,8 +30,6 @@ ACCESS = (
     ("--nats-ca", "WISP_NATS_CA", "certificates (PEM) that are believed of a NATS of your own"),
 )
 
-ATTEMPTS = 3
-"""How often a lattice is opened that does not answer: an election takes up to ten seconds, an attempt five."""
 
 Outcome = TypeVar("Outcome")
 
@@ -183,13 +180,10 @@ def with_lattice(arguments: argparse.Namespace, work: Callable[[State], Awaitabl
 
 async def _opened(connection: Connection, lattice: str) -> State:
     """Open a lattice; where a server was lost just now, wait until the others have elected another leader."""
-    from wisp.lattice.connection import Silence  # noqa: PLC0415 - the help does not need it
+    from wisp.lattice.connection import patiently  # noqa: PLC0415 - the help does not need it
     from wisp.lattice.state import State  # noqa: PLC0415 - the same
 
-    for _ in range(ATTEMPTS - 1):
-        with contextlib.suppress(Silence):
-            return await State.open(connection, lattice)
-    return await State.open(connection, lattice)
+    return await patiently(lambda: State.open(connection, lattice))
 
 
 def with_connection(

@@ -15,11 +15,11 @@ import nats.js.errors
 from nats.js import api
 
 from wisp.errors import LatticeError
-from wisp.lattice.connection import WRONG_REVISION, explained
+from wisp.lattice.connection import WRONG_REVISION, Silence, explained, patiently
 from wisp.lattice.tasks import ended
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Sequence
     from datetime import datetime
 
     from nats.js.kv import KeyValue
@@ -203,23 +203,30 @@ class Bucket:
             changed: Set at each change; mirrors that are read together share one.
 
         """
-        mirror = Mirror(changed or asyncio.Event())
-        watchers: list[KeyValue.KeyWatcher] = []
-        following: list[asyncio.Task[None]] = []
-        try:
-            with explained():
-                for pattern in patterns:
-                    watchers.append(await self._keys.watch(pattern))
-                    told = self.told(watchers[-1], pattern)
-                    following.append(asyncio.create_task(mirror.follow(told)))
+        event = changed or asyncio.Event()
+        async with contextlib.AsyncExitStack() as stack:
+            yield await patiently(lambda: self._followed(patterns, event, stack))
+
+    async def _followed(
+        self, patterns: Sequence[str], changed: asyncio.Event, until: contextlib.AsyncExitStack
+    ) -> Mirror:
+        """Return a mirror that has all there is, and follows it until the stack is closed."""
+        mirror = Mirror(changed)
+        async with contextlib.AsyncExitStack() as stack:
+            for pattern in patterns:
+                with explained():
+                    watcher = await self._keys.watch(pattern)
+                stack.push_async_callback(_stopped, watcher)
+                following = asyncio.create_task(mirror.follow(self.told(watcher, pattern)))
+                stack.push_async_callback(ended, [following])
             await mirror.complete(len(patterns))
-            yield mirror
-        finally:
-            await ended(following)
-            for watcher in watchers:
-                await _stopped(watcher)
+            until.push_async_exit(stack.pop_all())
+        return mirror
 
     async def _last(self, key: str) -> api.RawStreamMsg | None:
+        return await patiently(lambda: self._last_now(key))
+
+    async def _last_now(self, key: str) -> api.RawStreamMsg | None:
         with explained():
             try:
                 return await self._jetstream.get_msg(
@@ -261,7 +268,7 @@ class Mirror:
                 for _ in range(count):
                     await self._told.acquire()
         except TimeoutError as error:
-            raise LatticeError("NATS does not answer in time") from error
+            raise Silence from error
 
     async def follow(self, told: AsyncIterator[KeyValue.Entry | None]) -> None:
         """Take over what a watcher tells."""

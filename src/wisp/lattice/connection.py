@@ -10,9 +10,10 @@ import asyncio
 import contextlib
 import logging
 import ssl
+import time
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import urlsplit
 
 import nats.errors
@@ -23,7 +24,7 @@ from wisp.errors import LatticeError
 from wisp.lattice.access import OPEN
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 
     from nats.js import JetStreamContext
 
@@ -31,6 +32,11 @@ if TYPE_CHECKING:
 
 CONNECT_TIMEOUT: Final = 3
 REQUEST_TIMEOUT: Final = 5.0
+
+ELECTION: Final = 15.0
+"""Seconds within which a cluster that has lost a server has other leaders."""
+
+PAUSE: Final = 0.25
 
 WRONG_REVISION: Final = (10071, 10164)
 """The server's codes for: what is to be replaced is not at the revision that was expected."""
@@ -52,6 +58,8 @@ _WAYS_IN: Final = (
     "`wisp lattice invite` on its first host lets a machine join, `wisp lattice invite --operator` commands;"
     " for a NATS of your own put a token, or a user and a password, into --nats URL, or give --nats-creds or --nats-nkey"
 )
+
+Answer = TypeVar("Answer")
 
 # Its lines about every lost connection would stand between ours, which say what it means.
 logging.getLogger("nats").addHandler(logging.NullHandler())
@@ -143,6 +151,18 @@ async def connect(url: str, *, name: str, access: Access = OPEN) -> AsyncIterato
         yield Connection(client.jetstream(timeout=REQUEST_TIMEOUT), over, client, client.replicas())
     finally:
         await client.ended()
+
+
+async def patiently(ask: Callable[[], Awaitable[Answer]]) -> Answer:
+    """Ask for what changes nothing, and again while a cluster that has lost a server elects another leader. Raises LatticeError."""
+    until = time.monotonic() + ELECTION
+    while True:
+        try:
+            return await ask()
+        except Silence:
+            if time.monotonic() > until:
+                raise
+        await asyncio.sleep(PAUSE)
 
 
 @contextlib.contextmanager

@@ -17,6 +17,7 @@ from wisp.lattice import state
 from wisp.lattice.bucket import Conflict
 from wisp.lattice.changing import Wanted, deployed, gone_back, promoted, scaled
 from wisp.lattice.collecting import settled, whole
+from wisp.lattice.connection import Silence
 from wisp.lattice.objects import digest_of
 from wisp.lattice.preparing import read_locked
 from wisp.lattice.records import App, Assignment, Drain, PlannerRecord
@@ -197,10 +198,15 @@ def _view(desired: Mirror, live: Mirror) -> View:
 
 
 async def _revise(lattice: State, name: str, wanted: Callable[[App | None], App]) -> App:
-    """Write an app in place of the one that was read. When somebody else was quicker, theirs is read, and it is tried again."""
-    key = f"app.{name}"
+    """Write an app in place of the one that was read. When somebody else was quicker, theirs is read, and it is tried again.
+
+    What was not answered may have been written all the same, which is looked for before it is tried again.
+    """
+    key, unanswered = f"app.{name}", None
     for _ in range(ATTEMPTS):
         found = await lattice.desired.get(key)
+        if unanswered and found and found.value == unanswered.to_bytes():
+            return unanswered
         app = await newer(lattice, wanted(App.read(found.value) if found else None))
         try:
             if found:
@@ -208,6 +214,9 @@ async def _revise(lattice: State, name: str, wanted: Callable[[App | None], App]
             else:
                 await lattice.desired.create(key, app.to_bytes())
         except Conflict:
+            continue
+        except Silence:
+            unanswered = app
             continue
         return app
     message = f"others change the app {name} all the time"
