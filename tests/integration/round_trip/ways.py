@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import wisp
 import wisp.sync
 from examples.service import Service
+from tests.e2e.authority import Authority
 from tests.e2e.lattice import Lattice
 from tests.guests.build import component
 from tests.integration.round_trip import notation
@@ -259,7 +260,8 @@ def apart(language: Language, folder: Path) -> Iterator[Way]:
         (folder / name).mkdir()
         manifest = text.format(provider=provider, front=front, echo=ECHO)
         (folder / name / "wisp.toml").write_text(manifest, encoding="utf-8")
-    with Lattice(folder, Cache.open().root) as lattice:
+    authority = Authority(folder / "authority")
+    with Lattice(folder, Cache.open().root, authority=authority) as lattice:
         for name in ("values", "types"):
             host = lattice.start(f"of-{name}", "--label", f"runs={name}")
             lattice.wisp("deploy", folder / name, "--require", f"runs={name}")
