@@ -40,6 +40,9 @@ demo: build ## Build the examples, serve them, send them requests, swap a compon
 test: build ## Run all tests: of the core, and of everything on it
 	$(call say,Tests of the core)
 	cargo test --release --locked -p wisp-wasi -p wisp-host -p wisp-worker
+	$(call say,Programs that tests speak to: minutes on a new machine)
+	scripts/registries.sh > /dev/null
+	scripts/cosign.sh > /dev/null
 	$(call say,Tests of wisp)
 	@$(RUST_WASI); set -x; $(PYTHON) -m pytest
 
