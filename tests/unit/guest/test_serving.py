@@ -5,6 +5,7 @@ import json
 import pytest
 
 from wisp_guest import _serve
+from wisp_guest._handlers import is_async
 from wisp_guest.http import Problem, Request, Response, serve
 
 
@@ -20,7 +21,7 @@ def test_the_decorator_leaves_the_function_as_it_is() -> None:
 
     assert _serve.served() is handle
     assert handle(Request("GET", "/x")).body == b"/x"
-    assert not _serve.is_async(handle)
+    assert not is_async(handle)
 
 
 def test_a_component_has_one_handler() -> None:
@@ -43,8 +44,8 @@ def test_a_coroutine_function_is_told_from_a_function() -> None:
         async def __call__(self, request: Request) -> Response:
             return Response(await request.read())
 
-    assert _serve.is_async(handle)
-    assert _serve.is_async(Callable())
+    assert is_async(handle)
+    assert is_async(Callable())
 
 
 def test_a_problem_is_answered_as_it_says(capsys: pytest.CaptureFixture[str]) -> None:

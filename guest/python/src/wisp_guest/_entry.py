@@ -7,6 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from wisp_guest import _late, _serve
+from wisp_guest._handlers import is_async
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -31,7 +32,7 @@ def handler_class(module: ModuleType) -> type:
             return own
         message = f"module {module.__name__} has no handler: decorate a function with @wisp_guest.http.serve"
         raise TypeError(message)
-    return _asynchronous(handler) if _serve.is_async(handler) else _synchronous(handler)
+    return _asynchronous(handler) if is_async(handler) else _synchronous(handler)
 
 
 def run_class(module: ModuleType) -> type:

@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from wisp_guest import _serve, cron
+from wisp_guest._handlers import called
 from wisp_guest._host import Err
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from types import ModuleType
     from typing import Any
 
@@ -25,9 +25,7 @@ def handler_class(module: ModuleType) -> type:
     if function is None:
         message = f"module {module.__name__} has no handler of runs: decorate a function with @wisp_guest.cron.handler"
         raise TypeError(message)
-    call: Callable[[cron.Tick], object] = (
-        _in_loop(function) if cron._is_async(function) else function  # noqa: SLF001
-    )
+    call = called(function)
 
     class Handler:
         """The export of the component."""
@@ -43,11 +41,3 @@ def handler_class(module: ModuleType) -> type:
                 raise Err(message) from None
 
     return Handler
-
-
-def _in_loop(function: Callable[[cron.Tick], Any]) -> Callable[[cron.Tick], object]:
-    # Only here: asyncio makes a component three megabytes larger.
-    from wisp_guest._loop import Loop  # noqa: PLC0415
-
-    loop = Loop()
-    return lambda tick: loop.run(function(tick))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import linecache
 import sys
 import traceback
@@ -10,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TypeAlias, TypeVar
 
+from wisp_guest._handlers import name_of
 from wisp_guest._problem import Problem
 from wisp_guest._request import Request
 from wisp_guest._response import Response
@@ -29,9 +29,7 @@ def serve(handler: Decorated) -> Decorated:
     `Problem`, which is answered as it says.
     """
     if _served:
-        message = (
-            f"a component has one handler; {_name(_served[0])} is served already, {_name(handler)} cannot be"
-        )
+        message = f"a component has one handler; {name_of(_served[0])} is served already, {name_of(handler)} cannot be"
         raise TypeError(message)
     _served.append(handler)
     return handler
@@ -40,11 +38,6 @@ def serve(handler: Decorated) -> Decorated:
 def served() -> Handler | None:
     """Return the handler, when there is one."""
     return _served[0] if _served else None
-
-
-def is_async(handler: Handler) -> bool:
-    """Whether a handler has to run in an event loop."""
-    return inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(type(handler).__call__)
 
 
 def answer(handler: Callable[[Request], Response], request: Request) -> Response:
@@ -101,7 +94,3 @@ def remember_sources(folder: str) -> None:
         text = Path(name).read_text(encoding="utf-8")
         # No modification time: then `linecache` never looks for the file again.
         linecache.cache[name] = (len(text), None, text.splitlines(keepends=True), name)
-
-
-def _name(handler: Handler) -> str:
-    return getattr(handler, "__qualname__", type(handler).__qualname__)

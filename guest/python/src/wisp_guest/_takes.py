@@ -6,11 +6,11 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from wisp_guest import _serve, inbox
+from wisp_guest._handlers import called
 from wisp_guest._host import Err
 from wisp_guest._multimap import Headers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from types import ModuleType
     from typing import Any
 
@@ -26,9 +26,7 @@ def consumer_class(module: ModuleType) -> type:
     if function is None:
         message = f"module {module.__name__} has no handler of messages: decorate a function with @wisp_guest.inbox.handler"
         raise TypeError(message)
-    call: Callable[[inbox.Message], object] = (
-        _in_loop(function) if inbox._is_async(function) else function  # noqa: SLF001
-    )
+    call = called(function)
 
     class Consumer:
         """The export of the component."""
@@ -56,11 +54,3 @@ def _message(message: Any, delivery: Any) -> inbox.Message:  # noqa: ANN401 - th
         published=datetime.fromtimestamp(delivery.published / 1000, UTC),
         id=delivery.id,
     )
-
-
-def _in_loop(function: Callable[[inbox.Message], Any]) -> Callable[[inbox.Message], object]:
-    # Only here: asyncio makes a component three megabytes larger.
-    from wisp_guest._loop import Loop  # noqa: PLC0415
-
-    loop = Loop()
-    return lambda message: loop.run(function(message))

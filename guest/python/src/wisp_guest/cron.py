@@ -12,10 +12,11 @@ The manifest says when: `[[cron]]` with a `schedule` and this component. A proje
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
+
+from wisp_guest._handlers import only
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -54,20 +55,8 @@ def handler(function: Decorated) -> Decorated:
     A component has one. An exception that leaves it ends the run as failed, with the exception in the host's log, and its
     traceback among the lines of the component. The next run comes as planned.
     """
-    if _handlers:
-        message = f"a component has one handler of runs; {_name(_handlers[0])} is it already, {_name(function)} cannot be"
-        raise TypeError(message)
-    _handlers.append(function)
-    return function
+    return only(_handlers, function, "runs")
 
 
 def _handler() -> Handler | None:
     return _handlers[0] if _handlers else None
-
-
-def _is_async(function: Handler) -> bool:
-    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__)
-
-
-def _name(function: Handler) -> str:
-    return getattr(function, "__qualname__", type(function).__qualname__)

@@ -12,11 +12,12 @@ The manifest says which: `[[messaging]]` with a `subject` and this component. A 
 
 from __future__ import annotations
 
-import inspect
 import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+
+from wisp_guest._handlers import only
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -71,20 +72,8 @@ def handler(function: Decorated) -> Decorated:
     A component has one. A message has been taken when the function returns. After an exception it comes again, as often as the manifest
     says, and goes to the dead-letter subject then.
     """
-    if _handlers:
-        message = f"a component has one handler of messages; {_name(_handlers[0])} is it already, {_name(function)} cannot be"
-        raise TypeError(message)
-    _handlers.append(function)
-    return function
+    return only(_handlers, function, "messages")
 
 
 def _handler() -> Handler | None:
     return _handlers[0] if _handlers else None
-
-
-def _is_async(function: Handler) -> bool:
-    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__)
-
-
-def _name(function: Handler) -> str:
-    return getattr(function, "__qualname__", type(function).__qualname__)
