@@ -207,8 +207,8 @@ async fn a_request_whose_host_goes_away_may_have_run() {
     assert_eq!(answer.unwrap_err().fate, Fate::MayHaveRun);
 }
 
-#[tokio::test]
-async fn a_host_that_drains_answers_what_it_has_and_the_next_request_finds_another_connection() {
+/// A host that answers at `/slow` when it is told to go on, and everywhere else at once. The first tells that it has begun there.
+fn slow() -> (Host, Arc<Notify>, Arc<Notify>) {
     let (begun, go) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     let host = Host::start(identity("b"), {
         let (begun, go) = (begun.clone(), go.clone());
@@ -223,6 +223,12 @@ async fn a_host_that_drains_answers_what_it_has_and_the_next_request_finds_anoth
             }
         }
     });
+    (host, begun, go)
+}
+
+#[tokio::test]
+async fn a_host_that_drains_answers_what_it_has_and_the_next_request_finds_another_connection() {
+    let (host, begun, go) = slow();
     let (peers, _) = peers(identity("a"));
     let to = host.known_as("b", 1);
 
@@ -248,20 +254,7 @@ async fn a_host_that_drains_answers_what_it_has_and_the_next_request_finds_anoth
 
 #[tokio::test]
 async fn many_requests_that_are_given_up_at_once_do_no_harm_to_the_others_of_their_connection() {
-    let (begun, go) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
-    let host = Host::start(identity("b"), {
-        let (begun, go) = (begun.clone(), go.clone());
-        move |_, request: Request<_>| {
-            let (begun, go) = (begun.clone(), go.clone());
-            async move {
-                if request.uri().path() == "/slow" {
-                    begun.notify_one();
-                    go.notified().await;
-                }
-                Response::new(text("done"))
-            }
-        }
-    });
+    let (host, begun, go) = slow();
     let (peers, _) = peers(identity("a"));
     let to = host.known_as("b", 1);
 

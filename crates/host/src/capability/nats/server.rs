@@ -35,7 +35,7 @@ fn program() -> PathBuf {
 impl Server {
     pub(crate) fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let (process, port) = begin(folder.path(), None);
+        let (process, port) = begin(folder.path());
         Self {
             _folder: folder,
             port,
@@ -76,12 +76,11 @@ impl Drop for Server {
 }
 
 /// Starts the program, and waits until it says that it is ready.
-fn begin(folder: &Path, port: Option<u16>) -> (Child, u16) {
+fn begin(folder: &Path) -> (Child, u16) {
     let data = folder.join("jetstream");
     let config = folder.join("nats.conf");
-    let listen = port.map_or_else(|| "-1".into(), |port| port.to_string());
     let text = format!(
-        "host: 127.0.0.1\nport: {listen}\nmax_payload: {LARGEST}\njetstream {{ store_dir: {data:?}, max_file_store: 1TB }}\n"
+        "host: 127.0.0.1\nport: -1\nmax_payload: {LARGEST}\njetstream {{ store_dir: {data:?}, max_file_store: 1TB }}\n"
     );
     std::fs::write(&config, text).unwrap();
     let mut process = Command::new(program())
@@ -93,7 +92,7 @@ fn begin(folder: &Path, port: Option<u16>) -> (Child, u16) {
         .expect("nats-server is in .venv/bin, or on the path");
     let mut lines = BufReader::new(process.stderr.take().unwrap()).lines();
     let mut said = Vec::new();
-    let mut listening = port;
+    let mut listening = None;
     loop {
         let line = lines
             .next()
