@@ -29,6 +29,22 @@ def environment(cache: Path, **variables: str) -> dict[str, str]:
     return {**os.environ, "WISP_CACHE_DIR": str(cache), **variables}
 
 
+def finished(
+    words: Sequence[str | Path], variables: Mapping[str, str], code: int
+) -> subprocess.CompletedProcess[str]:
+    """Run a command of wisp to its end, which must be this one."""
+    command = subprocess.run(
+        [PROGRAM, *map(str, words)],
+        env=dict(variables),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=90,
+    )
+    assert command.returncode == code, f"{command.stdout}{command.stderr}"
+    return command
+
+
 class Host:
     """A process of `wisp up`. It is asked to end, and must end well, when the block does."""
 

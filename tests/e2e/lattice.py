@@ -13,7 +13,7 @@ import urllib.request
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Self
 
-from tests.e2e.host import PATIENCE, PROGRAM, Host, environment
+from tests.e2e.host import PATIENCE, PROGRAM, Host, environment, finished
 from wisp.lattice import control, server
 from wisp.lattice.connection import connect
 from wisp.lattice.standing import standing
@@ -130,16 +130,7 @@ class Lattice:
 
     def wisp(self, *words: str | Path, code: int = 0) -> subprocess.CompletedProcess[str]:
         """Run a command to its end."""
-        finished = subprocess.run(
-            [PROGRAM, *map(str, words)],
-            env=self._variables,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=90,
-        )
-        assert finished.returncode == code, f"{finished.stdout}{finished.stderr}"
-        return finished
+        return finished(words, self._variables, code)
 
     def begin(self, *words: str | Path) -> subprocess.Popen[str]:
         """Begin a command."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
 from typing import TYPE_CHECKING
 
-from tests.e2e.host import PROGRAM, Host, environment
+from tests.e2e.host import Host, environment, finished
 
 if TYPE_CHECKING:
+    import subprocess
     from pathlib import Path
 
 HOSTING = ("--http", "127.0.0.1:0", "--workers", "1", "--log-format", "json")
@@ -44,16 +44,7 @@ class Machine:
 
     def wisp(self, *words: str | Path, code: int = 0) -> subprocess.CompletedProcess[str]:
         """Run a command to its end."""
-        finished = subprocess.run(
-            [PROGRAM, *map(str, words)],
-            env=self.variables,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=90,
-        )
-        assert finished.returncode == code, f"{finished.stdout}{finished.stderr}"
-        return finished
+        return finished(words, self.variables, code)
 
     def invite(self, *words: str) -> str:
         """Return what `wisp lattice invite` prints."""
