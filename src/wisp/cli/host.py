@@ -155,6 +155,7 @@ def host_log(arguments: argparse.Namespace) -> Log:
 
 def _parts(arguments: argparse.Namespace, address: LatticeAddress, relay: Relay) -> Parts:
     from wisp.lattice.host import Parts  # noqa: PLC0415 - the help does not need it
+    from wisp.lattice.identity import FOLDER  # noqa: PLC0415
     from wisp.lattice.keyring import Keyring  # noqa: PLC0415
     from wisp.lattice.onward import Identity, usual  # noqa: PLC0415
     from wisp.lattice.preparing import Preparing  # noqa: PLC0415
@@ -167,7 +168,7 @@ def _parts(arguments: argparse.Namespace, address: LatticeAddress, relay: Relay)
     remembered = remembered_by(arguments)
     keyring = Keyring(host_name(arguments), remembered)
     environment = {name: os.environ[name] for name in arguments.environment if name in os.environ}
-    identity = Identity(remembered.folder / "identity", host_name(arguments), address.lattice)
+    identity = Identity(remembered.folder / FOLDER, host_name(arguments), address.lattice)
     if identity.exists:
         settings = replace(settings, hosts=usual(_for_hosts(arguments), remembered.folder))
     workers = papers.papers(remembered.folder, host_name(arguments)).worker_access

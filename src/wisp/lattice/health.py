@@ -73,11 +73,8 @@ async def look(lattice: State, view: View) -> Health:
     assigned = (
         {host for placed in view.assignment.apps for host in placed.everywhere} if view.assignment else set()
     )
-    short = [
-        f"{app.name}: {standing(view, app.name, app.revision).problems()[0]}"
-        for app in view.apps.values()
-        if not standing(view, app.name, app.revision).complete
-    ]
+    standings = {app.name: standing(view, app.name, app.revision) for app in view.apps.values()}
+    short = [f"{app}: {found.problems()[0]}" for app, found in standings.items() if not found.complete]
     return Health(
         lattice=lattice.name,
         nats=await lattice.desired.kept(),

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final, cast
 from wisp.errors import ArtifactError, WispError
 from wisp.host.address import Address
 from wisp.host.clashes import first_speaks
+from wisp.lattice.identity import AUTHORITY_FILE, CERTIFICATE_FILE, KEY_FILE
 from wisp.registry import files
 
 if TYPE_CHECKING:
@@ -29,9 +30,6 @@ if TYPE_CHECKING:
     Locked = Callable[[Placed], Awaitable[LockedApp]]
     """Gives the locked app of a version, or raises WispError."""
 
-AUTHORITY: Final = "ca.pem"
-CERTIFICATE: Final = "host.pem"
-KEY: Final = "host.key"
 PORT: Final = "peer-port"
 RESPONSE_TIMEOUT_MS: Final = 30_000
 """What an answer may take that needs no component."""
@@ -48,17 +46,17 @@ class Identity:
     @property
     def exists(self) -> bool:
         """Whether the host has one."""
-        return all((self._folder / name).is_file() for name in (AUTHORITY, CERTIFICATE, KEY))
+        return all((self._folder / name).is_file() for name in (AUTHORITY_FILE, CERTIFICATE_FILE, KEY_FILE))
 
     def document(self) -> JsonObject:
         """Return it as workers are told it; the generation is another one when the certificate is."""
         return {
             "host": self._host,
             "lattice": self._lattice,
-            "generation": (self._folder / CERTIFICATE).stat().st_mtime_ns,
-            "ca": str(self._folder / AUTHORITY),
-            "certificate": str(self._folder / CERTIFICATE),
-            "key": str(self._folder / KEY),
+            "generation": (self._folder / CERTIFICATE_FILE).stat().st_mtime_ns,
+            "ca": str(self._folder / AUTHORITY_FILE),
+            "certificate": str(self._folder / CERTIFICATE_FILE),
+            "key": str(self._folder / KEY_FILE),
         }
 
 

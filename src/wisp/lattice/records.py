@@ -257,11 +257,9 @@ class ObservedApp(Record):
     """The locked app whose requests are answered now; an earlier one while, or because, the new one cannot run."""
 
     error: str | None = None
-    source: str | None = None
-    """The reference that this version was pulled by, with the digest; None when it was built."""
-
     configuration: Digest | None = None
     """The version of its configuration that those requests are answered with."""
+
     figures: tuple[Window, ...] = ()
     """What was counted of the version that runs, while the app has two."""
 
