@@ -108,7 +108,7 @@ def _preview1() -> Path:
         zig = str(cache.folder("work", "zig"))
         environment = process.tool_environment(ZIG_GLOBAL_CACHE_DIR=zig, ZIG_LOCAL_CACHE_DIR=zig)
         command = process.uv_python(ZIG, "-m", "ziglang", "cc", *arguments)
-        output = process.run(command, folder=folder, environment=environment)
+        output = process.run_fetched(command, folder=folder, environment=environment)
         if output.code != 0:
             raise RuntimeError(output.text)
         temporary.rename(product)

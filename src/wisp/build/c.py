@@ -60,7 +60,7 @@ class CBuilder:
         world = worlds.find(request.folder)
         report(f"{request.component}: zig cc ({REQUIREMENT}, fetched at its first use)")
         core = request.work / "core.wasm"
-        output = process.run(
+        output = process.run_fetched(
             _command(request, world, core), folder=request.folder, environment=_environment(request)
         )
         if output.code != 0:

@@ -77,7 +77,7 @@ class GoBuilder:
         flags = FLAGS if world is None else (*FLAGS, "-overlay", str(go_bindings.overlay(world, request)))
         report(f"{request.component}: go build")
         command = (*go, "build", *flags, "-o", str(core), ".")
-        output = process.run(command, folder=request.folder, environment=_environment(request))
+        output = process.run_fetched(command, folder=request.folder, environment=_environment(request))
         if output.code != 0:
             raise _explain(output.text, request)
         _encode(world, core, request)

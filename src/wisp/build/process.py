@@ -27,6 +27,8 @@ FOREIGN = (
 )
 """Variables of the caller's Python that would lead a tool into the caller's environment."""
 
+_OFFLINE = "the network was disabled"
+"""What uv says when it may not ask for what it has not."""
 
 _running: set[subprocess.Popen[bytes]] = set()
 
@@ -81,6 +83,20 @@ def run(command: Sequence[str], *, folder: Path, environment: Mapping[str, str] 
         finally:
             _running.discard(process)
     return Output(process.returncode, stdout.decode(errors="replace"), stderr.decode(errors="replace"))
+
+
+def run_fetched(command: Sequence[str], *, folder: Path, environment: Mapping[str, str]) -> Output:
+    """Run a pinned tool of `uv_tool` or `uv_python`; the package index is asked only when the tool is not here yet.
+
+    Left to itself, uv asks the index again whenever its answer is older than ten minutes, and fails without it.
+
+    Raises:
+        ToolchainError: there is no such program.
+
+    """
+    output = run(command, folder=folder, environment={**environment, "UV_OFFLINE": "1"})
+    absent = output.code != 0 and _OFFLINE in output.stderr
+    return run(command, folder=folder, environment=environment) if absent else output
 
 
 def interrupt() -> None:

@@ -152,7 +152,7 @@ def _componentize(
         *("componentize", "wisp_entry", *paths, "--output", str(request.output)),
     )
     environment = process.tool_environment(VIRTUAL_ENV=str(request.work / "nothing"))
-    output = process.run(command, folder=request.work, environment=environment)
+    output = process.run_fetched(command, folder=request.work, environment=environment)
     if output.code != 0:
         raise python_errors.explain(output.text, project, request.component)
 

@@ -114,9 +114,9 @@ def _hint(headline: str) -> str | None:
 
 def _other(text: str, component: str) -> BuildError:
     """Return the error for a failure that is not an exception of the project: no network, a tool that broke."""
-    refused = re.search(r"^(?:error|  cause): ?(.+)$", text, re.MULTILINE)
-    if refused is not None and "componentize_py" not in text:
-        message = f"componentize-py cannot be fetched: {refused[1]}"
+    refused = re.findall(r"^(?:error|  cause): ?(.+)$", text, re.MULTILINE)
+    if refused and "componentize_py" not in text:
+        message = f"componentize-py cannot be fetched: {': '.join(dict.fromkeys([refused[0], refused[-1]]))}"
         hint = "it comes from the Python package index, once; is the network there?"
         return ToolchainError(message, component=component, tool="componentize-py", hint=hint)
     cause = _CAUSE.search(text)

@@ -70,7 +70,9 @@ class Requests:
                     await self._client.publish(message.reply, b"", headers=headers)
 
         with explained():
-            return Answering(await self._client.subscribe(self._prefix + subject, queue=_GROUP, cb=answered))
+            subscription = await self._client.subscribe(self._prefix + subject, queue=_GROUP, cb=answered)
+            await self._client.flush()
+        return Answering(subscription)
 
     async def tell(self, subject: str, content: bytes = b"") -> None:
         """Tell all who wait for it that something has happened. Raises LatticeError."""

@@ -51,6 +51,29 @@ def test_a_program_that_is_not_there_is_a_toolchain_error(tmp_path: Path) -> Non
     assert caught.value.tool == "no-such-program-anywhere"
 
 
+ABSENT = """
+import os, sys
+with open("asked", "a") as file:
+    print(os.environ.get("UV_OFFLINE", "0"), file=file)
+if "UV_OFFLINE" in os.environ:
+    sys.exit("hint: Packages were unavailable because the network was disabled.")
+"""
+
+
+@pytest.mark.parametrize(
+    ("script", "code", "asked"),
+    [(ABSENT, 0, ["1", "0"]), (ABSENT.replace("network", "compiler"), 1, ["1"])],
+    ids=["is fetched when it is not here", "is not run again when it fails"],
+)
+def test_a_pinned_tool(script: str, code: int, asked: list[str], tmp_path: Path) -> None:
+    environment = process.tool_environment()
+
+    output = process.run_fetched([str(PYTHON), "-c", script], folder=tmp_path, environment=environment)
+
+    assert output.code == code
+    assert (tmp_path / "asked").read_text(encoding="utf-8").split() == asked
+
+
 def test_the_caller_s_python_does_not_reach_a_tool(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", "/somewhere")
     monkeypatch.setenv("VIRTUAL_ENV", "/somewhere")

@@ -69,7 +69,7 @@ def _generate(world: World) -> Mapping[str, str]:
         target = Path(temporary, "made")
         options = ("--quiet", "--wit-path", str(world.path), "--world", world.name)
         command = process.uv_tool(REQUIREMENT, "componentize-py", *options, "bindings", str(target))
-        output = process.run(command, folder=Path(temporary))
+        output = process.run_fetched(command, folder=Path(temporary), environment=process.tool_environment())
         if output.code != 0:
             message = "componentize-py cannot make bindings for this world"
             raise BuildError(message, file=world.path, output=output.text)
