@@ -48,7 +48,9 @@ def test_a_guest_never_sees_the_stack_of_the_host(serve: Serve, monkeypatch: pyt
     with Connection(host.address) as connection:
         connection.begin("POST", "/echo", "Transfer-Encoding: chunked")
         connection.send(b"3\r\n123\r\nno size\r\n")
-        host.until(lambda: any("error reading a body" in message for message in told()), "what the guest says")
+        host.until(
+            lambda: any("error reading a body" in message for message in told()), "what the guest says"
+        )
     host.line(kind="access", path="/echo")
 
     assert not any("backtrace:" in message or "wasmtime" in message for message in told())
