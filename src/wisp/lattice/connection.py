@@ -165,6 +165,15 @@ async def patiently(ask: Callable[[], Awaitable[Answer]]) -> Answer:
         await asyncio.sleep(PAUSE)
 
 
+async def arrived(client: Client) -> None:
+    """Wait until the server has all that this client has said. Raises what the client raises.
+
+    nats-py writes the ping of its `flush` at once, and what was said before it a moment later: only the second ping is certain to come after.
+    """
+    await client.flush()
+    await client.flush()
+
+
 @contextlib.contextmanager
 def explained(subject: str = "", troubles: Sequence[Exception] = ()) -> Iterator[None]:
     """Turn what the client says into an error of ours. `subject` is the URL, while connecting to it."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 import nats.errors
 
 from wisp.errors import LatticeError, WispError
-from wisp.lattice.connection import explained
+from wisp.lattice.connection import arrived, explained
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -71,7 +71,7 @@ class Requests:
 
         with explained():
             subscription = await self._client.subscribe(self._prefix + subject, queue=_GROUP, cb=answered)
-            await self._client.flush()
+            await arrived(self._client)
         return Answering(subscription)
 
     async def tell(self, subject: str, content: bytes = b"") -> None:
@@ -87,7 +87,7 @@ class Requests:
 
         with explained():
             answering = Answering(await self._client.subscribe(self._prefix + subject, cb=taken))
-            await self._client.flush()
+            await arrived(self._client)
         return answering
 
     @contextlib.asynccontextmanager
@@ -100,7 +100,7 @@ class Requests:
 
         with explained():
             subscription = await self._client.subscribe(self._prefix + subject, cb=heard)
-            await self._client.flush()
+            await arrived(self._client)
         try:
             yield event
         finally:

@@ -12,7 +12,7 @@ import pytest
 from wisp.errors import LatticeError
 from wisp.lattice import blobs
 from wisp.lattice.blobs import Blobs, first_of
-from wisp.lattice.connection import connect
+from wisp.lattice.connection import arrived, connect
 from wisp.lattice.objects import digest_of
 from wisp.lattice.remembered import Remembered
 from wisp.registry.cache import Cache
@@ -62,9 +62,9 @@ async def taken_from_store(server: Server) -> AsyncIterator[list[str]]:
 
     async with connect(server.url, name="a test") as connection:
         await connection.client.subscribe("$JS.API.CONSUMER.CREATE.>", cb=hear)
-        await connection.client.flush()
+        await arrived(connection.client)
         yield heard
-        await connection.client.flush()
+        await arrived(connection.client)
 
 
 @pytest.fixture
