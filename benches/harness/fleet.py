@@ -1,6 +1,6 @@
 """Lattices that are larger than this machine: simulated, with wisp's own planner, placement, leases and records, in virtual time.
 
-A simulated host does what a real one does with NATS (`wisp.lattice.joining`), and in place of fetching, compiling and starting workers it
+A simulated host does what a real one does with NATS (`wisp.lattice.running.joining`), and in place of fetching, compiling and starting workers it
 waits for as long as a real host has taken for that just now. How many messages a simulated lattice needs is compared with what NATS counts for real hosts.
 """
 
@@ -19,22 +19,22 @@ from harness.hosts import Hosts, variant
 from harness.section import Row, Section, of_rows
 from harness.servers import MeasurementError
 from harness.simulated import Broker, Bucket, Link
-from wisp.lattice import control
-from wisp.lattice.lease import Lease
-from wisp.lattice.planner import Planner
+from wisp.lattice.commands import control
+from wisp.lattice.commands.standing import standing
+from wisp.lattice.nats.tasks import ended
+from wisp.lattice.plan.lease import Lease
+from wisp.lattice.plan.planner import Planner
 from wisp.lattice.records import App, Assignment, HostRecord, Identity, Observed, ObservedApp, Wishes
-from wisp.lattice.standing import standing
 from wisp.lattice.state import ASSIGNMENT, State, Timing
-from wisp.lattice.tasks import ended
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from harness.part import Context
-    from wisp.lattice import bucket
-    from wisp.lattice.control import View
-    from wisp.lattice.objects import Objects
-    from wisp.lattice.requests import Requests
+    from wisp.lattice.commands.control import View
+    from wisp.lattice.nats import bucket
+    from wisp.lattice.nats.objects import Objects
+    from wisp.lattice.nats.requests import Requests
 
 EDGE: Final = 100
 FASTEST, SLOWEST = 0.020, 0.200

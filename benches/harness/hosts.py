@@ -18,18 +18,19 @@ from typing import TYPE_CHECKING, Final, Self
 from harness.paths import program
 from harness.processes import children, environment, stop
 from harness.servers import START_LIMIT, MeasurementError, free_port
-from wisp.lattice import control, server
-from wisp.lattice.authority import Authority
-from wisp.lattice.certificates import Wanted
-from wisp.lattice.connection import connect
-from wisp.lattice.identity import FOLDER, HostIdentity
-from wisp.lattice.standing import standing
+from wisp.lattice.commands import control
+from wisp.lattice.commands.standing import standing
+from wisp.lattice.membership.authority import Authority
+from wisp.lattice.membership.certificates import Wanted
+from wisp.lattice.membership.identity import FOLDER, HostIdentity
+from wisp.lattice.nats.connection import connect
+from wisp.lattice.nats_server import server
 from wisp.lattice.state import State
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from wisp.lattice.control import View
+    from wisp.lattice.commands.control import View
 
 LATTICE: Final = "bench"
 LIMIT: Final = 60.0

@@ -17,13 +17,13 @@ from harness.client import Connection
 from harness.hosts import LIMIT, Hosts, variant
 from harness.section import Row, Section, of_rows
 from harness.servers import GREETING, MeasurementError
-from wisp.lattice.standing import standing
+from wisp.lattice.commands.standing import standing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from harness.part import Context
-    from wisp.lattice.control import View
+    from wisp.lattice.commands.control import View
 
 COUNT: Final = 5
 APPS: Final = 5

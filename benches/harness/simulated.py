@@ -11,8 +11,8 @@ import contextlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from wisp.lattice.bucket import Conflict, Entry, Mirror
-from wisp.lattice.tasks import ended
+from wisp.lattice.nats.bucket import Conflict, Entry, Mirror
+from wisp.lattice.nats.tasks import ended
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -14,9 +14,10 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Self
 
 from tests.e2e.host import PATIENCE, PROGRAM, Host, environment, finished
-from wisp.lattice import control, server
-from wisp.lattice.connection import connect
-from wisp.lattice.standing import standing
+from wisp.lattice.commands import control
+from wisp.lattice.commands.standing import standing
+from wisp.lattice.nats.connection import connect
+from wisp.lattice.nats_server import server
 from wisp.lattice.state import State
 
 if TYPE_CHECKING:

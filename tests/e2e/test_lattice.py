@@ -14,8 +14,8 @@ import pytest
 from tests.e2e.conftest import manifest_of
 from tests.e2e.lattice import Clients, Lattice
 from tests.guests.build import component
-from wisp.lattice import control
-from wisp.lattice.standing import standing
+from wisp.lattice.commands import control
+from wisp.lattice.commands.standing import standing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

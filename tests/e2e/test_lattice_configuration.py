@@ -16,10 +16,10 @@ import pytest
 from tests.e2e.conftest import manifest_of
 from tests.e2e.host import PROGRAM
 from tests.e2e.lattice import Clients, Lattice
-from wisp.lattice import configuring, control
-from wisp.lattice.connection import connect
-from wisp.lattice.keyring import Keyring
-from wisp.lattice.remembered import Remembered
+from wisp.lattice.commands import configuring, control
+from wisp.lattice.nats.connection import connect
+from wisp.lattice.running.keyring import Keyring
+from wisp.lattice.running.remembered import Remembered
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

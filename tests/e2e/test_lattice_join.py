@@ -18,13 +18,13 @@ from tests.e2e.conftest import manifest_of
 from tests.e2e.lattice import Clients, Nats, get
 from tests.e2e.machines import Machine
 from wisp.errors import LatticeError
-from wisp.lattice import certificates, claims
-from wisp.lattice.access import OPEN, Access
-from wisp.lattice.authority import Authority
-from wisp.lattice.claims import Permissions
-from wisp.lattice.connection import connect
-from wisp.lattice.invitations import PREFIX, Invitation
-from wisp.lattice.nkeys import KeyPair
+from wisp.lattice.membership import certificates, claims
+from wisp.lattice.membership.access import OPEN, Access
+from wisp.lattice.membership.authority import Authority
+from wisp.lattice.membership.claims import Permissions
+from wisp.lattice.membership.invitations import PREFIX, Invitation
+from wisp.lattice.membership.nkeys import KeyPair
+from wisp.lattice.nats.connection import connect
 from wisp.lattice.state import State
 
 if TYPE_CHECKING:

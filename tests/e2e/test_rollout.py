@@ -12,13 +12,13 @@ import pytest
 
 from tests.e2e.lattice import Clients, Lattice, get
 from tests.e2e.test_lattice import app, version
-from wisp.lattice.standing import standing
+from wisp.lattice.commands.standing import standing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from wisp.lattice.control import View
+    from wisp.lattice.commands.control import View
 
 pytestmark = pytest.mark.timeout(240)
 

@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from wisp.host.settings import JsonObject
-    from wisp.lattice.connection import Connection
-    from wisp.lattice.control import View
+    from wisp.lattice.commands.control import View
+    from wisp.lattice.commands.standing import Side
+    from wisp.lattice.nats.connection import Connection
+    from wisp.lattice.nats.waiting import Waiting
+    from wisp.lattice.plan.versions import Version
     from wisp.lattice.records import App, Wishes
-    from wisp.lattice.standing import Side
-    from wisp.lattice.versions import Version
-    from wisp.lattice.waiting import Waiting
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -37,9 +37,9 @@ def run(arguments: argparse.Namespace) -> int:
     lattice = reach.lattice_name(arguments)
 
     async def look(connection: Connection) -> tuple[View, list[Waiting]]:
-        from wisp.lattice.control import view  # noqa: PLC0415 - the help does not need it
+        from wisp.lattice.commands.control import view  # noqa: PLC0415 - the help does not need it
+        from wisp.lattice.nats.waiting import waiting  # noqa: PLC0415 - the same
         from wisp.lattice.state import State  # noqa: PLC0415 - the same
-        from wisp.lattice.waiting import waiting  # noqa: PLC0415 - the same
 
         seen = await view(await State.open(connection, lattice))
         return seen, await waiting(connection, lattice, arguments.app)
@@ -64,7 +64,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _lines(view: View, app: App) -> Iterator[str]:
-    from wisp.lattice.standing import standing  # noqa: PLC0415 - the help does not need it
+    from wisp.lattice.commands.standing import standing  # noqa: PLC0415 - the help does not need it
 
     found = standing(view, app.name, app.revision)
     yield f"{app.name} {app.version}, revision {app.revision}, {app.digest[:19]}"

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import argparse
 
     from wisp.host.settings import JsonObject
-    from wisp.lattice.control import View
+    from wisp.lattice.commands.control import View
     from wisp.lattice.records import App
 
 
@@ -23,7 +23,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """List them."""
-    from wisp.lattice.control import view  # noqa: PLC0415 - the help does not need it
+    from wisp.lattice.commands.control import view  # noqa: PLC0415 - the help does not need it
 
     seen = reach.with_lattice(arguments, view)
     if arguments.json:
@@ -42,7 +42,7 @@ def run(arguments: argparse.Namespace) -> int:
 def data(view: View, app: App) -> JsonObject:
     """Return an app as JSON: what is wanted, and how it stands."""
     from wisp.cli import placing  # noqa: PLC0415 - the help does not need it
-    from wisp.lattice.standing import standing  # noqa: PLC0415 - the same
+    from wisp.lattice.commands.standing import standing  # noqa: PLC0415 - the same
 
     found = standing(view, app.name, app.revision)
     return {
@@ -56,7 +56,7 @@ def data(view: View, app: App) -> JsonObject:
 
 
 def _row(view: View, app: App) -> tuple[str, ...]:
-    from wisp.lattice.standing import standing  # noqa: PLC0415 - the help does not need it
+    from wisp.lattice.commands.standing import standing  # noqa: PLC0415 - the help does not need it
 
     found = standing(view, app.name, app.revision)
     trouble = f"canary: {found.progress()}" if found.on_trial else ""

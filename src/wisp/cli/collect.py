@@ -12,7 +12,7 @@ from wisp.cli.parser import Subcommand, seconds
 if TYPE_CHECKING:
     import argparse
 
-    from wisp.lattice.collecting import Collected
+    from wisp.lattice.commands.collecting import Collected
     from wisp.lattice.state import State
 
 
@@ -31,7 +31,7 @@ def _collect(arguments: argparse.Namespace) -> int:
     grace = seconds(arguments.older_than, "--older-than")
 
     async def work(lattice: State) -> Collected:
-        from wisp.lattice.collecting import Collecting  # noqa: PLC0415 - the help does not need it
+        from wisp.lattice.commands.collecting import Collecting  # noqa: PLC0415 - the help does not need it
 
         collecting = Collecting(lattice)
         return await collecting.collect(await collecting.moment(grace))

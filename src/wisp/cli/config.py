@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator
 
+    from wisp.lattice.commands.configuring import Version
     from wisp.lattice.configuration import Configuration
-    from wisp.lattice.configuring import Version
     from wisp.lattice.records import App
     from wisp.lattice.state import State
     from wisp.manifest.locked import LockedApp, LockedValue
@@ -50,7 +50,7 @@ def _set(arguments: argparse.Namespace) -> int:
     progress = output.Progress(quiet=arguments.json)
 
     async def work(lattice: State) -> App:
-        from wisp.lattice import configuring, control  # noqa: PLC0415 - the help does not need it
+        from wisp.lattice.commands import configuring, control  # noqa: PLC0415 - the help does not need it
 
         app, _ = await control.current(lattice, arguments.app)
         for note in _notes(await configured.locked(lattice, app), pairs, arguments.component):
@@ -100,7 +100,7 @@ def _configure_unset(parser: argparse.ArgumentParser) -> None:
 
 def _unset(arguments: argparse.Namespace) -> int:
     async def work(lattice: State) -> App:
-        from wisp.lattice import configuring  # noqa: PLC0415 - the help does not need it
+        from wisp.lattice.commands import configuring  # noqa: PLC0415 - the help does not need it
 
         return await configuring.change(lattice, arguments.app, lambda before: _without(before, arguments))
 
@@ -174,7 +174,7 @@ def _shown(row: dict[str, str | None]) -> str:
 
 def _listed(arguments: argparse.Namespace) -> list[dict[str, str | None]]:
     async def work(lattice: State) -> tuple[LockedApp, Configuration]:
-        from wisp.lattice import configuring, control  # noqa: PLC0415 - the help does not need it
+        from wisp.lattice.commands import configuring, control  # noqa: PLC0415 - the help does not need it
 
         app, _ = await control.current(lattice, arguments.app)
         return await configured.locked(lattice, app), await configuring.read(lattice, app)
@@ -217,7 +217,7 @@ def _configure_history(parser: argparse.ArgumentParser) -> None:
 
 def _history(arguments: argparse.Namespace) -> int:
     async def work(lattice: State) -> list[Version]:
-        from wisp.lattice import configuring  # noqa: PLC0415 - the help does not need it
+        from wisp.lattice.commands import configuring  # noqa: PLC0415 - the help does not need it
 
         return await configuring.history(lattice, arguments.app)
 
@@ -258,7 +258,7 @@ def _configure_rollback(parser: argparse.ArgumentParser) -> None:
 
 def _rollback(arguments: argparse.Namespace) -> int:
     async def work(lattice: State) -> App:
-        from wisp.lattice import configuring  # noqa: PLC0415 - the help does not need it
+        from wisp.lattice.commands import configuring  # noqa: PLC0415 - the help does not need it
 
         return await configuring.rollback(lattice, arguments.app, arguments.to)
 

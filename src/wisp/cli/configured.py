@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Awaitable, Callable, Iterator
 
+    from wisp.lattice.commands.configuring import Reached
     from wisp.lattice.configuration import Configuration
-    from wisp.lattice.configuring import Reached
     from wisp.lattice.records import App
     from wisp.lattice.state import State
     from wisp.manifest.locked import LockedApp
@@ -58,7 +58,7 @@ def changed(arguments: argparse.Namespace, work: Callable[[State], Awaitable[App
             progress.report(f"not yet on host {host}: {why}")
 
     async def done(lattice: State) -> tuple[Configuration, Reached | None, float]:
-        from wisp.lattice import configuring  # noqa: PLC0415 - the help does not need it
+        from wisp.lattice.commands import configuring  # noqa: PLC0415 - the help does not need it
 
         app = await work(lattice)
         began = time.monotonic()
@@ -114,7 +114,7 @@ def moment(milliseconds: int) -> str:
 
 async def locked(lattice: State, app: App) -> LockedApp:
     """Return what an app says of its configuration itself. Raises LatticeError."""
-    from wisp.lattice.preparing import read_locked  # noqa: PLC0415 - the help does not need it
+    from wisp.lattice.running.preparing import read_locked  # noqa: PLC0415 - the help does not need it
 
     return read_locked(await lattice.objects.get(app.digest))
 

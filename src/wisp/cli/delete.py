@@ -13,7 +13,7 @@ from wisp.errors import LatticeError
 if TYPE_CHECKING:
     import argparse
 
-    from wisp.lattice.control import View
+    from wisp.lattice.commands.control import View
     from wisp.lattice.state import State
 
 
@@ -30,7 +30,7 @@ def run(arguments: argparse.Namespace) -> int:
     limit = seconds(arguments.timeout, "--timeout")
 
     async def work(lattice: State) -> int:
-        from wisp.lattice.control import delete, until  # noqa: PLC0415 - the help does not need it
+        from wisp.lattice.commands.control import delete, until  # noqa: PLC0415 - the help does not need it
 
         app = await delete(lattice, arguments.app)
         view = await until(lattice, lambda view: not _left(view, app.name), limit)

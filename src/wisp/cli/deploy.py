@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from wisp.cli.prepare import PrepareOptions
     from wisp.cli.prepared import PreparedApp
     from wisp.host.settings import JsonObject
-    from wisp.lattice.control import Bundle
+    from wisp.lattice.commands.control import Bundle
     from wisp.lattice.records import App
     from wisp.lattice.state import State
 
@@ -52,7 +52,7 @@ def run(arguments: argparse.Namespace) -> int:
         progress.close()
 
     async def change(lattice: State) -> App:
-        from wisp.lattice.control import deploy  # noqa: PLC0415 - the help does not need it
+        from wisp.lattice.commands.control import deploy  # noqa: PLC0415 - the help does not need it
 
         bundle = await asyncio.to_thread(_bundle, app)
         wanted = await deploy(lattice, bundle, changes, progress.report, strategy)
@@ -86,8 +86,8 @@ class _Ready:
 
 async def _prepared(arguments: argparse.Namespace, progress: output.Progress) -> _Ready:
     from wisp.cli.prepare import PrepareOptions, prepare  # noqa: PLC0415 - the help does not need it
-    from wisp.lattice import folders  # noqa: PLC0415 - the same
-    from wisp.lattice.preparing import read_locked, refuse_foreign  # noqa: PLC0415
+    from wisp.lattice.running import folders  # noqa: PLC0415 - the same
+    from wisp.lattice.running.preparing import read_locked, refuse_foreign  # noqa: PLC0415
 
     options = PrepareOptions(
         profile=arguments.profile,
@@ -122,7 +122,7 @@ async def _found(place: str, options: PrepareOptions, progress: output.Progress)
 def _bundle(ready: _Ready) -> Bundle:
     from functools import partial  # noqa: PLC0415 - the help does not need it
 
-    from wisp.lattice.control import Bundle  # noqa: PLC0415 - the same
+    from wisp.lattice.commands.control import Bundle  # noqa: PLC0415 - the same
     from wisp.registry.cache import Cache  # noqa: PLC0415 - the same
 
     cache, app = Cache.open(), ready.app

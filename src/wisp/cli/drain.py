@@ -13,7 +13,7 @@ from wisp.errors import LatticeError
 if TYPE_CHECKING:
     import argparse
 
-    from wisp.lattice.control import View
+    from wisp.lattice.commands.control import View
     from wisp.lattice.state import State
 
 
@@ -31,7 +31,7 @@ def run(arguments: argparse.Namespace) -> int:
     host, limit = reach.name(arguments.host, "HOST"), seconds(arguments.timeout, "--timeout")
 
     async def work(lattice: State) -> None:
-        from wisp.lattice.control import drain  # noqa: PLC0415 - the help does not need it
+        from wisp.lattice.commands.control import drain  # noqa: PLC0415 - the help does not need it
 
         await drain(lattice, host, undo=arguments.undo)
         if not arguments.undo:
@@ -46,7 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 async def _wait(lattice: State, host: str, limit: float) -> None:
-    from wisp.lattice.control import until  # noqa: PLC0415 - the help does not need it
+    from wisp.lattice.commands.control import until  # noqa: PLC0415 - the help does not need it
 
     view = await until(lattice, lambda view: not _left(view, host), limit)
     if left := _left(view, host):

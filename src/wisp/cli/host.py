@@ -24,10 +24,10 @@ from wisp.host.settings import HostSettings, LogSettings
 if TYPE_CHECKING:
     import argparse
 
-    from wisp.lattice.host import Parts
-    from wisp.lattice.joining import Address as LatticeAddress
     from wisp.lattice.records import HostRecord
-    from wisp.lattice.remembered import Remembered
+    from wisp.lattice.running.host import Parts
+    from wisp.lattice.running.joining import Address as LatticeAddress
+    from wisp.lattice.running.remembered import Remembered
 
 MOST_WORKERS = 512
 
@@ -82,7 +82,7 @@ def add_which(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> None
 
 def remembered_by(arguments: argparse.Namespace) -> Remembered:
     """Return what a host of this machine remembers. Raises UsageError."""
-    from wisp.lattice.remembered import Remembered  # noqa: PLC0415 - the help does not need it
+    from wisp.lattice.running.remembered import Remembered  # noqa: PLC0415 - the help does not need it
 
     lattice = reach.lattice_name(arguments)
     return Remembered((arguments.data or reach.folder(lattice) / "hosts" / host_name(arguments)).absolute())
@@ -139,7 +139,7 @@ def standing(arguments: argparse.Namespace, log: Log) -> papers.Standing:
 
 async def serve(arguments: argparse.Namespace, address: LatticeAddress) -> int:
     """Run the host of a lattice. Raises WispError."""
-    from wisp.lattice.host import LatticeHost  # noqa: PLC0415 - the help does not need it
+    from wisp.lattice.running.host import LatticeHost  # noqa: PLC0415 - the help does not need it
 
     relay = Relay(_log_settings(arguments))
     try:
@@ -154,12 +154,12 @@ def host_log(arguments: argparse.Namespace) -> Log:
 
 
 def _parts(arguments: argparse.Namespace, address: LatticeAddress, relay: Relay) -> Parts:
-    from wisp.lattice.host import Parts  # noqa: PLC0415 - the help does not need it
-    from wisp.lattice.identity import FOLDER  # noqa: PLC0415
-    from wisp.lattice.keyring import Keyring  # noqa: PLC0415
-    from wisp.lattice.onward import Identity, usual  # noqa: PLC0415
-    from wisp.lattice.preparing import Preparing  # noqa: PLC0415
-    from wisp.lattice.told import nats_settings  # noqa: PLC0415
+    from wisp.lattice.membership.identity import FOLDER  # noqa: PLC0415
+    from wisp.lattice.running.host import Parts  # noqa: PLC0415 - the help does not need it
+    from wisp.lattice.running.keyring import Keyring  # noqa: PLC0415
+    from wisp.lattice.running.onward import Identity, usual  # noqa: PLC0415
+    from wisp.lattice.running.preparing import Preparing  # noqa: PLC0415
+    from wisp.lattice.running.told import nats_settings  # noqa: PLC0415
     from wisp.registry.cache import Cache  # noqa: PLC0415
     from wisp.registry.signing.gate import Gate  # noqa: PLC0415
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import argparse
 
     from wisp.host.settings import JsonObject
-    from wisp.lattice.control import View
+    from wisp.lattice.commands.control import View
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -22,7 +22,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """List them."""
-    from wisp.lattice.control import view  # noqa: PLC0415 - the help does not need it
+    from wisp.lattice.commands.control import view  # noqa: PLC0415 - the help does not need it
 
     seen = reach.with_lattice(arguments, view)
     if arguments.json:

@@ -14,7 +14,7 @@ from wisp.errors import LatticeError
 if TYPE_CHECKING:
     import argparse
 
-    from wisp.lattice.invitations import Invitation
+    from wisp.lattice.membership.invitations import Invitation
 
 
 def _configure(parser: argparse.ArgumentParser) -> None:
@@ -66,8 +66,8 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _made(arguments: argparse.Namespace, lifetime: timedelta) -> Invitation:
-    from wisp.lattice import certificates  # noqa: PLC0415 - the help does not need it
-    from wisp.lattice.invitations import Invitation, Promise  # noqa: PLC0415 - the same
+    from wisp.lattice.membership import certificates  # noqa: PLC0415 - the help does not need it
+    from wisp.lattice.membership.invitations import Invitation, Promise  # noqa: PLC0415 - the same
 
     lattice, holding = reach.lattice_name(arguments), papers.holding(arguments)
     authority, known = holding.open(), reach.remembered(lattice)

@@ -13,7 +13,7 @@ from wisp.registry import files
 if TYPE_CHECKING:
     import argparse
 
-    from wisp.lattice.invitations import Invitation
+    from wisp.lattice.membership.invitations import Invitation
 
 
 def _configure(parser: argparse.ArgumentParser) -> None:
@@ -25,7 +25,7 @@ def _configure(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from wisp.lattice.invitations import Invitation  # noqa: PLC0415 - the help does not need it
+    from wisp.lattice.membership.invitations import Invitation  # noqa: PLC0415 - the help does not need it
 
     invitation = Invitation.read(arguments.invitation)
     arguments.lattice = invitation.lattice
@@ -39,7 +39,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 async def _as_host(arguments: argparse.Namespace, invitation: Invitation) -> str:
-    from wisp.lattice import reception  # noqa: PLC0415 - the help does not need it
+    from wisp.lattice.membership import reception  # noqa: PLC0415 - the help does not need it
 
     own = papers.papers(host.remembered_by(arguments).folder, host.host_name(arguments))
     place = nats.place(arguments) if arguments.nats_server else None
@@ -48,7 +48,7 @@ async def _as_host(arguments: argparse.Namespace, invitation: Invitation) -> str
 
 
 async def _as_operator(invitation: Invitation) -> None:
-    from wisp.lattice import claims, founding, reception  # noqa: PLC0415 - the help does not need it
+    from wisp.lattice.membership import claims, founding, reception  # noqa: PLC0415 - the help does not need it
 
     welcome, pair = await reception.accept_operator(invitation)
     folder = reach.folder(invitation.lattice)

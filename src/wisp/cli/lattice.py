@@ -16,9 +16,9 @@ from wisp.host.address import Address
 if TYPE_CHECKING:
     import argparse
 
-    from wisp.lattice.admitting import Desk
-    from wisp.lattice.connection import Connection
-    from wisp.lattice.restoring import Restored
+    from wisp.lattice.commands.restoring import Restored
+    from wisp.lattice.membership.admitting import Desk
+    from wisp.lattice.nats.connection import Connection
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -44,7 +44,7 @@ def _up(arguments: argparse.Namespace) -> int:
 
 async def _found(arguments: argparse.Namespace) -> int:
     """Begin a lattice, or go on with it: the authority, NATS unless there is one, a host, and where others join."""
-    from wisp.lattice import founding  # noqa: PLC0415 - the help does not need it
+    from wisp.lattice.membership import founding  # noqa: PLC0415 - the help does not need it
 
     log, wanted = host.host_log(arguments), nats.wanted(arguments)
     own = reach.given_url(arguments) is None
@@ -66,7 +66,7 @@ async def _found(arguments: argparse.Namespace) -> int:
 
 
 def _let_commands_in(lattice: str, desk: Desk, url: str) -> None:
-    from wisp.lattice import founding  # noqa: PLC0415 - the help does not need it
+    from wisp.lattice.membership import founding  # noqa: PLC0415 - the help does not need it
 
     folder = reach.folder(lattice)
     file = founding.give_operator(desk, folder)
@@ -86,7 +86,7 @@ def _configure_restore(parser: argparse.ArgumentParser) -> None:
 
 def _restore(arguments: argparse.Namespace) -> int:
     async def work(connection: Connection) -> Restored:
-        from wisp.lattice.restoring import restore  # noqa: PLC0415 - the help does not need it
+        from wisp.lattice.commands.restoring import restore  # noqa: PLC0415 - the help does not need it
         from wisp.lattice.state import State  # noqa: PLC0415 - the same
         from wisp.registry.cache import Cache  # noqa: PLC0415 - the same
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from wisp.host.settings import JsonObject
-    from wisp.lattice.health import Health
+    from wisp.lattice.commands.health import Health
     from wisp.lattice.state import State
 
 
@@ -39,8 +39,8 @@ def show(arguments: argparse.Namespace) -> int:
 
 
 async def _look(lattice: State) -> Health:
-    from wisp.lattice.control import view  # noqa: PLC0415 - the help does not need it
-    from wisp.lattice.health import look  # noqa: PLC0415 - the same
+    from wisp.lattice.commands.control import view  # noqa: PLC0415 - the help does not need it
+    from wisp.lattice.commands.health import look  # noqa: PLC0415 - the same
 
     return await look(lattice, await view(lattice))
 

@@ -16,7 +16,7 @@ from wisp.host.lines import LEVELS, Text, parsed
 if TYPE_CHECKING:
     import argparse
 
-    from wisp.lattice.listening import Heard, Wanted
+    from wisp.lattice.commands.listening import Heard, Wanted
     from wisp.lattice.state import State
 
 _PATIENCE: Final = 2.0
@@ -55,7 +55,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print lines, and end with those from before unless more are wanted."""
-    from wisp.lattice.listening import Wanted  # noqa: PLC0415 - the help does not need it
+    from wisp.lattice.commands.listening import Wanted  # noqa: PLC0415 - the help does not need it
 
     if arguments.lines is not None and arguments.lines < 0:
         raise UsageError("--lines must be at least 0")
@@ -117,8 +117,8 @@ class _Printing:
 
     async def run(self, lattice: State, over: asyncio.Event | None) -> None:
         """Print what was before, in order; then what comes, until the connection is over."""
-        from wisp.lattice.control import view  # noqa: PLC0415 - the help does not need it
-        from wisp.lattice.listening import listening  # noqa: PLC0415 - the same
+        from wisp.lattice.commands.control import view  # noqa: PLC0415 - the help does not need it
+        from wisp.lattice.commands.listening import listening  # noqa: PLC0415 - the same
 
         hosts = (await view(lattice)).hosts.keys()
         self._expected = {host for host in hosts if not self._wanted.hosts or host in self._wanted.hosts}

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from wisp.host.log import Log
-    from wisp.lattice.belonging import Belonging
-    from wisp.lattice.keeping import Keeper, Wanted
-    from wisp.lattice.papers import Place
+    from wisp.lattice.membership.belonging import Belonging
+    from wisp.lattice.membership.papers import Place
+    from wisp.lattice.nats_server.keeping import Keeper, Wanted
 
 _EVERY = ("0.0.0.0", "::")  # noqa: S104 - compared, not bound
 _ELSEWHERE = "192.0.2.1"
@@ -59,7 +59,7 @@ def add_server(parser: argparse.ArgumentParser, *, always: bool) -> None:
 
 def wanted(arguments: argparse.Namespace) -> Wanted:
     """Return the server that the arguments want. Raises HostError."""
-    from wisp.lattice.keeping import Wanted  # noqa: PLC0415 - the help does not need it
+    from wisp.lattice.nats_server.keeping import Wanted  # noqa: PLC0415 - the help does not need it
 
     listen = Address.parse(arguments.nats_listen)
     folder = reach.absolute(arguments.nats_data) or reach.folder(reach.lattice_name(arguments)) / "nats"
@@ -69,7 +69,7 @@ def wanted(arguments: argparse.Namespace) -> Wanted:
 
 def place(arguments: argparse.Namespace) -> Place:
     """Return what the certificate of the host must say for its NATS server to be believed."""
-    from wisp.lattice.papers import Place  # noqa: PLC0415 - the help does not need it
+    from wisp.lattice.membership.papers import Place  # noqa: PLC0415 - the help does not need it
 
     listen = Address.parse(arguments.nats_listen).host
     own = () if listen in _EVERY else (listen,)
@@ -99,8 +99,8 @@ def primary() -> str:
 @asynccontextmanager
 async def running(wanted: Wanted, belonging: Belonging, log: Log) -> AsyncIterator[Keeper]:
     """Run a server while the block does, and let its host know where it is. Raises WispError."""
-    from wisp.lattice.belonging import ServerRecord  # noqa: PLC0415 - the help does not need it
-    from wisp.lattice.keeping import Keeper  # noqa: PLC0415 - the same
+    from wisp.lattice.membership.belonging import ServerRecord  # noqa: PLC0415 - the help does not need it
+    from wisp.lattice.nats_server.keeping import Keeper  # noqa: PLC0415 - the same
 
     keeper = await Keeper.start(wanted, belonging, log)
     keeping = asyncio.create_task(keeper.run())

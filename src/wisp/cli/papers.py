@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from wisp.host.log import Log
-    from wisp.lattice.admitting import Desk
-    from wisp.lattice.belonging import Belonging
-    from wisp.lattice.holding import Holding
-    from wisp.lattice.joining import Address as LatticeAddress
-    from wisp.lattice.papers import Papers, Place
+    from wisp.lattice.membership.admitting import Desk
+    from wisp.lattice.membership.belonging import Belonging
+    from wisp.lattice.membership.holding import Holding
+    from wisp.lattice.membership.papers import Papers, Place
+    from wisp.lattice.running.joining import Address as LatticeAddress
 
 
 def add_authority(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> None:
@@ -59,7 +59,7 @@ async def receiving(
     arguments: argparse.Namespace, belonging: Belonging, desk: Desk, log: Log
 ) -> AsyncIterator[None]:
     """Receive machines with an invitation while the block runs. Raises WispError."""
-    from wisp.lattice.reception import Reception  # noqa: PLC0415 - the help does not need it
+    from wisp.lattice.membership.reception import Reception  # noqa: PLC0415 - the help does not need it
 
     reception = Reception(desk, belonging, log)
     listening = await reception.open(Address.parse(arguments.join_listen))
@@ -75,7 +75,7 @@ async def receiving(
 
 def holding(arguments: argparse.Namespace) -> Holding:
     """Return the authority of the lattice as it is on this machine, or would be."""
-    from wisp.lattice.holding import Holding  # noqa: PLC0415 - the help does not need it
+    from wisp.lattice.membership.holding import Holding  # noqa: PLC0415 - the help does not need it
 
     lattice = reach.lattice_name(arguments)
     key = arguments.authority_key or reach.absolute(os.environ.get("WISP_AUTHORITY_KEY"))
@@ -98,8 +98,8 @@ def _key_file(lattice: str) -> Path:
 
 def papers(folder: Path, host: str) -> Papers:
     """Return the papers of a host that keeps what it remembers in that folder."""
-    from wisp.lattice.identity import FOLDER  # noqa: PLC0415 - the help does not need it
-    from wisp.lattice.papers import Papers  # noqa: PLC0415 - the same
+    from wisp.lattice.membership.identity import FOLDER  # noqa: PLC0415 - the help does not need it
+    from wisp.lattice.membership.papers import Papers  # noqa: PLC0415 - the same
 
     return Papers(folder / FOLDER, host)
 
@@ -126,8 +126,8 @@ def belonging(
         servers: Where NATS is, if it runs none.
 
     """
-    from wisp.lattice import founding  # noqa: PLC0415 - the help does not need it
-    from wisp.lattice.belonging import Belonging  # noqa: PLC0415 - the same
+    from wisp.lattice.membership import founding  # noqa: PLC0415 - the help does not need it
+    from wisp.lattice.membership.belonging import Belonging  # noqa: PLC0415 - the same
 
     found = Belonging(standing.papers, standing.lattice, standing.log)
     found.moved.append(lambda servers: _let_commands_know(standing.lattice, servers))
@@ -146,7 +146,7 @@ def _let_commands_know(lattice: str, servers: tuple[str, ...]) -> None:
 
 def address(arguments: argparse.Namespace, found: Belonging | None) -> LatticeAddress:
     """Return where the lattice is: what was said, else what the host was told when it joined, else what this machine remembers."""
-    from wisp.lattice.joining import Address as LatticeAddress  # noqa: PLC0415 - the help does not need it
+    from wisp.lattice.running.joining import Address as LatticeAddress  # noqa: PLC0415 - the help does not need it
 
     made = LatticeAddress(reach.url(arguments), reach.lattice_name(arguments), reach.access(arguments), found)
     if found is None or found.url is None or reach.given_url(arguments):

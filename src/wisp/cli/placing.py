@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from wisp.host.settings import JsonObject
-    from wisp.lattice.changing import Changes
-    from wisp.lattice.control import View
+    from wisp.lattice.commands.changing import Changes
+    from wisp.lattice.commands.control import View
+    from wisp.lattice.commands.standing import Standing
+    from wisp.lattice.plan.versions import Figures
     from wisp.lattice.records import App
-    from wisp.lattice.standing import Standing
     from wisp.lattice.state import State
-    from wisp.lattice.versions import Figures
 
 
 def add_placing(parser: argparse.ArgumentParser) -> None:
@@ -105,8 +105,8 @@ async def _wait(
     lattice: State, app: App, arguments: argparse.Namespace, progress: output.Progress
 ) -> Standing:
     """Wait until an app runs everywhere where it is wanted, it is clear that it will not, or the time is over."""
-    from wisp.lattice.control import until  # noqa: PLC0415 - the help does not need it
-    from wisp.lattice.standing import standing  # noqa: PLC0415 - the same
+    from wisp.lattice.commands.control import until  # noqa: PLC0415 - the help does not need it
+    from wisp.lattice.commands.standing import standing  # noqa: PLC0415 - the same
 
     limit = seconds(arguments.timeout, "--timeout") + app.strategy.observe_ms / 1000
     told = ""

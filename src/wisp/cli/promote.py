@@ -24,7 +24,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Promote it, wait, and say what has come of it."""
 
     async def change(lattice: State) -> App:
-        from wisp.lattice.control import promote  # noqa: PLC0415 - the help does not need it
+        from wisp.lattice.commands.control import promote  # noqa: PLC0415 - the help does not need it
 
         return await promote(lattice, arguments.app)
 

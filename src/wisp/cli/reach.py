@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
     from contextlib import AbstractAsyncContextManager
 
-    from wisp.lattice.access import Access
-    from wisp.lattice.connection import Connection
+    from wisp.lattice.membership.access import Access
+    from wisp.lattice.nats.connection import Connection
     from wisp.lattice.state import State
 
 DEFAULT_LATTICE = "default"
@@ -123,7 +123,7 @@ def url(arguments: argparse.Namespace) -> str:
 
 def access(arguments: argparse.Namespace) -> Access:
     """Return how this machine's commands prove themselves there."""
-    from wisp.lattice.access import Access  # noqa: PLC0415 - the help does not need it
+    from wisp.lattice.membership.access import Access  # noqa: PLC0415 - the help does not need it
 
     files = [getattr(arguments, option.strip("-").replace("-", "_")) for option, _, _ in ACCESS]
     found = [
@@ -180,7 +180,7 @@ def with_lattice(arguments: argparse.Namespace, work: Callable[[State], Awaitabl
 
 async def _opened(connection: Connection, lattice: str) -> State:
     """Open a lattice; where a server was lost just now, wait until the others have elected another leader."""
-    from wisp.lattice.connection import patiently  # noqa: PLC0415 - the help does not need it
+    from wisp.lattice.nats.connection import patiently  # noqa: PLC0415 - the help does not need it
     from wisp.lattice.state import State  # noqa: PLC0415 - the same
 
     return await patiently(lambda: State.open(connection, lattice))
@@ -202,7 +202,7 @@ def connected(
     arguments: argparse.Namespace, *, name: str = "wisp"
 ) -> AbstractAsyncContextManager[Connection]:
     """Connect to NATS for as long as a block runs, as commands of this machine do. The block raises LatticeError."""
-    from wisp.lattice.connection import connect  # noqa: PLC0415 - the help does not need it
+    from wisp.lattice.nats.connection import connect  # noqa: PLC0415 - the help does not need it
 
     return connect(url(arguments), name=name, access=access(arguments))
 

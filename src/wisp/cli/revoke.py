@@ -11,7 +11,7 @@ from wisp.cli.parser import Subcommand
 if TYPE_CHECKING:
     import argparse
 
-    from wisp.lattice.holding import Admitted
+    from wisp.lattice.membership.holding import Admitted
     from wisp.lattice.state import State
 
 
@@ -23,7 +23,7 @@ def _configure(parser: argparse.ArgumentParser) -> None:
 
 def _run(arguments: argparse.Namespace) -> int:
     async def work(lattice: State) -> Admitted:
-        from wisp.lattice import founding, revoking  # noqa: PLC0415 - the help does not need it
+        from wisp.lattice.membership import founding, revoking  # noqa: PLC0415 - the help does not need it
 
         desk = founding.desk(papers.holding(arguments), lattice.name, timedelta())
         return await revoking.revoke(lattice, desk, reach.name(arguments.name, "NAME"))

@@ -27,7 +27,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Go back, wait, and say what has come of it."""
 
     async def change(lattice: State) -> App:
-        from wisp.lattice.control import rollback  # noqa: PLC0415 - the help does not need it
+        from wisp.lattice.commands.control import rollback  # noqa: PLC0415 - the help does not need it
 
         return await rollback(lattice, arguments.app, arguments.to)
 

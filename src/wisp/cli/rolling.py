@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, cast
 from wisp.cli.parser import UsageError, seconds
 
 if TYPE_CHECKING:
-    from wisp.lattice.versions import StrategyChanges
+    from wisp.lattice.plan.versions import StrategyChanges
 
 
 def add_rolling(parser: argparse.ArgumentParser) -> None:
@@ -74,7 +74,7 @@ def strategy(arguments: argparse.Namespace) -> StrategyChanges:
     """Return what is to be changed. Raises UsageError."""
     from pydantic import ValidationError  # noqa: PLC0415 - the help does not need it
 
-    from wisp.lattice.versions import Strategy  # noqa: PLC0415 - the same
+    from wisp.lattice.plan.versions import Strategy  # noqa: PLC0415 - the same
 
     given = {
         "canary": arguments.canary and _canary(arguments.canary),

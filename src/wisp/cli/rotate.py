@@ -11,7 +11,7 @@ from wisp.cli.parser import Subcommand
 if TYPE_CHECKING:
     import argparse
 
-    from wisp.lattice.renewal import Rotated
+    from wisp.lattice.membership.renewal import Rotated
     from wisp.lattice.state import State
 
 
@@ -23,7 +23,8 @@ def _configure(parser: argparse.ArgumentParser) -> None:
 
 def _run(arguments: argparse.Namespace) -> int:
     async def work(lattice: State) -> list[Rotated]:
-        from wisp.lattice import control, renewal  # noqa: PLC0415 - the help does not need it
+        from wisp.lattice.commands import control  # noqa: PLC0415 - the help does not need it
+        from wisp.lattice.membership import renewal  # noqa: PLC0415 - the help does not need it
 
         hosts = [reach.name(host, "HOST") for host in arguments.host]
         return [

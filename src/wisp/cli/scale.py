@@ -29,7 +29,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise UsageError("say what to change: --replicas, --require, --spread or --weight")
 
     async def change(lattice: State) -> App:
-        from wisp.lattice.control import scale  # noqa: PLC0415 - the help does not need it
+        from wisp.lattice.commands.control import scale  # noqa: PLC0415 - the help does not need it
 
         return await scale(lattice, arguments.app, changes)
 

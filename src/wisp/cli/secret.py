@@ -47,7 +47,7 @@ def _set(arguments: argparse.Namespace) -> int:
     progress = output.Progress(quiet=arguments.json)
 
     async def work(lattice: State) -> App:
-        from wisp.lattice import configuring, control  # noqa: PLC0415 - the help does not need it
+        from wisp.lattice.commands import configuring, control  # noqa: PLC0415 - the help does not need it
 
         app, _ = await control.current(lattice, arguments.app)
         if arguments.name not in (known := await configured.locked(lattice, app)).secrets:
@@ -101,7 +101,7 @@ def _unset(arguments: argparse.Namespace) -> int:
         return before.model_copy(update={"secrets": left, "change": f"unset the secret {arguments.name}"})
 
     async def work(lattice: State) -> App:
-        from wisp.lattice import configuring  # noqa: PLC0415 - the help does not need it
+        from wisp.lattice.commands import configuring  # noqa: PLC0415 - the help does not need it
 
         return await configuring.change(lattice, arguments.app, without)
 
@@ -115,7 +115,7 @@ def _configure_list(parser: argparse.ArgumentParser) -> None:
 
 def _list(arguments: argparse.Namespace) -> int:
     async def work(lattice: State) -> tuple[LockedApp, Configuration]:
-        from wisp.lattice import configuring, control  # noqa: PLC0415 - the help does not need it
+        from wisp.lattice.commands import configuring, control  # noqa: PLC0415 - the help does not need it
 
         app, _ = await control.current(lattice, arguments.app)
         return await configured.locked(lattice, app), await configuring.read(lattice, app)

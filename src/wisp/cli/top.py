@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from rich.table import Table
 
-    from wisp.lattice.rates import Rate
-    from wisp.lattice.samples import Sample
+    from wisp.lattice.commands.rates import Rate
+    from wisp.lattice.commands.samples import Sample
     from wisp.lattice.state import State
 
 _HEADS = ("REQUESTS/S", "LATENCY", "ERRORS/S", "ACTIVE", "REFUSED")
@@ -69,8 +69,8 @@ class _Measuring:
         self._before: dict[str, Sample] = {}
 
     async def picture(self) -> Picture:
-        from wisp.lattice import rates, samples  # noqa: PLC0415 - the help does not need it
-        from wisp.lattice.control import view  # noqa: PLC0415 - the same
+        from wisp.lattice.commands import rates, samples  # noqa: PLC0415 - the help does not need it
+        from wisp.lattice.commands.control import view  # noqa: PLC0415 - the same
 
         hosts = (await view(self._lattice)).hosts
         after = await samples.gather(self._lattice, hosts)

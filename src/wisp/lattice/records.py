@@ -11,8 +11,8 @@ from typing import Annotated, Final, Literal, Self, TypeAlias
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from wisp.errors import LatticeError
-from wisp.lattice.placement import PER_HOST, Demand, Last, Member
-from wisp.lattice.versions import Strategy, Version, Window
+from wisp.lattice.plan.placement import PER_HOST, Demand, Last, Member
+from wisp.lattice.plan.versions import Strategy, Version, Window
 from wisp.manifest.digests import Digest
 from wisp.manifest.values import parse_name
 

@@ -22,16 +22,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from wisp.errors import LatticeError
-from wisp.lattice.bucket import Bucket, Conflict
-from wisp.lattice.objects import Objects
+from wisp.lattice.nats.bucket import Bucket, Conflict
+from wisp.lattice.nats.objects import Objects
+from wisp.lattice.nats.requests import Requests
 from wisp.lattice.records import App, Assignment, HostRecord, Identity, Observed, Record
-from wisp.lattice.requests import Requests
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from wisp.lattice.bucket import Entry
-    from wisp.lattice.connection import Connection
+    from wisp.lattice.nats.bucket import Entry
+    from wisp.lattice.nats.connection import Connection
 
 Read = TypeVar("Read", bound=Record)
 

@@ -20,10 +20,10 @@ from typing import TYPE_CHECKING, Any, Self
 
 from tests.e2e.lattice import get
 from wisp.errors import LatticeError
-from wisp.lattice.connection import connect
+from wisp.lattice.nats.connection import connect
+from wisp.lattice.nats.tasks import first
 from wisp.lattice.records import Assignment
 from wisp.lattice.state import ASSIGNMENT, State
-from wisp.lattice.tasks import first
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Protocol
 import pytest
 
 from wisp.host.address import Address
-from wisp.lattice.connection import connect
-from wisp.lattice.server import Server
+from wisp.lattice.nats.connection import connect
+from wisp.lattice.nats_server.server import Server
 from wisp.lattice.state import State
 
 if TYPE_CHECKING:

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from wisp.errors import LatticeError
-from wisp.lattice import blobs
-from wisp.lattice.blobs import Blobs, first_of
-from wisp.lattice.connection import arrived, connect
-from wisp.lattice.objects import digest_of
-from wisp.lattice.remembered import Remembered
+from wisp.lattice.nats.connection import arrived, connect
+from wisp.lattice.nats.objects import digest_of
+from wisp.lattice.running import blobs
+from wisp.lattice.running.blobs import Blobs, first_of
+from wisp.lattice.running.remembered import Remembered
 from wisp.registry.cache import Cache
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from nats.aio.msg import Msg
 
     from tests.integration.lattice.conftest import Connect
-    from wisp.lattice.server import Server
+    from wisp.lattice.nats_server.server import Server
     from wisp.lattice.state import State
 
 HOSTS = ("a", "b", "c", "d", "e")

@@ -9,18 +9,18 @@ import pytest
 from nats.js.client import JetStreamContext
 
 from wisp.errors import LatticeError
-from wisp.lattice.bucket import Conflict
-from wisp.lattice.connection import connect
-from wisp.lattice.lease import Lease
-from wisp.lattice.objects import digest_of
+from wisp.lattice.nats.bucket import Conflict
+from wisp.lattice.nats.connection import connect
+from wisp.lattice.nats.objects import digest_of
+from wisp.lattice.nats.tasks import ended
+from wisp.lattice.plan.lease import Lease
 from wisp.lattice.state import State, Timing
-from wisp.lattice.tasks import ended
 
 if TYPE_CHECKING:
     from nats.js.api import ConsumerInfo
 
     from tests.integration.lattice.conftest import Connect
-    from wisp.lattice.server import Server
+    from wisp.lattice.nats_server.server import Server
 
 QUICK = Timing(lease=1.0, renew=0.3, settle=2.0)
 

@@ -14,14 +14,14 @@ from wisp.errors import LatticeError
 from wisp.host.address import Address
 from wisp.host.log import Log
 from wisp.host.settings import LogSettings
-from wisp.lattice import founding
-from wisp.lattice.belonging import Belonging
-from wisp.lattice.certificates import LIFETIME
-from wisp.lattice.connection import Silence, connect
-from wisp.lattice.holding import Holding
-from wisp.lattice.keeping import Wanted, secured
-from wisp.lattice.papers import Papers, Place
-from wisp.lattice.server import Server
+from wisp.lattice.membership import founding
+from wisp.lattice.membership.belonging import Belonging
+from wisp.lattice.membership.certificates import LIFETIME
+from wisp.lattice.membership.holding import Holding
+from wisp.lattice.membership.papers import Papers, Place
+from wisp.lattice.nats.connection import Silence, connect
+from wisp.lattice.nats_server.keeping import Wanted, secured
+from wisp.lattice.nats_server.server import Server
 from wisp.lattice.state import State
 
 if TYPE_CHECKING:

@@ -17,18 +17,18 @@ from hypothesis import strategies as st
 
 from tests.integration.lattice.turns import Turns
 from wisp.errors import LatticeError
-from wisp.lattice import configuring, control
-from wisp.lattice.collecting import Collected, Collecting
-from wisp.lattice.control import Bundle
-from wisp.lattice.objects import digest_of
+from wisp.lattice.commands import configuring, control
+from wisp.lattice.commands.collecting import Collected, Collecting
+from wisp.lattice.commands.control import Bundle
+from wisp.lattice.nats.objects import digest_of
+from wisp.lattice.nats.tasks import ended
 from wisp.lattice.records import HostRecord
 from wisp.lattice.sealing import Key
-from wisp.lattice.tasks import ended
 from wisp.manifest.locked import LockedGrants, LockedLimits
 
 if TYPE_CHECKING:
     from tests.integration.lattice.conftest import Connect
-    from wisp.lattice.server import Server
+    from wisp.lattice.nats_server.server import Server
     from wisp.lattice.state import State
 
 GRANTS = LockedGrants.model_fields.keys() - {"config"}

@@ -11,18 +11,18 @@ import pytest
 
 from wisp.errors import LatticeError
 from wisp.host.address import Address
-from wisp.lattice import claims
-from wisp.lattice.access import OPEN, Access
-from wisp.lattice.authority import Authority
-from wisp.lattice.certificates import Wanted
-from wisp.lattice.claims import Permissions
-from wisp.lattice.connection import connect
-from wisp.lattice.guarding import Secured
-from wisp.lattice.identity import HostIdentity
-from wisp.lattice.nkeys import KeyPair
-from wisp.lattice.server import Server, find
+from wisp.lattice.membership import claims
+from wisp.lattice.membership.access import OPEN, Access
+from wisp.lattice.membership.authority import Authority
+from wisp.lattice.membership.certificates import Wanted
+from wisp.lattice.membership.claims import Permissions
+from wisp.lattice.membership.identity import HostIdentity
+from wisp.lattice.membership.nkeys import KeyPair
+from wisp.lattice.membership.trust import Trust
+from wisp.lattice.nats.connection import connect
+from wisp.lattice.nats_server.guarding import Secured
+from wisp.lattice.nats_server.server import Server, find
 from wisp.lattice.state import State
-from wisp.lattice.trust import Trust
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -6,16 +6,16 @@ import asyncio
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
-from wisp.lattice.connection import connect
-from wisp.lattice.lease import Lease
-from wisp.lattice.planner import Planner
+from wisp.lattice.nats.connection import connect
+from wisp.lattice.nats.tasks import ended
+from wisp.lattice.plan.lease import Lease
+from wisp.lattice.plan.planner import Planner
 from wisp.lattice.records import HostRecord
 from wisp.lattice.state import ASSIGNMENT, PLANNER, State, Timing
-from wisp.lattice.tasks import ended
 
 if TYPE_CHECKING:
-    from wisp.lattice.connection import Connection
-    from wisp.lattice.server import Server
+    from wisp.lattice.nats.connection import Connection
+    from wisp.lattice.nats_server.server import Server
 
 QUICK = Timing(lease=2.0, renew=0.5, settle=1.0)
 RENEWALS = 6

@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING
 import pytest
 
 from wisp.errors import LatticeError
-from wisp.lattice import control
 from wisp.lattice import state as states
-from wisp.lattice.bucket import Conflict
-from wisp.lattice.lease import Lease
-from wisp.lattice.planner import Planner
-from wisp.lattice.planning import Situation
+from wisp.lattice.commands import control
+from wisp.lattice.nats.bucket import Conflict
+from wisp.lattice.nats.tasks import ended
+from wisp.lattice.plan.lease import Lease
+from wisp.lattice.plan.planner import Planner
+from wisp.lattice.plan.planning import Situation
+from wisp.lattice.plan.versions import Window
 from wisp.lattice.records import App, Assignment, HostRecord, Observed, ObservedApp, Wishes
 from wisp.lattice.state import ASSIGNMENT, Timing
-from wisp.lattice.tasks import ended
-from wisp.lattice.versions import Window
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable

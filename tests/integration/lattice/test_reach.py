@@ -11,13 +11,13 @@ import pytest
 from tests.e2e.host import PROGRAM
 from wisp.cli import reach
 from wisp.host.address import Address
-from wisp.lattice import founding
-from wisp.lattice.certificates import LIFETIME
-from wisp.lattice.connection import connect
-from wisp.lattice.guarding import Secured
-from wisp.lattice.holding import Holding
-from wisp.lattice.papers import Papers, Place
-from wisp.lattice.server import Server
+from wisp.lattice.membership import founding
+from wisp.lattice.membership.certificates import LIFETIME
+from wisp.lattice.membership.holding import Holding
+from wisp.lattice.membership.papers import Papers, Place
+from wisp.lattice.nats.connection import connect
+from wisp.lattice.nats_server.guarding import Secured
+from wisp.lattice.nats_server.server import Server
 from wisp.lattice.state import State
 
 if TYPE_CHECKING:

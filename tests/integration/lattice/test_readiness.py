@@ -9,8 +9,8 @@ import pytest
 from tests.integration.host.hosts import settings
 from wisp.errors import HostError
 from wisp.host.rehearsal import Probe
-from wisp.lattice.preparing import Prepared
-from wisp.lattice.readiness import Readiness
+from wisp.lattice.running.preparing import Prepared
+from wisp.lattice.running.readiness import Readiness
 
 if TYPE_CHECKING:
     from wisp.host.settings import JsonObject

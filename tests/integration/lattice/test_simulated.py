@@ -10,10 +10,10 @@ from harness import virtual
 from harness.fleet import Constants, at_rest, edge, state_at
 from harness.simulated import Broker, Link
 
-from wisp.lattice.bucket import Conflict
-from wisp.lattice.lease import Lease
+from wisp.lattice.nats.bucket import Conflict
+from wisp.lattice.nats.tasks import ended
+from wisp.lattice.plan.lease import Lease
 from wisp.lattice.state import Timing
-from wisp.lattice.tasks import ended
 
 if TYPE_CHECKING:
     from tests.integration.lattice.conftest import Connect

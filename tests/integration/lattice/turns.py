@@ -6,9 +6,9 @@ import asyncio
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any, Self
 
-from wisp.lattice.connection import connect
+from wisp.lattice.nats.connection import connect
+from wisp.lattice.nats.tasks import ended
 from wisp.lattice.state import State
-from wisp.lattice.tasks import ended
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence

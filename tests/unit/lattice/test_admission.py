@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from wisp.errors import SignatureError
-from wisp.lattice.admission import admit
-from wisp.lattice.changing import Wanted, deployed, gone_back, scaled
+from wisp.lattice.commands.changing import Wanted, deployed, gone_back, scaled
 from wisp.lattice.records import App, Placed
+from wisp.lattice.running.admission import admit
 from wisp.registry.cache import Cache
 from wisp.registry.signing.evidence import Evidence
 from wisp.registry.signing.gate import Gate

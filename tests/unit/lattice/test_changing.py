@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from wisp.errors import LatticeError
-from wisp.lattice.changing import Wanted, deployed, gone_back, promoted, scaled
+from wisp.lattice.commands.changing import Wanted, deployed, gone_back, promoted, scaled
 from wisp.lattice.records import App, Wishes
 
 if TYPE_CHECKING:
-    from wisp.lattice.versions import StrategyChanges
+    from wisp.lattice.plan.versions import StrategyChanges
 
 ONE, TWO, THREE = (f"sha256:{digit * 64}" for digit in "123")
 

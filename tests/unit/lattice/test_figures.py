@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from wisp.lattice.figures import Counting
-from wisp.lattice.versions import WINDOW_SECONDS, WINDOWS, Window
+from wisp.lattice.plan.versions import WINDOW_SECONDS, WINDOWS, Window
+from wisp.lattice.running.figures import Counting
 
 if TYPE_CHECKING:
     from wisp.host.settings import JsonObject

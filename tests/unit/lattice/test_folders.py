@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wisp.errors import LatticeError
-from wisp.lattice import folders
-from wisp.lattice.objects import digest_of
-from wisp.lattice.remembered import Remembered
+from wisp.lattice.nats.objects import digest_of
+from wisp.lattice.running import folders
+from wisp.lattice.running.remembered import Remembered
 
 if TYPE_CHECKING:
     from pathlib import Path

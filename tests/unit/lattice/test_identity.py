@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from wisp.errors import LatticeError
-from wisp.lattice import certificates
-from wisp.lattice.authority import Authority
-from wisp.lattice.certificates import Wanted
-from wisp.lattice.identity import HostIdentity
+from wisp.lattice.membership import certificates
+from wisp.lattice.membership.authority import Authority
+from wisp.lattice.membership.certificates import Wanted
+from wisp.lattice.membership.identity import HostIdentity
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from wisp.lattice.judging import compare, judge, taken_back
+from wisp.lattice.plan.judging import compare, judge, taken_back
+from wisp.lattice.plan.versions import Strategy, Version, Window
 from wisp.lattice.records import App, Observed, ObservedApp, Placed, Wishes
-from wisp.lattice.versions import Strategy, Version, Window
 
 OLD, NEW = f"sha256:{'1' * 64}", f"sha256:{'2' * 64}"
 OLD_PLACED = Placed(app="shop", revision=1, digest=OLD, hosts=("a",), share=50)

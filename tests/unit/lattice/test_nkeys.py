@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wisp.errors import LatticeError
-from wisp.lattice import claims, nkeys
-from wisp.lattice.authority import Authority
-from wisp.lattice.nkeys import KeyPair
+from wisp.lattice.membership import claims, nkeys
+from wisp.lattice.membership.authority import Authority
+from wisp.lattice.membership.nkeys import KeyPair
 
 # The pair that NATS's own documentation shows.
 SEED = "SUACSSL3UAHUDXKFSNVUZRF5UHPMWZ6BFDTJ7M6USDXIEDNPPQYYYCU3VY"

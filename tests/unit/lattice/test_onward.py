@@ -13,9 +13,9 @@ from wisp.errors import LatticeError
 from wisp.host.address import Address
 from wisp.host.log import Log
 from wisp.host.settings import LogSettings
-from wisp.lattice.onward import Identity, Onward, advertised, keep_port, usual
-from wisp.lattice.peers import reachable
+from wisp.lattice.plan.peers import reachable
 from wisp.lattice.records import Assignment, HostRecord, Peer, Placed
+from wisp.lattice.running.onward import Identity, Onward, advertised, keep_port, usual
 from wisp.manifest.locked import LockedApp
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from wisp.lattice.placement import PER_HOST, Demand, Last, Member, Placement, place
+from wisp.lattice.plan.placement import PER_HOST, Demand, Last, Member, Placement, place
 
 if TYPE_CHECKING:
     from random import Random

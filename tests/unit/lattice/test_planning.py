@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from wisp.lattice.planning import Situation, missing_from, successor
+from wisp.lattice.plan.planning import Situation, missing_from, successor
 from wisp.lattice.records import App, Assignment, HostRecord, Observed, ObservedApp, Wishes
 
 OLD, NEW = f"sha256:{'1' * 64}", f"sha256:{'2' * 64}"

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from wisp.lattice import rates, samples
-from wisp.lattice.samples import Counted, Sample
+from wisp.lattice.commands import rates, samples
+from wisp.lattice.commands.samples import Counted, Sample
 
 
 def sample(host: str, clock: float, *apps: Counted) -> dict[str, Sample]:

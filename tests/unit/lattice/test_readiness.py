@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from wisp.host.rehearsal import Probe
-from wisp.lattice.readiness import _without, probe
+from wisp.lattice.running.readiness import _without, probe
 from wisp.manifest.load import loads
 from wisp.manifest.locked import LockedApp, lock_app
 

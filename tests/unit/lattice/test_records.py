@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from wisp.errors import LatticeError
-from wisp.lattice.control import View
+from wisp.lattice.commands.control import View
+from wisp.lattice.commands.standing import standing
 from wisp.lattice.records import (
     App,
     Assignment,
@@ -17,7 +18,6 @@ from wisp.lattice.records import (
     Wishes,
     parse_replicas,
 )
-from wisp.lattice.standing import standing
 
 DIGEST = f"sha256:{'1' * 64}"
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from wisp.errors import LatticeError
-from wisp.lattice.objects import digest_of
+from wisp.lattice.nats.objects import digest_of
 from wisp.lattice.records import App, Assignment, Identity, Wishes
-from wisp.lattice.remembered import Remembered
+from wisp.lattice.running.remembered import Remembered
 
 if TYPE_CHECKING:
     from pathlib import Path

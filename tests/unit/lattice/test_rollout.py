@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from wisp.lattice.planning import Situation, successor
+from wisp.lattice.plan.planning import Situation, successor
+from wisp.lattice.plan.versions import Strategy
 from wisp.lattice.records import App, Assignment, HostRecord, Observed, ObservedApp, Placed, State, Wishes
-from wisp.lattice.versions import Strategy
 
 OLD, NEW, NEXT = (f"sha256:{digit * 64}" for digit in "123")
 NAMES = tuple("abcdef")

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from wisp.lattice.tasks import ended, first
+from wisp.lattice.nats.tasks import ended, first
 
 
 async def deaf(times: int) -> str:

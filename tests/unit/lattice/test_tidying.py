@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from wisp.lattice.configuration import Configuration, Secret
-from wisp.lattice.objects import digest_of
+from wisp.lattice.nats.objects import digest_of
 from wisp.lattice.records import App, Assignment, Placed, Wishes
-from wisp.lattice.remembered import Remembered
-from wisp.lattice.tidying import Tidying
+from wisp.lattice.running.remembered import Remembered
+from wisp.lattice.running.tidying import Tidying
 from wisp.registry.cache import Cache
 
 if TYPE_CHECKING:

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from wisp.lattice.joining import Address
-from wisp.lattice.papers import WORKER_CREDENTIALS_FILE, Papers
-from wisp.lattice.told import nats_settings
+from wisp.lattice.membership.papers import WORKER_CREDENTIALS_FILE, Papers
+from wisp.lattice.running.joining import Address
+from wisp.lattice.running.told import nats_settings
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from wisp.lattice.triggers import without
+from wisp.lattice.running.triggers import without
 
 
 def component(*links: str) -> dict[str, Any]:

@@ -1,0 +1,1 @@
+"""What people ask of a lattice, and how they look at it."""

@@ -1,0 +1,1 @@
+"""NATS as wisp uses it: connections, buckets, objects and requests. Only modules of this room import its client."""

@@ -1,0 +1,1 @@
+"""The `nats-server` that hosts bring along: started, configured, and kept running."""

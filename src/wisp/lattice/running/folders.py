@@ -1,0 +1,167 @@
+"""Folders of an app that is deployed: those that its components only read travel as one object each.
+
+The object is a tar with nothing in it but names and contents, the same for the same files, as an app in a registry has
+(`wisp.registry.oci.archives`). In the locked app that hosts get, the source of such a folder is the digest of that object. Folders that
+are written to stay refused: each host would have another one, and what was written would be gone when the app moves.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import hashlib
+import io
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from wisp.errors import LatticeError, RegistryError
+from wisp.manifest.digests import is_digest
+from wisp.registry import files
+from wisp.registry.oci import archives
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from typing_extensions import Buffer
+
+    from wisp.host.settings import JsonObject
+    from wisp.lattice.running.remembered import Remembered
+    from wisp.manifest.locked import LockedApp
+
+
+def digests(app: LockedApp) -> list[str]:
+    """Return the objects that the folders of a locked app are, each once."""
+    return list(
+        dict.fromkeys(
+            folder.source for component in app.components.values() for folder in component.grants.files
+        )
+    )
+
+
+def refuse_foreign(app: LockedApp) -> None:
+    """Refuse folders that are not objects, or that are written to. Raises LatticeError."""
+    for name, component in app.components.items():
+        for folder in component.grants.files:
+            if folder.write:
+                message = (
+                    f"component {name} writes to the folder {folder.mount}: each host would have another one, and what"
+                    " was written would be gone when the app moves"
+                )
+                raise LatticeError(message, hint="keep it in a store: `keyvalue`, `blobstore` or `sqlite`")
+            if not is_digest(folder.source):
+                message = f"component {name} has the folder {folder.mount}, which is one of a machine"
+                raise LatticeError(message, hint="deploy the app again")
+
+
+def pack(locked: Mapping[str, Any], folder: Path) -> tuple[JsonObject, dict[str, Callable[[], bytes]]]:
+    """Make objects of the folders that a locked app's components read.
+
+    Returns:
+        The app with digests in place of folders, and how to make each object.
+
+    Raises:
+        LatticeError: a folder cannot be packed.
+
+    """
+    packed: dict[str, Callable[[], bytes]] = {}
+    components = {}
+    for name, component in locked["components"].items():
+        grants = component["grants"]
+        moved = [
+            grant if grant["write"] else _packed(name, grant, folder, packed) for grant in grants["files"]
+        ]
+        components[name] = {**component, "grants": {**grants, "files": moved}}
+    return {**locked, "components": components}, packed
+
+
+def _packed(
+    component: str, grant: Mapping[str, Any], folder: Path, packed: dict[str, Callable[[], bytes]]
+) -> JsonObject:
+    try:
+        found = archives.below(_inside(folder, str(grant["source"])))
+        sum_ = _Sum()
+        archives.pack(found, sum_)
+    except (OSError, ValueError) as error:
+        message = f"component {component}: the files for {grant['mount']} cannot be deployed: {error}"
+        raise LatticeError(message) from error
+    packed[sum_.digest] = functools.partial(_tar, found)
+    return {**grant, "source": sum_.digest, "include": [], "exclude": []}
+
+
+def _tar(found: Mapping[str, Path]) -> bytes:
+    stream = io.BytesIO()
+    archives.pack(found, stream)
+    return stream.getvalue()
+
+
+class _Sum(io.BytesIO):
+    """Takes what is written for its digest, and keeps nothing of it: a folder may be larger than the memory."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._hash = hashlib.sha256()
+        self._written = 0
+
+    def write(self, content: Buffer, /) -> int:
+        self._hash.update(content)
+        count = memoryview(content).nbytes
+        self._written += count
+        return count
+
+    def tell(self) -> int:
+        return self._written
+
+    @property
+    def digest(self) -> str:
+        return f"sha256:{self._hash.hexdigest()}"
+
+
+def _inside(folder: Path, source: str) -> Path:
+    if Path(source).is_absolute() or ".." in Path(source).parts:
+        message = f'"{source}" leads out of the folder of the manifest'
+        raise ValueError(message)
+    if not (folder / source).is_dir():
+        message = f'there is no folder "{source}"'
+        raise ValueError(message)
+    return folder / source
+
+
+async def unpack(content: bytes, digest: str, remembered: Remembered) -> None:
+    """Have a folder on this host, packed for others and unpacked for components. Raises LatticeError, ArtifactError."""
+    await asyncio.to_thread(_unpack, content, digest, remembered)
+
+
+def _unpack(content: bytes, digest: str, remembered: Remembered) -> None:
+    tar, place = remembered.packed_path(digest), remembered.unpacked_path(digest)
+    files.write(tar, content)
+    beside = files.temporary(place)
+    try:
+        archives.unpack(tar, beside, f"the folder {digest}")
+        with files.explained(place):
+            beside.rename(place)
+    except RegistryError as error:
+        raise LatticeError(error.message) from error
+    except OSError as error:
+        raise files.trouble(place, error) from error
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+
+
+def placed(locked: Mapping[str, Any], remembered: Remembered) -> JsonObject:
+    """Return a locked app with the folders of this host in place of digests."""
+    return {
+        **locked,
+        "components": {
+            name: {
+                **component,
+                "grants": {**component["grants"], "files": list(_on_host(component, remembered))},
+            }
+            for name, component in locked["components"].items()
+        },
+    }
+
+
+def _on_host(component: Mapping[str, Any], remembered: Remembered) -> Iterator[JsonObject]:
+    for grant in component["grants"]["files"]:
+        yield {**grant, "source": str(remembered.unpacked_path(grant["source"]))}
