@@ -7,7 +7,7 @@ decides anything: from then on its predecessor, who may only have been frozen, c
 
 A host that has just become planner may see fewer hosts than there are: NATS may have been away, and then all leases are gone. It
 decides nothing before every host that the last assignment knew is back, or has had the time to come back. When nobody but the planner before it is
-missing, and it has been there itself for so long, nothing is waited for: that planner has died with its host, as all leases would have gone otherwise, ours too.
+missing, that time begins when it has come itself, and is mostly over: that planner has died with its host, as all leases would have gone otherwise, ours too.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ PAUSE: Final = 0.5
 
 
 TOGETHER: Final = 0.2
-"""Seconds within which leases end that end at once."""
+"""Seconds within which leases end that end at once, and within which all hosts hear of an end."""
 
 
 class Fenced(LatticeError):  # noqa: N818 - says it all
@@ -97,6 +97,13 @@ class Planner:
                     except Conflict:
                         pass  # another one was quicker, which the mirror will tell
                 await planner.changed()
+                if not planner.entries and self._is_new():
+                    # Who has been there for longer has nobody to wait for, and goes first.
+                    await asyncio.sleep(TOGETHER)
+
+    def _is_new(self) -> bool:
+        """Whether this host has come so lately that others may still be on their way."""
+        return asyncio.get_running_loop().time() - self._since < self._timing.settle
 
     async def _hold(self, lease: Lease) -> None:
         """Plan for as long as the lease can be renewed. Raises Conflict when another one plans, LatticeError."""
@@ -123,8 +130,8 @@ class Planner:
             )
             current = await self.claim()
             self._tell("planner", f"this host plans, from assignment {current.number} on")
-            if not self._only_planner_died(current, live):
-                await self._settle(current, live)
+            died = self._only_planner_died(current, live)
+            await self._settle(current, live, since=self._since if died else None)
             while True:
                 await self._believe(live)
                 now = _situation(desired, live)
@@ -209,15 +216,14 @@ class Planner:
         self._lost = lost
 
     def _only_planner_died(self, current: Assignment, live: Mirror) -> bool:
-        """Whether nobody is gone but who planned before us, since we have been there for so long that all others could be back."""
+        """Whether nobody is gone but who planned before us."""
         missing = current.marks.keys() - state.hosts(live.entries).keys()
-        waited = asyncio.get_running_loop().time() - self._since
-        return missing == {self._before} - {self._host} and waited >= self._timing.settle
+        return missing == {self._before} - {self._host}
 
-    async def _settle(self, current: Assignment, live: Mirror) -> None:
-        """Wait until the hosts that were there are, or have had the time to come back."""
+    async def _settle(self, current: Assignment, live: Mirror, since: float | None = None) -> None:
+        """Wait until the hosts that were there are, or have had the time to come back, since a moment or now."""
         loop = asyncio.get_running_loop()
-        until = loop.time() + self._timing.settle
+        until = (loop.time() if since is None else since) + self._timing.settle
         while current.marks.keys() - state.hosts(live.entries).keys():
             try:
                 async with asyncio.timeout_at(until):
