@@ -220,6 +220,7 @@ class LatticeHost:
         await self._route()
         self._complain(wrong)
         self._errors = {app: (self._wanted(placed[app]), why) for app, why in wrong.items()}
+        await self._membership.kept()
         self._observe(assignment, placed, preparing=False)
         await self._give()
         after = self._in_force()
