@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from wisp.cli import output, placing, reach, rolling
 from wisp.cli.parser import add_registries
+from wisp.errors import ManifestError
 
 if TYPE_CHECKING:
     import argparse
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from wisp.lattice.commands.control import Bundle
     from wisp.lattice.records import App
     from wisp.lattice.state import State
+    from wisp.manifest.locked import LockedApp
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -87,7 +89,7 @@ class _Ready:
 async def _prepared(arguments: argparse.Namespace, progress: output.Progress) -> _Ready:
     from wisp.cli.prepare import PrepareOptions, prepare  # noqa: PLC0415 - the help does not need it
     from wisp.lattice.running import folders  # noqa: PLC0415 - the same
-    from wisp.lattice.running.preparing import read_locked, refuse_foreign  # noqa: PLC0415
+    from wisp.lattice.running.preparing import read_locked  # noqa: PLC0415
 
     options = PrepareOptions(
         profile=arguments.profile,
@@ -100,10 +102,29 @@ async def _prepared(arguments: argparse.Namespace, progress: output.Progress) ->
     app = (await prepare([found.path], options, progress.report))[0]
     locked, packed = await asyncio.to_thread(folders.pack, app.locked, app.folder)
     ready = _Ready(app, _written(locked), packed, found)
-    refuse_foreign(read_locked(ready.locked))
+    await asyncio.to_thread(_refuse_foreign, read_locked(ready.locked), found.path, arguments.profile)
     for remark in app.remarks:
         progress.say(f"note: {remark}")
     return ready
+
+
+def _refuse_foreign(app: LockedApp, path: Path, profile: str | None) -> None:
+    """Refuse what hosts could not serve, with the line that says it. Raises ManifestError."""
+    from wisp.lattice.running.preparing import foreign  # noqa: PLC0415 - the help does not need it
+    from wisp.manifest.load import load  # noqa: PLC0415 - the same
+    from wisp.manifest.origins import Origins  # noqa: PLC0415 - the same
+
+    if (one := next(foreign(app), None)) is None:
+        return
+    manifest = load(path, profile=profile)
+    at = Origins(manifest, profile).of(one.component, *one.keys) if manifest else None
+    raise ManifestError(
+        one.message,
+        hint=one.hint,
+        path=manifest.path if manifest else path,
+        line=at.line if at else None,
+        column=at.column if at else None,
+    )
 
 
 async def _found(place: str, options: PrepareOptions, progress: output.Progress) -> _Origin:
