@@ -23,7 +23,7 @@ import nats.js.errors
 from nats.js import api
 
 from wisp.errors import LatticeError
-from wisp.lattice.nats.connection import WRONG_REVISION, explained
+from wisp.lattice.nats.connection import WRONG_REVISION, explained, patiently
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -110,20 +110,26 @@ class Objects:
         if size > LARGEST:
             message = f"the object {digest} has {size} bytes, the limit is {LARGEST}"
             raise LatticeError(message)
+        content = await patiently(lambda: self._content(digest, size))
+        if digest_of(content) != digest:
+            message = f"what the lattice has as {digest} is something else"
+            raise LatticeError(message, hint="deploy the app again")
+        return content
+
+    async def _content(self, digest: str, size: int) -> bytes:
         with tempfile.SpooledTemporaryFile(_IN_MEMORY) as file:
             # The client waits for the next piece without end.
             with explained():
                 async with asyncio.timeout(PATIENCE + size / _SLOWEST):
                     await self._store.get(digest, writeinto=file)  # type: ignore[arg-type] # it only calls `write`
             file.seek(0)
-            content = file.read()
-        if digest_of(content) != digest:
-            message = f"what the lattice has as {digest} is something else"
-            raise LatticeError(message, hint="deploy the app again")
-        return content
+            return file.read()
 
     async def size(self, digest: str) -> int | None:
         """Return how many bytes an object has, None when it is not there. Raises LatticeError."""
+        return await patiently(lambda: self._size(digest))
+
+    async def _size(self, digest: str) -> int | None:
         with explained():
             try:
                 return (await self._store.get_info(digest)).size or 0
@@ -188,6 +194,9 @@ class Objects:
         return f"$O.{self._name}.M.{base64.urlsafe_b64encode(digest.encode()).decode()}"
 
     async def _subjects(self, pattern: str) -> list[str]:
+        return await patiently(lambda: self._subjects_now(pattern))
+
+    async def _subjects_now(self, pattern: str) -> list[str]:
         with explained():
             info = await self._jetstream.stream_info(
                 f"OBJ_{self._name}", subjects_filter=f"$O.{self._name}.{pattern}"
@@ -195,6 +204,9 @@ class Objects:
         return sorted(info.state.subjects or {})
 
     async def _last(self, subject: str) -> api.RawStreamMsg | None:
+        return await patiently(lambda: self._last_now(subject))
+
+    async def _last_now(self, subject: str) -> api.RawStreamMsg | None:
         with explained():
             try:
                 return await self._jetstream.get_msg(f"OBJ_{self._name}", subject=subject)
