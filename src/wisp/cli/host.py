@@ -157,7 +157,7 @@ def _parts(arguments: argparse.Namespace, address: LatticeAddress, relay: Relay)
     from wisp.lattice.membership.identity import FOLDER  # noqa: PLC0415
     from wisp.lattice.running.host import Parts  # noqa: PLC0415 - the help does not need it
     from wisp.lattice.running.keyring import Keyring  # noqa: PLC0415
-    from wisp.lattice.running.onward import Identity, usual  # noqa: PLC0415
+    from wisp.lattice.running.onward import ShownIdentity, usual  # noqa: PLC0415
     from wisp.lattice.running.preparing import Preparing  # noqa: PLC0415
     from wisp.lattice.running.told import nats_settings  # noqa: PLC0415
     from wisp.registry.cache import Cache  # noqa: PLC0415
@@ -168,7 +168,7 @@ def _parts(arguments: argparse.Namespace, address: LatticeAddress, relay: Relay)
     remembered = remembered_by(arguments)
     keyring = Keyring(host_name(arguments), remembered)
     environment = {name: os.environ[name] for name in arguments.environment if name in os.environ}
-    identity = Identity(remembered.folder / FOLDER, host_name(arguments), address.lattice)
+    identity = ShownIdentity(remembered.folder / FOLDER, host_name(arguments), address.lattice)
     if identity.exists:
         settings = replace(settings, hosts=usual(_for_hosts(arguments), remembered.folder))
     workers = papers.papers(remembered.folder, host_name(arguments)).worker_access
