@@ -16,7 +16,7 @@ import pytest
 
 from tests.e2e.conftest import manifest_of
 from tests.e2e.lattice import Clients, Nats, get
-from tests.e2e.machines import Machine
+from tests.e2e.machines import HOSTING, Machine
 from wisp.errors import LatticeError
 from wisp.lattice.membership import certificates, claims
 from wisp.lattice.membership.access import OPEN, Access
@@ -250,6 +250,25 @@ def test_certificates_are_rotated_while_everything_goes_on(
         assert _shown(url_of(first)) != shown  # NATS shows the new one too, without a restart
         assert clients.failures == []
         assert "away" not in [line.get("event") for line in (*host.lines, *running.lines)]
+
+
+def test_a_host_that_was_given_the_authority_and_not_its_secret_has_joined_and_says_what_is_missing(
+    first: Machine, second: Machine
+) -> None:
+    with ExitStack() as stack:
+        stack.enter_context(first.up()).event("joined")
+        words = ("--name", "b", "--no-start")
+        secret = first.folder / "state" / "keys" / "default"
+
+        failed = second.wisp(*first.invite("--authority").split()[1:], *words, code=1)
+        still = second.wisp("host", *words[:2], *HOSTING, code=1)
+        key = second.folder / "state" / "keys" / "default"
+        key.parent.mkdir(parents=True)
+        shutil.copyfile(secret, key)
+
+        assert "the secret that opens the lattice's authority cannot be read" in failed.stderr
+        assert "--authority-key FILE" in still.stderr
+        stack.enter_context(second.host()).event("joined")
 
 
 def _shown(url: str) -> bytes:

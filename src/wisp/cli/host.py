@@ -126,8 +126,11 @@ async def rejoin(arguments: argparse.Namespace) -> int:
     async with AsyncExitStack() as stack:
         if arguments.nats_server and found is not None:
             await stack.enter_async_context(nats.running(nats.wanted(arguments), found, log))
-        if found is not None and found.desk is not None and arguments.join_listen:
-            await stack.enter_async_context(papers.receiving(arguments, found, found.desk, log))
+        if found is not None and found.desk is not None:
+            if found.url is not None:
+                papers.let_commands_in(found.lattice, found.desk, found.url)
+            if arguments.join_listen:
+                await stack.enter_async_context(papers.receiving(arguments, found, found.desk, log))
         return await serve(arguments, papers.address(arguments, found))
 
 

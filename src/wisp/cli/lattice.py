@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     import argparse
 
     from wisp.lattice.commands.restoring import Restored
-    from wisp.lattice.membership.admitting import Desk
     from wisp.lattice.nats.connection import Connection
 
 
@@ -60,18 +59,9 @@ async def _found(arguments: argparse.Namespace) -> int:
     async with AsyncExitStack() as stack:
         if own:
             keeper = await stack.enter_async_context(nats.running(wanted, found, log))
-            _let_commands_in(at.lattice, desk, keeper.server.url)
+            papers.let_commands_in(at.lattice, desk, keeper.server.url)
         await stack.enter_async_context(papers.receiving(arguments, found, desk, log))
         return await host.serve(arguments, papers.address(arguments, found))
-
-
-def _let_commands_in(lattice: str, desk: Desk, url: str) -> None:
-    from wisp.lattice.membership import founding  # noqa: PLC0415 - the help does not need it
-
-    folder = reach.folder(lattice)
-    file = founding.give_operator(desk, folder)
-    found = reach.Remembered(nats=url, credentials=str(file), ca=str(folder / founding.AUTHORITY_FILE))
-    reach.remember(lattice, found)
 
 
 def _beside(address: Address) -> Address:

@@ -89,8 +89,7 @@ class Holding:
             ) from error
 
     def receive(self, sealed: bytes, known: Trust) -> None:
-        """Keep an authority that another host has sent, if the secret here opens it. Raises LatticeError, ArtifactError."""
-        Authority.unseal(sealed, self._secret())
+        """Keep an authority that another host has sent; `open` says whether the secret here opens it. Raises ArtifactError."""
         trust.keep(self.folder, known)
         files.write(self.folder / "sealed.json", sealed)
 

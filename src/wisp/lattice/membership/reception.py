@@ -82,3 +82,6 @@ async def accept_operator(invitation: Invitation) -> tuple[Welcome, KeyPair]:
     authority = await enrolment.authority_of(invitation)
     pair = KeyPair.make("user")
     return await enrolment.join(invitation, authority, founding.operator(pair)), pair
+    if welcome.sealed is not None:
+        # Now that the host has joined: an invitation is used once, and a secret can be put right.
+        await asyncio.to_thread(holding.open)
