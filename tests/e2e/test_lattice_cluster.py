@@ -14,7 +14,7 @@ import pytest
 
 from tests.e2e.conftest import manifest_of
 from tests.e2e.lattice import get
-from tests.e2e.machines import Machine
+from tests.e2e.machines import HOSTING, Machine
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -105,3 +105,39 @@ def test_when_the_first_machine_is_gone_another_one_with_the_authority_lets_mach
         since = len(new.lines)
         second.wisp("lattice", "revoke", "d", "--authority-key", key)
         new.event("away", since=since)
+
+
+def test_a_lattice_of_one_server_becomes_one_of_three_by_writing_back_what_its_host_remembers(
+    tmp_path: Path, cache: Path, app: Path
+) -> None:
+    first, second, third = (Machine(tmp_path, cache, name) for name in "abc")
+    with first.up() as alone:
+        alone.event("joined")
+        first.wisp("deploy", app)
+    refused = first.wisp("lattice", "up", "--name", "a", "--nats-route", free_address(), *HOSTING, code=1)
+    (first.folder / "state/default/nats").rename(tmp_path / "nats-of-one")
+
+    with ExitStack() as stack:
+        hosts = [stack.enter_context(first.up("--nats-route", free_address()))]
+        hosts[0].event("receiving")
+        meanwhile = get(f"{hosts[0].url}/hello")[0]
+        hosts += [
+            stack.enter_context(machine.join(first.invite(*SERVER), *server())) for machine in (second, third)
+        ]
+        for host in hosts:
+            host.until(lambda host=host: lost(host), "the loss")  # type: ignore[misc]
+        first.wisp("lattice", "restore", "--name", "a")
+        for host in hosts:
+            host.event("joined")
+        first.wisp("scale", "app", "--replicas", "per-host")
+
+        assert "would remove them as one of several servers" in refused.stderr
+        assert meanwhile == 200
+        assert [get(f"{host.url}/hello")[0] for host in hosts] == [200, 200, 200]
+        kept = json.loads(first.wisp("lattice", "status", "--json").stdout)["nats"]
+        assert (kept["replicas"], kept["current"]) == (3, 3)
+
+
+def lost(host: Host) -> bool:
+    """Whether a host waits for the data of its lattice."""
+    return any("NATS has lost the data" in str(line.get("message")) for line in host.lines)

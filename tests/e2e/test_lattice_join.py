@@ -252,6 +252,31 @@ def test_certificates_are_rotated_while_everything_goes_on(
         assert "away" not in [line.get("event") for line in (*host.lines, *running.lines)]
 
 
+def test_a_machine_that_joins_while_nats_has_lost_its_data_founds_no_other_lattice(
+    first: Machine, second: Machine, app: Path
+) -> None:
+    with ExitStack() as stack:
+        one = stack.enter_context(first.up())
+        one.event("joined")
+        first.wisp("deploy", app)
+        one.stop()
+        shutil.rmtree(first.folder / "state/default/nats")
+        one = stack.enter_context(first.up())
+        one.event("away")
+        other = stack.enter_context(second.join(first.invite()))
+        lost = other.event("away")["message"]
+
+        restored = first.wisp("lattice", "restore", "--name", "a")
+
+        assert "NATS has lost the data of this lattice" in lost
+        assert "written back: app" in restored.stderr
+        assert "no app was missing" in second.wisp("lattice", "restore", "--name", "b").stderr
+        for host in (one, other):
+            host.event("joined")
+        first.wisp("scale", "app", "--replicas", "per-host")
+        assert [get(f"{host.url}/hello")[0] for host in (one, other)] == [200, 200]
+
+
 def test_a_host_that_was_given_the_authority_and_not_its_secret_has_joined_and_says_what_is_missing(
     first: Machine, second: Machine
 ) -> None:

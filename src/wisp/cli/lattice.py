@@ -15,6 +15,7 @@ from wisp.host.address import Address
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Awaitable, Callable
 
     from wisp.lattice.commands.restoring import Restored
     from wisp.lattice.nats.connection import Connection
@@ -83,7 +84,7 @@ def _restore(arguments: argparse.Namespace) -> int:
         lattice = await State.make(connection, reach.lattice_name(arguments))
         return await restore(lattice, host.remembered_by(arguments), Cache.open())
 
-    found = reach.with_connection(arguments, work)
+    found = asyncio.run(_connected(arguments, work))
     if arguments.json:
         print(json.dumps({"apps": found.apps, "incomplete": found.incomplete}, indent=2))
         return 0
@@ -94,6 +95,22 @@ def _restore(arguments: argparse.Namespace) -> int:
             file=sys.stderr,
         )
     return 0
+
+
+async def _connected(
+    arguments: argparse.Namespace, work: Callable[[Connection], Awaitable[Restored]]
+) -> Restored:
+    """Connect to NATS as commands of this machine do; where they are not let in, as its host does. Raises WispError."""
+    own = papers.papers(host.remembered_by(arguments).folder, host.host_name(arguments))
+    known = await asyncio.to_thread(own.known)
+    given = reach.given_url(arguments) or reach.remembered(reach.lattice_name(arguments)).credentials
+    if given or known is None or not known.servers:
+        async with reach.connected(arguments) as connection:
+            return await work(connection)
+    from wisp.lattice.nats.connection import connect  # noqa: PLC0415 - the help does not need it
+
+    async with connect(",".join(known.servers), name="wisp", access=own.access) as connection:
+        return await work(connection)
 
 
 _TAKEN_OVER = (

@@ -58,6 +58,9 @@ class Belonging:
         self.server: ServerRecord | None = None
         """Of a host that runs NATS."""
 
+        self.identity: str | None = None
+        """What tells the lattice from another one of its name, once it was founded."""
+
         self.admitted = asyncio.Event()
         """Set when somebody was let in here."""
 
