@@ -252,6 +252,49 @@ def test_certificates_are_rotated_while_everything_goes_on(
         assert "away" not in [line.get("event") for line in (*host.lines, *running.lines)]
 
 
+def test_another_authority_takes_the_place_of_one_machine_by_machine(
+    first: Machine, second: Machine, app: Path, tmp_path: Path
+) -> None:
+    with ExitStack() as stack:
+        one = stack.enter_context(first.up())
+        one.event("joined")
+        other = stack.enter_context(second.join(first.invite()))
+        other.event("joined")
+        first.wisp("deploy", app, "--replicas", "2")
+        before, stolen = (first.papers / "ca.pem").read_bytes(), tmp_path / "stolen.creds"
+        stolen.write_bytes((first.folder / "state/default/operator.creds").read_bytes())
+        one.stop()
+        _forget_the_authority(first)
+
+        one = stack.enter_context(first.up())
+        one.event("joined")
+        meanwhile = get(f"{other.url}/hello")[0]  # it goes on with what it has
+        other.stop()
+        shutil.rmtree(second.papers)
+        other = stack.enter_context(second.join(first.invite()))
+        other.event("joined")
+
+        assert meanwhile == 200
+        assert "before it had this authority" in one.event("taken-over")["message"]
+        assert (first.papers / "ca.pem").read_bytes() == (second.papers / "ca.pem").read_bytes() != before
+        access = Access(credentials=stolen, ca=first.papers / "ca.pem", tls_first=True)
+        assert "does not let us in" in refused(url_of(first), access)
+        # What was deployed is still wanted, and who belongs to the lattice is what the new one says.
+        first.wisp("scale", "app", "--replicas", "per-host")
+        assert [get(f"{host.url}/hello")[0] for host in (one, other)] == [200, 200]
+        since = len(other.lines)
+        first.wisp("lattice", "revoke", "b")
+        other.event("away", since=since)
+
+
+def _forget_the_authority(machine: Machine) -> None:
+    """Remove what the guide says, for a new authority to be made."""
+    state = machine.folder / "state" / "default"
+    shutil.rmtree(state / "authority")
+    (state / "operator.creds").unlink()
+    shutil.rmtree(machine.papers)
+
+
 def test_a_machine_that_joins_while_nats_has_lost_its_data_founds_no_other_lattice(
     first: Machine, second: Machine, app: Path
 ) -> None:

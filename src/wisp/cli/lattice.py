@@ -114,8 +114,8 @@ async def _connected(
 
 
 _TAKEN_OVER = (
-    "this lattice was made when NATS asked for a token; now it speaks TLS and wants credentials."
-    " Its data are as they were. Hosts on other machines join anew: `wisp lattice invite`"
+    "NATS has data of this lattice from before it had this authority; they are as they were."
+    " Hosts on other machines join anew: `wisp lattice invite`"
 )
 
 
