@@ -23,7 +23,7 @@ import nats.js.errors
 from nats.js import api
 
 from wisp.errors import LatticeError
-from wisp.lattice.nats.connection import WRONG_REVISION, explained
+from wisp.lattice.nats.connection import WRONG_REVISION, explained, patiently
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -111,7 +111,10 @@ class Objects:
         if size > LARGEST:
             message = f"the object {digest} has {size} bytes, the limit is {LARGEST}"
             raise LatticeError(message)
-        content = await (self._one_piece(about) if about.chunks == 1 else self._pieces_of(digest, size))
+        small = about.chunks == 1
+        content = await (
+            self._one_piece(about) if small else patiently(lambda: self._pieces_of(digest, size))
+        )
         if digest_of(content) != digest:
             message = f"what the lattice has as {digest} is something else"
             raise LatticeError(message, hint="deploy the app again")
@@ -137,6 +140,9 @@ class Objects:
         return None if about is None else about.size or 0
 
     async def _about(self, digest: str) -> api.ObjectInfo | None:
+        return await patiently(lambda: self._asked_about(digest))
+
+    async def _asked_about(self, digest: str) -> api.ObjectInfo | None:
         with explained():
             try:
                 return await self._store.get_info(digest)
@@ -201,6 +207,9 @@ class Objects:
         return f"$O.{self._name}.M.{base64.urlsafe_b64encode(digest.encode()).decode()}"
 
     async def _subjects(self, pattern: str) -> list[str]:
+        return await patiently(lambda: self._subjects_now(pattern))
+
+    async def _subjects_now(self, pattern: str) -> list[str]:
         with explained():
             info = await self._jetstream.stream_info(
                 f"OBJ_{self._name}", subjects_filter=f"$O.{self._name}.{pattern}"
@@ -208,6 +217,9 @@ class Objects:
         return sorted(info.state.subjects or {})
 
     async def _last(self, subject: str) -> api.RawStreamMsg | None:
+        return await patiently(lambda: self._last_now(subject))
+
+    async def _last_now(self, subject: str) -> api.RawStreamMsg | None:
         with explained():
             try:
                 return await self._jetstream.get_msg(f"OBJ_{self._name}", subject=subject)

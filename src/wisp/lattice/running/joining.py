@@ -98,6 +98,8 @@ class Membership:
         self.changed = asyncio.Event()
         """Set when there is a newer assignment or configuration, or NATS is back."""
 
+        self._tell_identity(remembered.identity())
+
     def say(self, observed: Observed) -> None:
         """Say how things are on this host: now, or when NATS is back."""
         if observed != self._observed:
@@ -172,7 +174,9 @@ class Membership:
         """See to it that this is the lattice that we belong to; wait for that as long as it is not."""
         known = self._remembered.identity()
         if known is None:
-            self._remembered.keep_identity(await lattice.founded())
+            founded = await lattice.founded()
+            self._remembered.keep_identity(founded)
+            self._tell_identity(founded)
             return
         async with lattice.desired.mirror(IDENTITY) as mirror:
             while True:
@@ -187,6 +191,11 @@ class Membership:
                     f" host and remove {self._remembered.folder}"
                 )
                 await mirror.changed()
+
+    def _tell_identity(self, identity: Identity | None) -> None:
+        """Let machines that we let in know which lattice it is."""
+        if identity is not None and self._address.belonging is not None:
+            self._address.belonging.identity = identity.id
 
     async def _lease(self, lattice: State) -> Lease:
         """Take the lease of our name, or take it over from the process that we were before. Raises LatticeError."""

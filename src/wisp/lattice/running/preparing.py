@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Final, cast
 from weakref import WeakValueDictionary
 
 from pydantic import ValidationError
@@ -16,6 +16,7 @@ from wisp.host.secrets import secrets
 from wisp.lattice.nats.tasks import gathered
 from wisp.lattice.running import folders
 from wisp.lattice.running.blobs import Blobs
+from wisp.lattice.running.foreign import Foreign
 from wisp.lattice.running.readiness import probe
 from wisp.lattice.running.tidying import Tidying
 from wisp.lattice.running.triggers import without
@@ -23,7 +24,7 @@ from wisp.manifest.locked import LockedApp
 from wisp.registry.artifacts import artifact, artifacts, forget
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from wisp.host.log import Log
@@ -208,10 +209,21 @@ def read_locked(content: bytes) -> LockedApp:
 
 def refuse_foreign(app: LockedApp) -> None:
     """Refuse an app that needs what only the machine of its author has, or that would reach into the host. Raises LatticeError."""
-    folders.refuse_foreign(app)
-    hint = "`wisp up` serves it, on the machine where they are"
+    if one := next(foreign(app), None):
+        raise LatticeError(one.message, hint=one.hint)
+
+
+def foreign(app: LockedApp) -> Iterator[Foreign]:
+    """Return what an app needs that only the machine of its author has."""
+    yield from folders.foreign(app)
     for name, component in app.components.items():
-        for target in component.grants.http:
-            if target.roots or target.certificate or target.key:
-                message = f"component {name} has certificates for {target.text}, and files do not travel to the hosts of a lattice yet"
-                raise LatticeError(message, hint=hint)
+        for number, target in enumerate(component.grants.http):
+            if target.certificate or target.key:
+                message = (
+                    f"component {name} has a certificate of its own for {target.text}, whose key would not be kept from"
+                    " whoever reads the lattice's NATS"
+                )
+                yield Foreign(name, ("grants", "http", number, "certificate"), message, _SERVED_HERE)
+
+
+_SERVED_HERE: Final = "`wisp up` serves it, on the machine where the key is"
