@@ -55,7 +55,7 @@ def add_waiting(parser: argparse.ArgumentParser) -> None:
 
 def changes(arguments: argparse.Namespace) -> Changes:
     """Return what is to be changed. Raises UsageError."""
-    from wisp.lattice.records import parse_replicas  # noqa: PLC0415 - the help does not need it
+    from wisp.lattice.plan.placement import parse_replicas  # noqa: PLC0415 - the help does not need it
 
     found: Changes = {}
     if arguments.replicas is not None:

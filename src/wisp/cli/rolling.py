@@ -72,10 +72,6 @@ def _add_judging(group: argparse._ArgumentGroup) -> None:
 
 def strategy(arguments: argparse.Namespace) -> StrategyChanges:
     """Return what is to be changed. Raises UsageError."""
-    from pydantic import ValidationError  # noqa: PLC0415 - the help does not need it
-
-    from wisp.lattice.plan.versions import Strategy  # noqa: PLC0415 - the same
-
     given = {
         "canary": arguments.canary and _canary(arguments.canary),
         "observe_ms": arguments.observe and round(seconds(arguments.observe, "--observe") * 1000),
@@ -88,13 +84,23 @@ def strategy(arguments: argparse.Namespace) -> StrategyChanges:
         "keep": arguments.history,
     }
     found = cast("StrategyChanges", {key: value for key, value in given.items() if value is not None})
+    if found:
+        _check(found)
+    return found
+
+
+def _check(found: StrategyChanges) -> None:
+    """Raise UsageError unless these can be meant."""
+    from pydantic import ValidationError  # noqa: PLC0415 - slow to import, and mostly nothing is changed
+
+    from wisp.lattice.plan.versions import Strategy  # noqa: PLC0415 - the same
+
     try:
         Strategy.model_validate(found)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         message = f"{_OPTIONS[str(first['loc'][0])]}: {first['msg'][0].lower()}{first['msg'][1:]}"
         raise UsageError(message) from error
-    return found
 
 
 _OPTIONS: Final = {

@@ -11,7 +11,7 @@ from typing import Annotated, Final, Literal, Self, TypeAlias
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from wisp.errors import LatticeError
-from wisp.lattice.plan.placement import PER_HOST, Demand, Last, Member
+from wisp.lattice.plan.placement import Demand, Last, Member
 from wisp.lattice.plan.versions import Strategy, Version, Window
 from wisp.manifest.digests import Digest
 from wisp.manifest.values import parse_name
@@ -284,13 +284,3 @@ class Drain(Record):
     """That a host is to be left by everything."""
 
     host: Name
-
-
-def parse_replicas(text: str) -> int | Literal["per-host"]:
-    """Read `3` or `per-host`. Raises ValueError."""
-    if text == PER_HOST:
-        return PER_HOST
-    if not text.isdecimal():
-        message = f'expected a number or "{PER_HOST}", found "{text}"'
-        raise ValueError(message)
-    return int(text)

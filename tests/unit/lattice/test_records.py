@@ -7,6 +7,7 @@ import pytest
 from wisp.errors import LatticeError
 from wisp.lattice.commands.control import View
 from wisp.lattice.commands.standing import standing
+from wisp.lattice.plan.placement import parse_replicas
 from wisp.lattice.records import (
     App,
     Assignment,
@@ -16,7 +17,6 @@ from wisp.lattice.records import (
     ObservedApp,
     Placed,
     Wishes,
-    parse_replicas,
 )
 
 DIGEST = f"sha256:{'1' * 64}"

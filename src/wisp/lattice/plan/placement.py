@@ -345,3 +345,13 @@ class _Board:
             return "every host that fits is being drained"
         labels = ", ".join(f"{name}={value}" for name, value in sorted(demand.require.items()))
         return f"no host has {labels}"
+
+
+def parse_replicas(text: str) -> Replicas:
+    """Read `3` or `per-host`. Raises ValueError."""
+    if text == PER_HOST:
+        return PER_HOST
+    if not text.isdecimal():
+        message = f'expected a number or "{PER_HOST}", found "{text}"'
+        raise ValueError(message)
+    return int(text)
