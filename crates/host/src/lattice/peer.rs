@@ -160,7 +160,7 @@ impl Peers {
                 Ok(response) => {
                     return Ok(response.map(|incoming| Received {
                         incoming,
-                        _token: token,
+                        held: token,
                     }));
                 }
                 Err(mut error) => match error.take_message() {
@@ -314,14 +314,25 @@ fn told(error: &hyper::Error) -> String {
         .map_or_else(|| error.to_string(), |cause| format!("{error}: {cause}"))
 }
 
-/// The body of an answer of another host, while it comes.
+/// The body of an answer of another host, and what is held while it comes.
 #[derive(Debug)]
-pub struct Received {
+pub struct Received<H = Arc<()>> {
     incoming: Incoming,
-    _token: Arc<()>,
+    /// Dropped with it.
+    held: H,
 }
 
-impl Body for Received {
+impl Received {
+    /// The same, with something more that is held.
+    pub(super) fn holding<H>(self, more: H) -> Received<(Arc<()>, H)> {
+        Received {
+            incoming: self.incoming,
+            held: (self.held, more),
+        }
+    }
+}
+
+impl<H: Unpin> Body for Received<H> {
     type Data = Bytes;
     type Error = HttpError;
 
