@@ -15,7 +15,7 @@ from wisp.host.log import Log
 from wisp.host.settings import LogSettings
 from wisp.lattice.plan.peers import reachable
 from wisp.lattice.records import Assignment, HostRecord, Peer, Placed
-from wisp.lattice.running.onward import Identity, Onward, advertised, keep_port, usual
+from wisp.lattice.running.onward import Onward, ShownIdentity, advertised, keep_port, usual
 from wisp.manifest.locked import LockedApp
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def assignment(*placed: Placed, **peers: str) -> Assignment:
 
 def onward(folder: Path) -> Onward:
     return Onward(
-        Identity(folder, "a", "l"),
+        ShownIdentity(folder, "a", "l"),
         "a",
         Log(LogSettings(format="json"), os.open(folder / "log", os.O_WRONLY | os.O_CREAT)),
     )
@@ -160,7 +160,7 @@ def test_a_listener_on_every_interface_is_reached_where_its_host_is(
 
 
 def test_an_identity_is_there_when_all_of_it_is(tmp_path: Path) -> None:
-    identity = Identity(tmp_path, "a", "l")
+    identity = ShownIdentity(tmp_path, "a", "l")
     for name in ("ca.pem", "host.pem"):
         (tmp_path / name).write_text("")
     assert not identity.exists

@@ -35,8 +35,8 @@ RESPONSE_TIMEOUT_MS: Final = 30_000
 """What an answer may take that needs no component."""
 
 
-class Identity:
-    """The certificate of a host, in a folder."""
+class ShownIdentity:
+    """What a host shows to others of its identity (`membership/identity.py`): where workers find it, and whether it is another one now."""
 
     def __init__(self, folder: Path, host: str, lattice: str) -> None:
         self._folder = folder
@@ -63,7 +63,7 @@ class Identity:
 class Onward:
     """What workers of one host are told about the others."""
 
-    def __init__(self, identity: Identity, host: str, log: Log) -> None:
+    def __init__(self, identity: ShownIdentity, host: str, log: Log) -> None:
         self._identity = identity
         self._host = host
         self._log = log
