@@ -89,6 +89,19 @@ def test_the_table_says_who_runs_what_here_and_elsewhere(tmp_path: Path) -> None
     assert table(made, given)["number"] > found["number"]
 
 
+def test_a_host_that_ran_an_app_is_in_the_table_where_the_assignment_says_that_nobody_else_does_yet(
+    tmp_path: Path,
+) -> None:
+    placed = Placed(app="shop", revision=1, digest=TWO, hosts=("a",), away=("b",))
+    given = assignment(placed, a="1:1", b="2:2")
+    made = onward(tmp_path)
+
+    learnt(made, given, two=locked("shop", "/..."))
+
+    assert table(made, given)["apps"][0]["hosts"] == ["b"]
+    assert reachable(given, {}).keys() == {"a", "b"}
+
+
 def test_a_host_that_nobody_can_reach_is_in_no_table(tmp_path: Path) -> None:
     given = assignment(Placed(app="blog", revision=1, digest=ONE, hosts=("b",)))
     made = onward(tmp_path)

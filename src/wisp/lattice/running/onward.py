@@ -129,8 +129,8 @@ class Onward:
 
 
 def _answering(placed: Placed) -> Iterable[str]:
-    """Return the hosts that run it: not those that are still getting to it while others do."""
-    return [host for host in placed.everywhere if host not in placed.changing]
+    """Return the hosts that run it: not those that are still getting to it while others do; those that may still run it while nobody else does."""
+    return [*(host for host in placed.everywhere if host not in placed.changing), *placed.away]
 
 
 def _routes(apps: Iterable[LockedApp]) -> list[list[JsonObject]]:
