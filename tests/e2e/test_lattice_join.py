@@ -253,14 +253,17 @@ def test_certificates_are_rotated_while_everything_goes_on(
 
 
 def test_another_authority_takes_the_place_of_one_machine_by_machine(
-    first: Machine, second: Machine, app: Path, tmp_path: Path
+    first: Machine, second: Machine, tmp_path: Path
 ) -> None:
     with ExitStack() as stack:
         one = stack.enter_context(first.up())
         one.event("joined")
         other = stack.enter_context(second.join(first.invite()))
         other.event("joined")
-        first.wisp("deploy", app, "--replicas", "2")
+        tables = {"grants": {"keyvalue": ["default"]}}
+        (tmp_path / "wisp.toml").write_text(manifest_of("capabilities", "/...", tables), encoding="utf-8")
+        first.wisp("deploy", tmp_path, "--replicas", "2")
+        assert get(f"{other.url}/keyvalue/set?key=a", b"kept") == (200, b"done")
         before, stolen = (first.papers / "ca.pem").read_bytes(), tmp_path / "stolen.creds"
         stolen.write_bytes((first.folder / "state/default/operator.creds").read_bytes())
         one.stop()
@@ -268,7 +271,7 @@ def test_another_authority_takes_the_place_of_one_machine_by_machine(
 
         one = stack.enter_context(first.up())
         one.event("joined")
-        meanwhile = get(f"{other.url}/hello")[0]  # it goes on with what it has
+        meanwhile = get(f"{other.url}/config/all")[0]  # it goes on with what it has
         other.stop()
         shutil.rmtree(second.papers)
         other = stack.enter_context(second.join(first.invite()))
@@ -279,9 +282,9 @@ def test_another_authority_takes_the_place_of_one_machine_by_machine(
         assert (first.papers / "ca.pem").read_bytes() == (second.papers / "ca.pem").read_bytes() != before
         access = Access(credentials=stolen, ca=first.papers / "ca.pem", tls_first=True)
         assert "does not let us in" in refused(url_of(first), access)
-        # What was deployed is still wanted, and who belongs to the lattice is what the new one says.
+        # What was deployed is still wanted, what was kept is there, and who belongs to the lattice is what the new one says.
         first.wisp("scale", "app", "--replicas", "per-host")
-        assert [get(f"{host.url}/hello")[0] for host in (one, other)] == [200, 200]
+        assert [get(f"{host.url}/keyvalue/get?key=a") for host in (one, other)] == [(200, b"kept")] * 2
         since = len(other.lines)
         first.wisp("lattice", "revoke", "b")
         other.event("away", since=since)
