@@ -2,6 +2,12 @@
 
 import signal
 
+from hypothesis import settings
+
+# How long an example takes says how busy the machine is. Speed is measured in benches, not asserted in tests.
+settings.register_profile("wisp", deadline=None)
+settings.load_profile("wisp")
+
 
 def pytest_configure() -> None:
     """Let Ctrl-C reach the programs that tests start.

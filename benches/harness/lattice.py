@@ -29,7 +29,9 @@ if TYPE_CHECKING:
     from wisp.lattice.commands.control import View
 
 COUNT: Final = 5
-APPS: Final = 5
+TWICE: Final = [f"twice{number}" for number in range(5)]
+"""Apps with two replicas."""
+
 COMPONENTS: Final = 20
 ASKED: Final = 1000
 """Requests here and there, in turn, for what passing on costs, and calls for what a call costs."""
@@ -47,8 +49,8 @@ def measure(context: Context) -> Section:
     """Measure all of it on one lattice of five hosts."""
     with Hosts(COUNT) as hosts:
         measured = Measured(hosts, context)
-        rows = [*measured.deaths(), measured.lone_death(), measured.rollout(), measured.deployment()]
-        rows += [measured.forwarding(), *measured.calls()]
+        rows = [*measured.deaths(), measured.planner_death(), measured.lone_death(), measured.rollout()]
+        rows += [measured.deployment(), measured.configuration(), measured.forwarding(), *measured.calls()]
     for row in rows:
         context.say(f"{row.title}: {row.told}")
     return of_rows(rows, f"a lattice of {COUNT} hosts", COMMANDS)
@@ -65,15 +67,14 @@ class Measured:
 
     def deaths(self) -> tuple[Row, Row]:
         """Kill hosts of apps with two replicas."""
-        apps = [f"twice{number}" for number in range(APPS)]
-        for app in apps:
+        for app in TWICE:
             self._deploy(app, "2")
         again, back = [], []
         for _ in range(self._rounds):
-            victim = self._hosts.on(apps[0], 2)[0]
-            with Clients(self._survivors(apps, victim)) as clients:
+            victim = self._hosts.on(TWICE[0], 2)[0]
+            with Clients(self._survivors(TWICE, victim)) as clients:
                 began = self._hosts.kill(victim)
-                self._hosts.until(_without(victim, apps))
+                self._hosts.until(_without(victim, TWICE))
                 back.append(time.monotonic() - began)
             again.append(1000 * max([0.0, *(failed - began for failed in clients.failed)]))
             self._revive(victim)
@@ -83,6 +84,18 @@ class Measured:
             Row(title + where, tuple(again), "ms", 1000),
             Row("... until there are two replicas of everything again", tuple(back), "s", 5),
         )
+
+    def planner_death(self) -> Row:
+        """Kill the host that plans: first another one has to."""
+        took = []
+        for _ in range(self._rounds):
+            victim = self._hosts.until(lambda view: view.planner).planner
+            began = self._hosts.kill(str(victim))
+            self._hosts.until(_without(str(victim), TWICE))
+            took.append(time.monotonic() - began)
+            self._revive(str(victim))
+        title = "the host that plans is killed: until there are two replicas of everything again"
+        return Row(title, tuple(took), "s", 5)
 
     def lone_death(self) -> Row:
         """Kill the only host of an app."""
@@ -129,6 +142,19 @@ class Measured:
         size = self._wasm.stat().st_size // 1000
         title = f"`wisp deploy` of a new component of {size} KB, from the start of the command until {COUNT} hosts answer"
         return Row(title, tuple(took), "ms", 1000)
+
+    def configuration(self) -> Row:
+        """Configure an app that runs on all hosts."""
+        folder = variant(self._hosts.folder, "configured", self._wasm)
+        with (folder / "wisp.toml").open("a", encoding="utf-8") as manifest:
+            manifest.write('[component.c0.grants]\nconfig = { greeting = "hello" }\n')
+        self._hosts.wisp("deploy", folder, "--replicas", "per-host")
+        took = [
+            self._hosts.wisp("config", "set", "configured", f"greeting={number}", "--json")
+            for number in range(self._rounds)
+        ]
+        title = f"`wisp config set`, from the start of the command until {COUNT} hosts answer with it"
+        return Row(title, tuple(took), "s", 2)
 
     def forwarding(self) -> Row:
         """Ask a host that has an app and one that has not, in turn."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import shutil
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.e2e.conftest import manifest_of
 from tests.e2e.lattice import Lattice
+from tests.e2e.outside import PEM, Website, secure
 from tests.e2e.wire import ask
 from tests.integration.registry.registries import docker_registry
 
@@ -90,6 +92,7 @@ def test_a_folder_that_is_written_to_is_refused_before_anything_is_sent(
     refused = lattice.wisp("deploy", app(tmp_path, grants=grants), code=1)
 
     assert "component http2 writes to the folder /data: each host would have another one" in refused.stderr
+    assert "wisp.toml:" in refused.stderr
 
 
 def test_a_folder_outside_of_the_app_is_refused(lattice: Lattice, tmp_path: Path) -> None:
@@ -100,6 +103,43 @@ def test_a_folder_outside_of_the_app_is_refused(lattice: Lattice, tmp_path: Path
     refused = lattice.wisp("deploy", app(tmp_path, grants=grants), code=1)
 
     assert 'cannot be deployed: "../other" leads out of the folder' in refused.stderr
+
+
+def test_certificates_that_an_app_trusts_travel_with_it(lattice: Lattice, tmp_path: Path) -> None:
+    separate(lattice, "a", tmp_path)
+    shop = tmp_path / "shop"
+    with Website(secure()) as site:
+        grant = {"to": f"https://localhost:{site.port}", "private": True}
+        lattice.wisp("deploy", app(tmp_path, grants={"http": [grant]}))
+        asked = json.dumps({"authority": f"localhost:{site.port}", "path": "/", "scheme": "https"}).encode()
+        without = json.loads(lattice.post("a", "/send", asked)[1])
+        shutil.copyfile(PEM / "roots.pem", shop / "roots.pem")
+        app(tmp_path, grants={"http": [{**grant, "roots": "roots.pem"}]})
+        lattice.wisp("deploy", shop)
+        (shop / "roots.pem").unlink()  # the host has its own
+
+        trusting = json.loads(lattice.post("a", "/send", asked)[1])
+
+    assert without == {"error": "ErrorCode::TlsCertificateError"}
+    assert (trusting["status"], trusting["body"]) == (200, "hello from outside")
+
+
+def test_a_certificate_of_its_own_is_refused_with_the_line_that_says_it(
+    lattice: Lattice, tmp_path: Path
+) -> None:
+    lattice.start("a")
+    grant = {"to": "https://api.example.com", "certificate": "client.pem", "key": "client.key.pem"}
+    folder = app(tmp_path, grants={"http": ["https://other.example.com", grant]})
+    for name in ("client.pem", "client.key.pem"):
+        shutil.copyfile(PEM / name, folder / name)
+    lines = (folder / "wisp.toml").read_text(encoding="utf-8").splitlines()
+    [number] = [at for at, line in enumerate(lines, start=1) if "client.pem" in line]
+
+    refused = lattice.wisp("deploy", folder, code=1)
+
+    assert f"wisp.toml:{number}:" in refused.stderr
+    assert "component http2 has a certificate of its own for https://api.example.com" in refused.stderr
+    assert lattice.json("apps") == []
 
 
 def test_a_host_gets_what_another_host_has_when_the_store_has_it_no_more(

@@ -191,6 +191,30 @@ def test_without_its_secret_an_app_does_not_run_and_runs_as_soon_as_it_is_set(
     assert configuration(lattice, "a")["token"] == FIRST  # what runs goes on with what it has
 
 
+def test_an_app_shows_which_configuration_is_wanted_and_which_each_host_has(
+    lattice: Lattice, tmp_path: Path
+) -> None:
+    lattice.start("a")
+    lattice.start("b", "--label", "zone=eu")
+    lattice.wisp("deploy", app(tmp_path), "--replicas", "0")
+    unconfigured, text = lattice.json("app", "shop"), lattice.wisp("app", "shop").stdout
+    put(lattice, FIRST)
+    lattice.wisp("scale", "shop", "--replicas", "per-host")
+    # What a host cannot do without goes on as it is there.
+    lattice.wisp("secret", "unset", "shop", "API_TOKEN", "--timeout", "1s", code=1)
+
+    half = lattice.json("app", "shop")["configuration"]
+    shown = lattice.wisp("app", "shop").stdout
+    put(lattice, SECOND)
+    whole = lattice.json("app", "shop")["configuration"]
+
+    assert (unconfigured["configuration"], "configuration" in text) == ({"wanted": 0, "hosts": {}}, False)
+    assert half == {"wanted": 2, "hosts": {"a": 1, "b": 1}}
+    assert "wanted  a replica on each host, configuration 2\n" in shown
+    assert shown.count("failed  configuration 1  ") == 2
+    assert whole == {"wanted": 3, "hosts": {"a": 3, "b": 3}}
+
+
 def everything_kept(lattice: Lattice) -> Iterator[tuple[str, bytes]]:
     """Return all that NATS has on its disk, and every message that it would give."""
     for path in sorted(lattice.nats.folder.rglob("*")):

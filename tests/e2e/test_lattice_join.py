@@ -16,7 +16,7 @@ import pytest
 
 from tests.e2e.conftest import manifest_of
 from tests.e2e.lattice import Clients, Nats, get
-from tests.e2e.machines import Machine
+from tests.e2e.machines import HOSTING, Machine
 from tests.e2e.wire2 import Connection2
 from wisp.errors import LatticeError
 from wisp.lattice.membership import certificates, claims
@@ -301,6 +301,96 @@ def test_certificates_are_rotated_while_everything_goes_on(
         assert _shown(url_of(first)) != shown  # NATS shows the new one too, without a restart
         assert clients.failures == []
         assert "away" not in [line.get("event") for line in (*host.lines, *running.lines)]
+
+
+def test_another_authority_takes_the_place_of_one_machine_by_machine(
+    first: Machine, second: Machine, tmp_path: Path
+) -> None:
+    with ExitStack() as stack:
+        one = stack.enter_context(first.up())
+        one.event("joined")
+        other = stack.enter_context(second.join(first.invite()))
+        other.event("joined")
+        tables = {"grants": {"keyvalue": ["default"]}}
+        (tmp_path / "wisp.toml").write_text(manifest_of("capabilities", "/...", tables), encoding="utf-8")
+        first.wisp("deploy", tmp_path, "--replicas", "2")
+        assert get(f"{other.url}/keyvalue/set?key=a", b"kept") == (200, b"done")
+        before, stolen = (first.papers / "ca.pem").read_bytes(), tmp_path / "stolen.creds"
+        stolen.write_bytes((first.folder / "state/default/operator.creds").read_bytes())
+        one.stop()
+        _forget_the_authority(first)
+
+        one = stack.enter_context(first.up())
+        one.event("joined")
+        meanwhile = get(f"{other.url}/config/all")[0]  # it goes on with what it has
+        other.stop()
+        shutil.rmtree(second.papers)
+        other = stack.enter_context(second.join(first.invite()))
+        other.event("joined")
+
+        assert meanwhile == 200
+        assert "before it had this authority" in one.event("taken-over")["message"]
+        assert (first.papers / "ca.pem").read_bytes() == (second.papers / "ca.pem").read_bytes() != before
+        access = Access(credentials=stolen, ca=first.papers / "ca.pem", tls_first=True)
+        assert "does not let us in" in refused(url_of(first), access)
+        # What was deployed is still wanted, what was kept is there, and who belongs to the lattice is what the new one says.
+        first.wisp("scale", "app", "--replicas", "per-host")
+        assert [get(f"{host.url}/keyvalue/get?key=a") for host in (one, other)] == [(200, b"kept")] * 2
+        since = len(other.lines)
+        first.wisp("lattice", "revoke", "b")
+        other.event("away", since=since)
+
+
+def _forget_the_authority(machine: Machine) -> None:
+    """Remove what the guide says, for a new authority to be made."""
+    state = machine.folder / "state" / "default"
+    shutil.rmtree(state / "authority")
+    (state / "operator.creds").unlink()
+    shutil.rmtree(machine.papers)
+
+
+def test_a_machine_that_joins_while_nats_has_lost_its_data_founds_no_other_lattice(
+    first: Machine, second: Machine, app: Path
+) -> None:
+    with ExitStack() as stack:
+        one = stack.enter_context(first.up())
+        one.event("joined")
+        first.wisp("deploy", app)
+        one.stop()
+        shutil.rmtree(first.folder / "state/default/nats")
+        one = stack.enter_context(first.up())
+        one.event("away")
+        other = stack.enter_context(second.join(first.invite()))
+        lost = other.event("away")["message"]
+
+        restored = first.wisp("lattice", "restore", "--name", "a")
+
+        assert "NATS has lost the data of this lattice" in lost
+        assert "written back: app" in restored.stderr
+        assert "no app was missing" in second.wisp("lattice", "restore", "--name", "b").stderr
+        for host in (one, other):
+            host.event("joined")
+        first.wisp("scale", "app", "--replicas", "per-host")
+        assert [get(f"{host.url}/hello")[0] for host in (one, other)] == [200, 200]
+
+
+def test_a_host_that_was_given_the_authority_and_not_its_secret_has_joined_and_says_what_is_missing(
+    first: Machine, second: Machine
+) -> None:
+    with ExitStack() as stack:
+        stack.enter_context(first.up()).event("joined")
+        words = ("--name", "b", "--no-start")
+        secret = first.folder / "state" / "keys" / "default"
+
+        failed = second.wisp(*first.invite("--authority").split()[1:], *words, code=1)
+        still = second.wisp("host", *words[:2], *HOSTING, code=1)
+        key = second.folder / "state" / "keys" / "default"
+        key.parent.mkdir(parents=True)
+        shutil.copyfile(secret, key)
+
+        assert "the secret that opens the lattice's authority cannot be read" in failed.stderr
+        assert "--authority-key FILE" in still.stderr
+        stack.enter_context(second.host()).event("joined")
 
 
 def _shown(url: str) -> bytes:

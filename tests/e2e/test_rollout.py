@@ -5,11 +5,15 @@ from __future__ import annotations
 import json
 import re
 import signal
+import time
+from collections import Counter
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.e2e.authority import Authority
+from tests.e2e.host import PATIENCE
 from tests.e2e.lattice import Clients, Lattice, get
 from tests.e2e.test_lattice import app, version
 from wisp.lattice.commands.standing import standing
@@ -148,6 +152,37 @@ def test_a_canary_gets_its_share_until_it_is_promoted(lattice: Lattice, tmp_path
     assert [version(lattice, name) for name in "ab"] == ["2", "2"]
 
 
+def test_a_canary_gets_its_share_of_the_requests_that_arrive_at_any_host(tmp_path: Path, cache: Path) -> None:
+    with Lattice(tmp_path, cache, authority=Authority(tmp_path / "authority")) as lattice:
+        lattice.start("neither")
+        for name in ("a", "b"):
+            lattice.start(name, "--label", "zone=eu")
+        lattice.wisp("deploy", app(tmp_path), "--replicas", "2", "--require", "zone=eu")
+        lattice.wisp("deploy", app(tmp_path, version="2"), "--canary", "10%")
+        [[new], [old]] = [one["hosts"] for one in lattice.json("app", "shop")["versions"]]
+        for name in ("neither", old, new):
+            both_versions(lattice, name)
+
+        answers = {
+            name: Counter(version(lattice, name) for _ in range(200)) for name in ("neither", old, new)
+        }
+
+    for name, found in answers.items():
+        # Each worker keeps to the share exactly, but begins to count anew when it is told something new.
+        assert 10 <= found["2"] <= 30, (name, found)
+        assert found["1"] + found["2"] == 200, (name, found)
+
+
+def both_versions(lattice: Lattice, name: str) -> None:
+    """Wait until a host knows of both versions, which it is told a moment after the assignment was written."""
+    seen: set[str] = set()
+    end = time.monotonic() + PATIENCE
+    while seen != {"1", "2"}:
+        assert time.monotonic() < end, (name, seen)
+        if lattice.get(name, "/environment")[0] == 200:
+            seen.add(version(lattice, name))
+
+
 def test_a_canary_needs_a_second_host_and_says_so(lattice: Lattice, tmp_path: Path) -> None:
     lattice.start("a")
     lattice.wisp("deploy", app(tmp_path))
@@ -178,6 +213,30 @@ def test_a_version_that_fails_more_often_is_taken_back_by_itself(lattice: Lattic
     assert history[2]["figures"]["new"]["failing"] == 100
     assert history[2]["figures"]["old"]["requests"] >= 20
     assert "taken back" in lattice.wisp("app", "shop", "--history").stdout
+
+
+def test_a_version_that_is_much_slower_is_taken_back_by_itself(lattice: Lattice, tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        lattice.start(name)
+    options = ("--observe", "60s", "--min-requests", "20", "--max-latency", "2")
+    lattice.wisp("deploy", app(tmp_path), "--replicas", "2", *options)
+
+    with ExitStack() as stack:
+        # Eight at once on each host; the new version lets one after the other.
+        clients = load(stack, lattice, *"aaaaaaaabbbbbbbb", path="/slow?ms=50")
+        taken = lattice.wisp("deploy", app(tmp_path, version="2", limits={"concurrency": 1}), code=1)
+
+    said = re.search(
+        r"it was taken back: [\d,]+ requests took ([\d.]+) ms on average, [\d,]+ of the version before ([\d.]+) ms",
+        taken.stderr,
+    )
+    assert said is not None, taken.stderr
+    assert float(said[1]) > 2 * float(said[2])
+    assert [version(lattice, name) for name in "ab"] == ["1", "1"]
+    history = lattice.json("app", "shop")["history"]
+    assert [(one["revision"], one["withdrawn"]) for one in history] == [(1, False), (2, True), (3, False)]
+    assert history[2]["figures"]["new"]["failing"] == 0
+    assert [failure for one in clients for failure in one.failures] == []
 
 
 def test_a_deployment_that_is_interrupted_goes_on_and_says_so(lattice: Lattice, tmp_path: Path) -> None:

@@ -173,7 +173,6 @@ def test_both_clocks_tell_the_time_of_the_machine(pair: Pair) -> None:
 
 @settings(
     max_examples=60,
-    deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )

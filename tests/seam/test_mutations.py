@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 FUZZ = settings(
     max_examples=int(os.environ.get("WISP_FUZZ_EXAMPLES", "200")),
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 pytestmark = pytest.mark.timeout(0)

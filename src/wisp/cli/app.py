@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from wisp.host.settings import JsonObject
+    from wisp.lattice.commands.configuring import InForce
     from wisp.lattice.commands.control import View
     from wisp.lattice.commands.standing import Side
     from wisp.lattice.nats.connection import Connection
@@ -36,22 +37,29 @@ def run(arguments: argparse.Namespace) -> int:
     """Show it."""
     lattice = reach.lattice_name(arguments)
 
-    async def look(connection: Connection) -> tuple[View, list[Waiting]]:
-        from wisp.lattice.commands.control import view  # noqa: PLC0415 - the help does not need it
+    async def look(connection: Connection) -> _Seen:
+        from wisp.lattice.commands.configuring import in_force  # noqa: PLC0415 - the help does not need it
+        from wisp.lattice.commands.control import view  # noqa: PLC0415 - the same
         from wisp.lattice.nats.waiting import waiting  # noqa: PLC0415 - the same
         from wisp.lattice.state import State  # noqa: PLC0415 - the same
 
-        seen = await view(await State.open(connection, lattice))
-        return seen, await waiting(connection, lattice, arguments.app)
+        state = await State.open(connection, lattice)
+        found = await view(state)
+        if (app := found.apps.get(arguments.app)) is None:
+            message = f"the lattice {lattice} has no app {arguments.app}"
+            raise LatticeError(message, hint="`wisp apps` lists them")
+        groups = await waiting(connection, lattice, app.name)
+        return _Seen(found, app, await in_force(state, found, app), groups)
 
-    seen, groups = reach.with_connection(arguments, look)
-    app = seen.apps.get(arguments.app)
-    if app is None:
-        message = f"the lattice {lattice} has no app {arguments.app}"
-        raise LatticeError(message, hint="`wisp apps` lists them")
+    seen = reach.with_connection(arguments, look)
+    app, groups = seen.app, seen.groups
     if arguments.json:
-        more = {"history": [_entry(one) for one in app.history], "messaging": [asdict(one) for one in groups]}
-        print(json.dumps({**data(seen, app), **more}, indent=2))
+        more = {
+            "configuration": asdict(seen.configuration),
+            "history": [_entry(one) for one in app.history],
+            "messaging": [asdict(one) for one in groups],
+        }
+        print(json.dumps({**data(seen.view, app), **more}, indent=2))
     elif arguments.history:
         print(
             "\n".join(
@@ -59,29 +67,52 @@ def run(arguments: argparse.Namespace) -> int:
             )
         )
     else:
-        print("\n".join([*_lines(seen, app), *_takers(groups)]))
+        print("\n".join([*_lines(seen), *_takers(groups)]))
     return 0
 
 
-def _lines(view: View, app: App) -> Iterator[str]:
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """An app, and what is known of it."""
+
+    view: View
+    app: App
+    configuration: InForce
+    groups: list[Waiting]
+
+
+def _lines(seen: _Seen) -> Iterator[str]:
     from wisp.lattice.commands.standing import standing  # noqa: PLC0415 - the help does not need it
 
-    found = standing(view, app.name, app.revision)
+    app, configuration = seen.app, seen.configuration
+    found = standing(seen.view, app.name, app.revision)
     yield f"{app.name} {app.version}, revision {app.revision}, {app.digest[:19]}"
     if app.source:
         yield f"from    {app.source}"
-    yield f"wanted  {_wanted(app.wishes)}"
+    configured = f", configuration {configuration.wanted}" if configuration.any else ""
+    yield f"wanted  {_wanted(app.wishes)}{configured}"
     if app.history and (why := app.history[-1].why):
         yield f"why     {why}"
     yield from output.columns(map(_side, found.sides))
     several = bool(found.sides)
     rows = [
-        (one.host, one.state, *([one.version] if several else ()), one.url or "", one.error or "")
+        (
+            one.host,
+            one.state,
+            *([one.version] if several else ()),
+            *([_configured(configuration.hosts.get(one.host))] if configuration.any else ()),
+            one.url or "",
+            one.error or "",
+        )
         for one in found.hosts
     ]
     yield from output.columns(rows)
     if not found.complete:
         yield from (f"  {problem}" for problem in found.problems())
+
+
+def _configured(version: int | None) -> str:
+    return "" if version is None else f"configuration {version}"
 
 
 def _side(side: Side) -> tuple[str, ...]:

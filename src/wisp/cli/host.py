@@ -126,8 +126,11 @@ async def rejoin(arguments: argparse.Namespace) -> int:
     async with AsyncExitStack() as stack:
         if arguments.nats_server and found is not None:
             await stack.enter_async_context(nats.running(nats.wanted(arguments), found, log))
-        if found is not None and found.desk is not None and arguments.join_listen:
-            await stack.enter_async_context(papers.receiving(arguments, found, found.desk, log))
+        if found is not None and found.desk is not None:
+            if found.url is not None:
+                papers.let_commands_in(found.lattice, found.desk, found.url)
+            if arguments.join_listen:
+                await stack.enter_async_context(papers.receiving(arguments, found, found.desk, log))
         return await serve(arguments, papers.address(arguments, found))
 
 
@@ -157,7 +160,7 @@ def _parts(arguments: argparse.Namespace, address: LatticeAddress, relay: Relay)
     from wisp.lattice.membership.identity import FOLDER  # noqa: PLC0415
     from wisp.lattice.running.host import Parts  # noqa: PLC0415 - the help does not need it
     from wisp.lattice.running.keyring import Keyring  # noqa: PLC0415
-    from wisp.lattice.running.onward import Identity, usual  # noqa: PLC0415
+    from wisp.lattice.running.onward import ShownIdentity, usual  # noqa: PLC0415
     from wisp.lattice.running.preparing import Preparing  # noqa: PLC0415
     from wisp.lattice.running.told import nats_settings  # noqa: PLC0415
     from wisp.registry.cache import Cache  # noqa: PLC0415
@@ -168,7 +171,7 @@ def _parts(arguments: argparse.Namespace, address: LatticeAddress, relay: Relay)
     remembered = remembered_by(arguments)
     keyring = Keyring(host_name(arguments), remembered)
     environment = {name: os.environ[name] for name in arguments.environment if name in os.environ}
-    identity = Identity(remembered.folder / FOLDER, host_name(arguments), address.lattice)
+    identity = ShownIdentity(remembered.folder / FOLDER, host_name(arguments), address.lattice)
     if identity.exists:
         settings = replace(settings, hosts=usual(_for_hosts(arguments), remembered.folder))
     workers = papers.papers(remembered.folder, host_name(arguments)).worker_access

@@ -102,6 +102,7 @@ COMMAND = Subcommand(
     (
         ("wisp lattice invite", "for a host; paste what it prints on the other machine"),
         ("wisp lattice invite --nats-server", "for one that also runs one of the three NATS servers"),
+        ("wisp lattice invite --authority", "for one that lets machines in when this one is gone"),
         ("wisp lattice invite --operator", "for a machine on which only commands are to work"),
     ),
     _configure,

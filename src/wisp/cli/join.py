@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import argparse
 
     from wisp.lattice.membership.invitations import Invitation
+    from wisp.lattice.records import Identity
 
 
 def _configure(parser: argparse.ArgumentParser) -> None:
@@ -41,9 +42,16 @@ def _run(arguments: argparse.Namespace) -> int:
 async def _as_host(arguments: argparse.Namespace, invitation: Invitation) -> str:
     from wisp.lattice.membership import reception  # noqa: PLC0415 - the help does not need it
 
-    own = papers.papers(host.remembered_by(arguments).folder, host.host_name(arguments))
+    remembered = host.remembered_by(arguments)
+    own = papers.papers(remembered.folder, host.host_name(arguments))
     place = nats.place(arguments) if arguments.nats_server else None
-    await reception.accept(invitation, own, place, papers.holding(arguments))
+
+    def keep(identity: Identity) -> None:
+        # A host that belongs to another lattice of this name says so when it starts.
+        if remembered.identity() is None:
+            remembered.keep_identity(identity)
+
+    await reception.accept(invitation, own, place, papers.holding(arguments), keep)
     return own.host
 
 

@@ -15,9 +15,9 @@ from wisp.host.address import Address
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Awaitable, Callable
 
     from wisp.lattice.commands.restoring import Restored
-    from wisp.lattice.membership.admitting import Desk
     from wisp.lattice.nats.connection import Connection
 
 
@@ -60,18 +60,9 @@ async def _found(arguments: argparse.Namespace) -> int:
     async with AsyncExitStack() as stack:
         if own:
             keeper = await stack.enter_async_context(nats.running(wanted, found, log))
-            _let_commands_in(at.lattice, desk, keeper.server.url)
+            papers.let_commands_in(at.lattice, desk, keeper.server.url)
         await stack.enter_async_context(papers.receiving(arguments, found, desk, log))
         return await host.serve(arguments, papers.address(arguments, found))
-
-
-def _let_commands_in(lattice: str, desk: Desk, url: str) -> None:
-    from wisp.lattice.membership import founding  # noqa: PLC0415 - the help does not need it
-
-    folder = reach.folder(lattice)
-    file = founding.give_operator(desk, folder)
-    found = reach.Remembered(nats=url, credentials=str(file), ca=str(folder / founding.AUTHORITY_FILE))
-    reach.remember(lattice, found)
 
 
 def _beside(address: Address) -> Address:
@@ -93,7 +84,7 @@ def _restore(arguments: argparse.Namespace) -> int:
         lattice = await State.make(connection, reach.lattice_name(arguments))
         return await restore(lattice, host.remembered_by(arguments), Cache.open())
 
-    found = reach.with_connection(arguments, work)
+    found = asyncio.run(_connected(arguments, work))
     if arguments.json:
         print(json.dumps({"apps": found.apps, "incomplete": found.incomplete}, indent=2))
         return 0
@@ -106,9 +97,25 @@ def _restore(arguments: argparse.Namespace) -> int:
     return 0
 
 
+async def _connected(
+    arguments: argparse.Namespace, work: Callable[[Connection], Awaitable[Restored]]
+) -> Restored:
+    """Connect to NATS as commands of this machine do; where they are not let in, as its host does. Raises WispError."""
+    own = papers.papers(host.remembered_by(arguments).folder, host.host_name(arguments))
+    known = await asyncio.to_thread(own.known)
+    given = reach.given_url(arguments) or reach.remembered(reach.lattice_name(arguments)).credentials
+    if given or known is None or not known.servers:
+        async with reach.connected(arguments) as connection:
+            return await work(connection)
+    from wisp.lattice.nats.connection import connect  # noqa: PLC0415 - the help does not need it
+
+    async with connect(",".join(known.servers), name="wisp", access=own.access) as connection:
+        return await work(connection)
+
+
 _TAKEN_OVER = (
-    "this lattice was made when NATS asked for a token; now it speaks TLS and wants credentials."
-    " Its data are as they were. Hosts on other machines join anew: `wisp lattice invite`"
+    "NATS has data of this lattice from before it had this authority; they are as they were."
+    " Hosts on other machines join anew: `wisp lattice invite`"
 )
 
 

@@ -137,6 +137,16 @@ def belonging(
     return found if standing.papers.exist else None
 
 
+def let_commands_in(lattice: str, desk: Desk, url: str) -> None:
+    """Let commands of this machine in, which has the authority, at the lattice's own NATS. Raises ArtifactError."""
+    from wisp.lattice.membership import founding  # noqa: PLC0415 - the help does not need it
+
+    folder = reach.folder(lattice)
+    file = founding.give_operator(desk, folder)
+    found = reach.Remembered(nats=url, credentials=str(file), ca=str(folder / founding.AUTHORITY_FILE))
+    reach.remember(lattice, found)
+
+
 def _let_commands_know(lattice: str, servers: tuple[str, ...]) -> None:
     """Let commands on this machine look for NATS where it is now, if they are let in there."""
     known = reach.remembered(lattice)

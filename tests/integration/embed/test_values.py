@@ -40,9 +40,7 @@ STRATEGIES: dict[str, Any] = {
         some.builds(wisp.Ok, some.integers(0, 2**32 - 1)) | some.builds(wisp.Err, TEXT), max_size=10
     ),
 }
-FIXTURES = settings(
-    suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60
-)
+FIXTURES = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
 
 
 @pytest.mark.parametrize("function", STRATEGIES)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
+import signal
 import socket
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, TypeVar
@@ -116,6 +118,27 @@ async def test_a_cluster_of_three_loses_one_server_and_nothing_else(tmp_path: Pa
             found = await eventually(place, asked, lambda lattice: look(lattice, digest))
             assert found == (20, 110_000)
             await place.start(lost)
+
+
+async def test_what_is_read_while_another_leader_is_elected_is_waited_for(tmp_path: Path) -> None:
+    async with site(tmp_path) as place:
+        for name in "abc":
+            await place.start(name)
+        async with reached(place, "a") as lattice:
+            await lattice.founded()
+            digest = await lattice.objects.put(b"a component" * 10_000)
+            info = await lattice.objects._jetstream.stream_info("OBJ_wisp-test")
+            assert info.cluster is not None
+            leader = str(info.cluster.leader)
+        other = next(name for name in "abc" if name != leader)
+
+        async with reached(place, other) as lattice:
+            os.kill(place.servers[leader].pid, signal.SIGKILL)
+            heads = await lattice.objects.heads()
+            content = await lattice.objects.get(digest)
+
+    assert [head.digest for head in heads] == [digest]
+    assert len(content) == 110_000
 
 
 async def look(lattice: State, digest: str) -> tuple[int, int]:

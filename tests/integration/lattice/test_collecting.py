@@ -221,7 +221,7 @@ BURSTS = st.lists(st.tuples(st.integers(0, 3), st.integers(1, 25)), min_size=6, 
 
 
 @given(BURSTS)
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 async def test_whatever_is_collected_while_apps_are_deployed_they_are_whole_afterwards(
     server: Server, open_state: Connect, bursts: list[tuple[int, int]]
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from typing import TYPE_CHECKING
 
 import pytest
@@ -60,6 +61,23 @@ async def test_a_lattice_that_had_a_token_keeps_all_it_had(holding: Holding, tmp
                 pass
     finally:
         await after.stop()
+
+
+def test_the_data_of_another_authority_are_taken_over_where_there_is_one_and_no_cluster(
+    tmp_path: Path,
+) -> None:
+    data = tmp_path / "jetstream" / "jetstream"
+    (data / "SYSTEM" / "_js_" / "_meta_").mkdir(parents=True)
+    begun = founding.take_over(tmp_path, "NEW")  # a cluster that waits for its other servers
+    (data / "OLD" / "streams").mkdir(parents=True)
+    clustered = founding.take_over(tmp_path, "NEW")
+    shutil.rmtree(data / "SYSTEM")
+
+    taken = [founding.take_over(tmp_path, "NEW") for _ in range(2)]
+
+    assert (begun, clustered, taken) == (False, False, [True, False])
+    assert [one.name for one in data.iterdir()] == ["NEW"]
+    assert not founding.take_over(tmp_path / "elsewhere", "NEW")
 
 
 def test_the_authority_and_papers_are_made_once(holding: Holding, tmp_path: Path) -> None:

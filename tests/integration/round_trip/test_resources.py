@@ -156,7 +156,7 @@ def things(request: pytest.FixtureRequest) -> Iterator[tuple[Any, Language]]:
         yield made[ways.THINGS], provider
 
 
-@settings(deadline=None, max_examples=4 * EXAMPLES)
+@settings(max_examples=4 * EXAMPLES)
 @given(steps=STEPS)
 def test_python_uses_the_resources_of_a_guest(things: tuple[Any, Language], steps: list[Step]) -> None:
     interface, provider = things
@@ -179,7 +179,7 @@ def keeping(request: pytest.FixtureRequest) -> Iterator[tuple[Any, Language]]:
             yield made[ways.KEEPING], ways.OTHER[language]
 
 
-@settings(deadline=None, max_examples=4 * EXAMPLES)
+@settings(max_examples=4 * EXAMPLES)
 @given(steps=STEPS)
 def test_a_guest_uses_the_resources_of_another_that_it_is_fused_with(
     keeping: tuple[Any, Language], steps: list[Step]

@@ -46,7 +46,7 @@ def values(way: Way) -> Values:
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
-@settings(deadline=None, max_examples=EXAMPLES)
+@settings(max_examples=EXAMPLES)
 @given(data=some.data())
 def test_a_value_comes_back_as_it_was(way: Way, values: Values, function: str, data: some.DataObject) -> None:
     called = values.function(ways.ECHO, function)

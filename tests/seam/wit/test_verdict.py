@@ -33,7 +33,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.timeout(300)  # a hundred components are built
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(pair=pairs())
 def test_a_change_breaks_importers_or_exporters_exactly_when_their_components_do_not_link(
     folder: Path, pair: tuple[Package, Package]
@@ -52,7 +52,7 @@ def test_a_change_breaks_importers_or_exporters_exactly_when_their_components_do
 
 
 @pytest.mark.timeout(300)  # a hundred components are built
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(pair=pairs(), old_world=worlds(), new_world=worlds(), same=st.booleans())
 def test_a_change_breaks_components_or_hosts_exactly_when_the_world_no_longer_fits(
     folder: Path,

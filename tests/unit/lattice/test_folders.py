@@ -22,7 +22,7 @@ FILES = st.dictionaries(NAMES, st.binary(max_size=2000), max_size=6)
 
 def locked(*sources: str, write: bool = False) -> dict[str, object]:
     grants = [{"source": source, "mount": f"/{n}", "write": write} for n, source in enumerate(sources)]
-    return {"name": "shop", "components": {"api": {"grants": {"files": grants}}}}
+    return {"name": "shop", "components": {"api": {"grants": {"files": grants, "http": []}}}}
 
 
 def make(folder: Path, files: dict[str, bytes]) -> dict[str, bytes]:
@@ -61,6 +61,30 @@ async def test_a_folder_arrives_as_it_was_under_the_digest_of_what_is_sent(
     sources = [one["source"] for one in there["components"]["api"]["grants"]["files"]]  # type: ignore[index]
     assert sources == [str(host.unpacked_path(digest))] * 2
     assert below(host.unpacked_path(digest)) == kept
+
+
+async def test_trusted_certificates_travel_as_a_folder_with_one_file(tmp_path: Path) -> None:
+    (tmp_path / "ca.pem").write_bytes(b"certificates")
+    host, app = Remembered(tmp_path / "host"), locked()
+    [grants] = [one["grants"] for one in app["components"].values()]  # type: ignore[attr-defined]
+    grants["http"] = [{"text": "https://a", "roots": "ca.pem"}, {"text": "https://b", "roots": None}]
+
+    moved, packed = folders.pack(app, tmp_path)
+    [(digest, content)] = packed.items()
+    await folders.unpack(content(), digest, host)
+    there = folders.placed(moved, host)["components"]["api"]["grants"]["http"]  # type: ignore[index]
+
+    assert [one["roots"] for one in there] == [str(host.unpacked_path(digest) / folders.ROOTS), None]
+    assert below(host.unpacked_path(digest)) == {folders.ROOTS: b"certificates"}
+
+
+def test_certificates_that_are_not_there_are_refused(tmp_path: Path) -> None:
+    app = locked()
+    [grants] = [one["grants"] for one in app["components"].values()]  # type: ignore[attr-defined]
+    grants["http"] = [{"text": "https://a", "roots": "ca.pem"}]
+
+    with pytest.raises(LatticeError, match="the certificates for https://a cannot be deployed"):
+        folders.pack(app, tmp_path)
 
 
 def test_what_is_written_to_is_not_packed(tmp_path: Path) -> None:

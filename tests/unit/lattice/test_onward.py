@@ -18,7 +18,7 @@ from wisp.lattice.membership.authority import Authority
 from wisp.lattice.membership.trust import Trust
 from wisp.lattice.plan.peers import reachable
 from wisp.lattice.records import Assignment, HostRecord, Peer, Placed
-from wisp.lattice.running.onward import Identity, Onward, advertised, keep_port, usual
+from wisp.lattice.running.onward import Onward, ShownIdentity, advertised, keep_port, usual
 from wisp.manifest.locked import LockedApp
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def assignment(*placed: Placed, **peers: str) -> Assignment:
 
 def onward(folder: Path) -> Onward:
     return Onward(
-        Identity(folder, "a", "l"),
+        ShownIdentity(folder, "a", "l"),
         "a",
         Log(LogSettings(format="json"), os.open(folder / "log", os.O_WRONLY | os.O_CREAT)),
     )
@@ -90,6 +90,19 @@ def test_the_table_says_who_runs_what_here_and_elsewhere(tmp_path: Path) -> None
     ]
     assert not table(made, given)["apps"][0]["here"]
     assert table(made, given)["number"] > found["number"]
+
+
+def test_a_host_that_ran_an_app_is_in_the_table_where_the_assignment_says_that_nobody_else_does_yet(
+    tmp_path: Path,
+) -> None:
+    placed = Placed(app="shop", revision=1, digest=TWO, hosts=("a",), away=("b",))
+    given = assignment(placed, a="1:1", b="2:2")
+    made = onward(tmp_path)
+
+    learnt(made, given, two=locked("shop", "/..."))
+
+    assert table(made, given)["apps"][0]["hosts"] == ["b"]
+    assert reachable(given, {}).keys() == {"a", "b"}
 
 
 def test_a_host_that_nobody_can_reach_is_in_no_table(tmp_path: Path) -> None:
@@ -150,7 +163,7 @@ def test_a_listener_on_every_interface_is_reached_where_its_host_is(
 
 
 def test_an_identity_is_there_when_all_of_it_is(tmp_path: Path) -> None:
-    identity = Identity(tmp_path, "a", "l")
+    identity = ShownIdentity(tmp_path, "a", "l")
     for name in ("ca.pem", "host.pem"):
         (tmp_path / name).write_text("")
     assert not identity.exists
@@ -165,7 +178,7 @@ def test_an_identity_is_there_when_all_of_it_is(tmp_path: Path) -> None:
 
 
 def test_an_identity_says_whom_the_authority_has_revoked(tmp_path: Path) -> None:
-    identity = Identity(tmp_path, "a", "l")
+    identity = ShownIdentity(tmp_path, "a", "l")
     for name in ("ca.pem", "host.pem", "host.key"):
         (tmp_path / name).write_text("")
     identity.refresh()

@@ -218,7 +218,7 @@ LASTS = st.builds(
     ),
     st.dictionaries(st.sampled_from(NAMES), st.just("mark"), max_size=8),
 )
-thoroughly = settings(max_examples=60, deadline=None)
+thoroughly = settings(max_examples=60)
 
 
 @thoroughly

@@ -156,7 +156,7 @@ def happen(made: World, event: str) -> None:
         made.carry_out(event)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(worlds(), events)
 def test_enough_hosts_are_ready_at_every_step_and_never_too_many(made: World, happening: list[str]) -> None:
     strategy, wanted = made.app.strategy, len(made.at())
@@ -177,7 +177,7 @@ def test_enough_hosts_are_ready_at_every_step_and_never_too_many(made: World, ha
     assert [one.proven for one in made.versions] == [True]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(worlds(), events, st.booleans())
 def test_it_ends_the_same_way_whoever_makes_the_steps(
     made: World, happening: list[str], canary: bool
@@ -201,7 +201,7 @@ def test_it_ends_the_same_way_whoever_makes_the_steps(
     assert made.assignment.apps == other.assignment.apps
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(worlds(), events)
 def test_a_version_that_never_becomes_ready_stays_on_one_host_and_the_old_one_answers(
     made: World, happening: list[str]
@@ -224,7 +224,7 @@ def test_a_version_that_never_becomes_ready_stays_on_one_host_and_the_old_one_an
     assert list(made.at().values()) == [OLD] * wanted
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(worlds(), st.integers(1, 99), events)
 def test_a_canary_gets_its_share_until_it_is_promoted(made: World, share: int, happening: list[str]) -> None:
     wanted, alone = len(made.at()), len(made.hosts) == 1
@@ -248,7 +248,7 @@ def test_a_canary_gets_its_share_until_it_is_promoted(made: World, share: int, h
     assert list(made.at().values()) == [NEW] * wanted
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     worlds(),
     st.lists(

@@ -23,7 +23,6 @@ EXAMPLES = int(os.environ.get("WISP_FUZZ_EXAMPLES", "300"))
 HERE = Path(__file__).parent / "wisp.toml"
 FUZZ = settings(
     max_examples=EXAMPLES,
-    deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 

@@ -58,6 +58,20 @@ class Reached:
         return {host: why for host, why in self.hosts.items() if why is not None}
 
 
+@dataclass(frozen=True, slots=True)
+class InForce:
+    """The version of an app's configuration that is wanted, and those that its hosts answer with."""
+
+    wanted: int
+    hosts: Mapping[str, int | None]
+    """By host that is to run the app; None where it is not known, or nothing answers."""
+
+    @property
+    def any(self) -> bool:
+        """Whether the app was ever configured."""
+        return bool(self.wanted or any(self.hosts.values()))
+
+
 async def read(lattice: State, app: App) -> Configuration:
     """Return what an app is configured with; version 0 of nothing when it was never configured. Raises LatticeError."""
     if app.configuration is None:
@@ -157,6 +171,27 @@ def reached(view: View, name: str) -> Reached:
     placed = [one for one in (view.assignment.apps if view.assignment else ()) if one.app == name]
     hosts = {host: _why_not(view, name, host, digest) for one in placed for host in one.everywhere}
     return Reached(name, digest, dict(sorted(hosts.items())))
+
+
+async def in_force(lattice: State, view: View, app: App) -> InForce:
+    """Return which versions of its configuration an app has, and where. Raises LatticeError."""
+    hosts = [host for placed in view.versions(app.name) for host in placed.everywhere]
+    said = {host: view.said(app.name, host) for host in hosts}
+    digests = {one.configuration for one in said.values() if one is not None}
+    known = {digest: await _version(lattice, digest) for digest in {*digests, app.configuration}}
+    return InForce(
+        known[app.configuration] or 0,
+        {host: known[one.configuration] if one and one.running else None for host, one in said.items()},
+    )
+
+
+async def _version(lattice: State, digest: str | None) -> int | None:
+    """Return the number of a version; None for one that was removed as nobody needs it any more."""
+    if digest is None:
+        return 0
+    if not await lattice.objects.has(digest):
+        return None
+    return Configuration.read(await lattice.objects.get(digest)).version
 
 
 def _why_not(view: View, app: str, host: str, digest: str | None) -> str | None:

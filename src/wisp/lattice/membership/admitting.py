@@ -64,6 +64,9 @@ class Welcome(Record):
     sealed: str | None = None
     """The authority, for a host that is named for it."""
 
+    identity: str | None = None
+    """What tells the lattice from another one of its name: a host that knows it founds none in its place when NATS has lost its data."""
+
 
 @dataclass(frozen=True, slots=True)
 class Desk:

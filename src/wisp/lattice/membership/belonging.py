@@ -24,7 +24,7 @@ from wisp.lattice.nats.tasks import first
 from wisp.lattice.records import Name, Record
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterator, Mapping
 
     from wisp.host.log import Log
     from wisp.lattice.membership.admitting import Desk
@@ -57,6 +57,9 @@ class Belonging:
 
         self.server: ServerRecord | None = None
         """Of a host that runs NATS."""
+
+        self.identity: str | None = None
+        """What tells the lattice from another one of its name, once it was founded."""
 
         self.admitted = asyncio.Event()
         """Set when somebody was let in here."""
@@ -183,16 +186,31 @@ class Belonging:
                 moved(servers)
 
     async def _share(self, lattice: State, desk: Desk) -> None:
-        """Say whom we let in, and learn whom others did, so that no name is given twice."""
+        """Say whom we let in, and learn whom others did, so that no name is given twice.
+
+        What another authority has said, in whose place ours is, is written over.
+        """
         async with lattice.desired.mirror(f"{ADMITTED}.*", changed=self.admitted) as mirror:
             while True:
                 known = await asyncio.to_thread(desk.holding.admitted)
-                for name in known.keys() - {key.partition(".")[2] for key in mirror.entries}:
+                said = dict(_genuine(mirror.entries, desk.authority.account.public))
+                for name in known.keys() - said.keys():
+                    key, content = f"{ADMITTED}.{name}", known[name].to_bytes()
                     with contextlib.suppress(Conflict):
-                        await lattice.desired.create(f"{ADMITTED}.{name}", known[name].to_bytes())
-                for entry in mirror.entries.values():
-                    with contextlib.suppress(LatticeError):
-                        record = Admitted.read(entry.value)
-                        if record.name not in known:
-                            await asyncio.to_thread(desk.holding.admit, record)
+                        if (entry := mirror.entries.get(key)) is None:
+                            await lattice.desired.create(key, content)
+                        else:
+                            await lattice.desired.update(key, content, entry.revision)
+                for name in said.keys() - known.keys():
+                    await asyncio.to_thread(desk.holding.admit, said[name])
                 await mirror.changed()
+
+
+def _genuine(entries: Mapping[str, Entry], account: str) -> Iterator[tuple[str, Admitted]]:
+    """Return whom the authority with this account has let in, by name."""
+    for key, entry in entries.items():
+        name = key.partition(".")[2]
+        with contextlib.suppress(LatticeError):
+            record = Admitted.read(entry.value)
+            record.require_genuine(name, account)
+            yield name, record

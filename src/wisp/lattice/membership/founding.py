@@ -1,7 +1,7 @@
 """What a host with the lattice's authority does for itself: the first one founds the lattice, and none of them waits for another.
 
 A lattice from the time when its NATS asked for a token is taken over: the data that lay in the account without a name become those of
-the lattice's account.
+the lattice's account. So do those of an account whose authority is gone, when another one is made in its place.
 """
 
 from __future__ import annotations
@@ -94,15 +94,19 @@ def known(at: Desk, servers: tuple[str, ...], routes: tuple[str, ...] = ()) -> W
 
 
 def take_over(folder: Path, account: str) -> bool:
-    """Make the data of a NATS that asked for a token those of an account, and return whether there were any. Raises LatticeError."""
+    """Make the data of an earlier NATS those of an account, and return whether there were any. Raises LatticeError.
+
+    The earlier one asked for a token, or belonged to an authority that this one takes the place of. A server of a cluster keeps what it knows of data elsewhere
+    too, so it is left alone.
+    """
     token, data = folder / "token", folder / "jetstream" / "jetstream"
-    if not token.exists():
+    before = data / NAMELESS if token.exists() else _of_another(data, account)
+    if before is None:
         return False
-    before = data / NAMELESS
     try:
         if before.exists():
             before.rename(data / account)
-        token.unlink()
+        token.unlink(missing_ok=True)
     except OSError as error:
         message = f"the data of the lattice in {folder} could not be taken over: {error.strerror}"
         raise LatticeError(message) from error
@@ -110,3 +114,15 @@ def take_over(folder: Path, account: str) -> bool:
     with contextlib.suppress(OSError):
         (folder / "nats.conf").unlink()
     return True
+
+
+def _of_another(data: Path, account: str) -> Path | None:
+    """Return where the data of another account are, when there is one account only and it is not this one."""
+    try:
+        found = [one for one in data.iterdir() if one.is_dir()]
+    except OSError:
+        return None
+    # A server of a cluster has more than one, or none with streams yet.
+    if len(found) != 1 or found[0].name == account or not (found[0] / "streams").is_dir():
+        return None
+    return found[0]

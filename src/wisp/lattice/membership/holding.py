@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from wisp.errors import LatticeError
-from wisp.lattice.membership import trust
+from wisp.lattice.membership import claims, trust
 from wisp.lattice.membership.authority import Authority
 from wisp.lattice.membership.invitations import Invitations, Role
 from wisp.lattice.membership.trust import Trust
@@ -46,6 +46,13 @@ class Admitted(Record):
     authority: bool = False
     route: str | None = None
     """`HOST:PORT` where his NATS server takes connections of the others."""
+
+    def require_genuine(self, name: str, account: str) -> None:
+        """Require that the authority with this account has let in whom this says, by this name. Raises LatticeError."""
+        said = [claims.read_user(text, account)[1] for text in self.claims]
+        if not said or self.name != name or set(said) != {f"{self.role} {name}"}:
+            message = f"what the lattice's bucket says of {name} was not written by its authority"
+            raise LatticeError(message)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +96,7 @@ class Holding:
             ) from error
 
     def receive(self, sealed: bytes, known: Trust) -> None:
-        """Keep an authority that another host has sent, if the secret here opens it. Raises LatticeError, ArtifactError."""
-        Authority.unseal(sealed, self._secret())
+        """Keep an authority that another host has sent; `open` says whether the secret here opens it. Raises ArtifactError."""
         trust.keep(self.folder, known)
         files.write(self.folder / "sealed.json", sealed)
 

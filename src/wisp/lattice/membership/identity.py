@@ -36,7 +36,7 @@ FOLDER: Final = "identity"
 
 @dataclass(frozen=True, slots=True)
 class HostIdentity:
-    """The identity of one host, in a folder."""
+    """The identity of one host, in a folder: getting it, renewing it, proving it. What workers are told of it is `running/onward.py`'s."""
 
     folder: Path
 

@@ -9,8 +9,11 @@ from wisp.errors import LatticeError
 from wisp.lattice.membership import enrolment, founding
 from wisp.lattice.membership.enrolment import Enrolment
 from wisp.lattice.membership.nkeys import KeyPair
+from wisp.lattice.records import Identity
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from wisp.host.address import Address
     from wisp.host.log import Log
     from wisp.lattice.membership.admitting import Desk, Welcome
@@ -61,11 +64,19 @@ class Reception:
         invitations.take(question.identifier, question.secret)
         known = self._belonging.papers.known()
         servers, routes = (known.servers, known.routes) if known else ((), ())
-        return self._desk.admit(applied, promise, founding.known(self._desk, servers, routes))
+        told = founding.known(self._desk, servers, routes)
+        told = told.model_copy(update={"identity": self._belonging.identity})
+        return self._desk.admit(applied, promise, told)
 
 
-async def accept(invitation: Invitation, papers: Papers, place: Place | None, holding: Holding) -> None:
-    """Join as a host. Raises LatticeError, ArtifactError."""
+async def accept(
+    invitation: Invitation,
+    papers: Papers,
+    place: Place | None,
+    holding: Holding,
+    keep: Callable[[Identity], None],
+) -> None:
+    """Join as a host, and keep which lattice it is. Raises LatticeError, ArtifactError."""
     if await asyncio.to_thread(lambda: papers.exist):
         message = f"the host {papers.host} on this machine has joined already"
         raise LatticeError(message, hint=f"`wisp host` starts it; remove {papers.folder} to let it join anew")
@@ -74,7 +85,12 @@ async def accept(invitation: Invitation, papers: Papers, place: Place | None, ho
     welcome = await enrolment.join(invitation, authority, applied)
     if welcome.sealed is not None:
         await asyncio.to_thread(holding.receive, welcome.sealed.encode(), welcome.trust)
+    if welcome.identity is not None:
+        await asyncio.to_thread(keep, Identity(id=welcome.identity))
     await asyncio.to_thread(papers.settle, invitation.lattice, welcome, pairs)
+    if welcome.sealed is not None:
+        # Now that the host has joined: an invitation is used once, and a secret can be put right.
+        await asyncio.to_thread(holding.open)
 
 
 async def accept_operator(invitation: Invitation) -> tuple[Welcome, KeyPair]:

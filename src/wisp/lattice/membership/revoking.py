@@ -62,9 +62,5 @@ async def _admitted(lattice: State, desk: Desk, name: str) -> Admitted:
         message = f"the lattice {lattice.name} has let nobody in who is called {name}"
         raise LatticeError(message, hint="`wisp hosts` lists those that are there")
     record = Admitted.read(entry.value)
-    for text in record.claims:
-        _, whose = claims.read_user(text, desk.authority.account.public)
-        if whose != f"{record.role} {name}":
-            message = f"what the lattice's bucket says of {name} was not written by its authority"
-            raise LatticeError(message)
+    record.require_genuine(name, desk.authority.account.public)
     return record

@@ -23,7 +23,7 @@ import nats.js.errors
 from nats.js import api
 
 from wisp.errors import LatticeError
-from wisp.lattice.nats.connection import WRONG_REVISION, explained
+from wisp.lattice.nats.connection import WRONG_REVISION, explained, patiently
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -103,30 +103,49 @@ class Objects:
 
     async def get(self, digest: str) -> bytes:
         """Return an object, found to be what its digest says. Raises LatticeError."""
-        size = await self.size(digest)
-        if size is None:
+        about = await self._about(digest)
+        if about is None:
             message = f"the lattice has no object {digest}"
             raise LatticeError(message, hint="deploy the app again")
+        size = about.size or 0
         if size > LARGEST:
             message = f"the object {digest} has {size} bytes, the limit is {LARGEST}"
             raise LatticeError(message)
+        small = about.chunks == 1
+        content = await (
+            self._one_piece(about) if small else patiently(lambda: self._pieces_of(digest, size))
+        )
+        if digest_of(content) != digest:
+            message = f"what the lattice has as {digest} is something else"
+            raise LatticeError(message, hint="deploy the app again")
+        return content
+
+    async def _one_piece(self, about: api.ObjectInfo) -> bytes:
+        """Return an object that is one message: it is asked for at once, without a consumer that would have to be made and removed."""
+        found = await self._last(self._pieces(about.nuid or ""))
+        return (found.data or b"") if found else b""
+
+    async def _pieces_of(self, digest: str, size: int) -> bytes:
         with tempfile.SpooledTemporaryFile(_IN_MEMORY) as file:
             # The client waits for the next piece without end.
             with explained():
                 async with asyncio.timeout(PATIENCE + size / _SLOWEST):
                     await self._store.get(digest, writeinto=file)  # type: ignore[arg-type] # it only calls `write`
             file.seek(0)
-            content = file.read()
-        if digest_of(content) != digest:
-            message = f"what the lattice has as {digest} is something else"
-            raise LatticeError(message, hint="deploy the app again")
-        return content
+            return file.read()
 
     async def size(self, digest: str) -> int | None:
         """Return how many bytes an object has, None when it is not there. Raises LatticeError."""
+        about = await self._about(digest)
+        return None if about is None else about.size or 0
+
+    async def _about(self, digest: str) -> api.ObjectInfo | None:
+        return await patiently(lambda: self._asked_about(digest))
+
+    async def _asked_about(self, digest: str) -> api.ObjectInfo | None:
         with explained():
             try:
-                return (await self._store.get_info(digest)).size or 0
+                return await self._store.get_info(digest)
             except nats.js.errors.NotFoundError:
                 return None
 
@@ -188,6 +207,9 @@ class Objects:
         return f"$O.{self._name}.M.{base64.urlsafe_b64encode(digest.encode()).decode()}"
 
     async def _subjects(self, pattern: str) -> list[str]:
+        return await patiently(lambda: self._subjects_now(pattern))
+
+    async def _subjects_now(self, pattern: str) -> list[str]:
         with explained():
             info = await self._jetstream.stream_info(
                 f"OBJ_{self._name}", subjects_filter=f"$O.{self._name}.{pattern}"
@@ -195,6 +217,9 @@ class Objects:
         return sorted(info.state.subjects or {})
 
     async def _last(self, subject: str) -> api.RawStreamMsg | None:
+        return await patiently(lambda: self._last_now(subject))
+
+    async def _last_now(self, subject: str) -> api.RawStreamMsg | None:
         with explained():
             try:
                 return await self._jetstream.get_msg(f"OBJ_{self._name}", subject=subject)

@@ -32,6 +32,9 @@ READY: Final = b"Server is ready"
 RELOADED: Final = b"Reloaded server configuration"
 NOT_RELOADED: Final = b"Failed to reload server configuration: "
 LISTENING: Final = re.compile(rb"Listening for client connections on .*:(\d+)")
+META: Final = "_js_/_meta_"
+"""Where a server of a cluster keeps what the others know too, below the folder of an account."""
+
 START_TIMEOUT: Final = 20.0
 GRACE: Final = 5.0
 """Seconds for its end, once it was asked to."""
@@ -82,6 +85,8 @@ class Server:
         """Start a server that keeps its data in this folder, and wait until it answers. Raises LatticeError, ArtifactError."""
         program = find()
         guard: Secured | str = secured if secured is not None else await asyncio.to_thread(token, folder)
+        if secured is not None and secured.cluster is not None:
+            await asyncio.to_thread(_refuse_data_of_one, folder)
         await asyncio.to_thread(_end_previous, folder)
         config = folder / CONFIG_FILE
         await asyncio.to_thread(files.write, config, _config(folder, address, guard))
@@ -145,6 +150,15 @@ class Server:
             self._reloaded.put_nowait("")
         elif NOT_RELOADED in line:
             self._reloaded.put_nowait(line.partition(NOT_RELOADED)[2].decode(errors="replace").strip())
+
+
+def _refuse_data_of_one(folder: Path) -> None:
+    """Refuse to let a server that was alone become one of several: it removes what the others do not know, half a minute later. Raises LatticeError."""
+    data = folder / "jetstream" / "jetstream"
+    if any(data.glob("*/streams/*")) and not any(data.glob(f"*/{META}")):
+        message = f"NATS has kept the data in {folder} alone, and would remove them as one of several servers"
+        hint = "move that folder away, and have hosts write back what they remember: `wisp lattice restore`"
+        raise LatticeError(message, hint=hint)
 
 
 def _end_previous(folder: Path) -> None:

@@ -3,6 +3,9 @@
 The object is a tar with nothing in it but names and contents, the same for the same files, as an app in a registry has
 (`wisp.registry.oci.archives`). In the locked app that hosts get, the source of such a folder is the digest of that object. Folders that
 are written to stay refused: each host would have another one, and what was written would be gone when the app moves.
+
+The certificates that a component trusts for its requests (`roots`) travel in the same way, as a folder with one file. A certificate of its own does not: its key would be
+readable in NATS.
 """
 
 from __future__ import annotations
@@ -13,9 +16,10 @@ import hashlib
 import io
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from wisp.errors import LatticeError, RegistryError
+from wisp.lattice.running.foreign import Foreign
 from wisp.manifest.digests import is_digest
 from wisp.registry import files
 from wisp.registry.oci import archives
@@ -30,28 +34,39 @@ if TYPE_CHECKING:
     from wisp.manifest.locked import LockedApp
 
 
+ROOTS: Final = "roots.pem"
+"""What the file with certificates is called in its folder."""
+
+
 def digests(app: LockedApp) -> list[str]:
     """Return the objects that the folders of a locked app are, each once."""
-    return list(
-        dict.fromkeys(
-            folder.source for component in app.components.values() for folder in component.grants.files
-        )
-    )
+    grants = [component.grants for component in app.components.values()]
+    sources = [folder.source for one in grants for folder in one.files]
+    roots = [target.roots for one in grants for target in one.http if target.roots]
+    return list(dict.fromkeys((*sources, *roots)))
 
 
-def refuse_foreign(app: LockedApp) -> None:
-    """Refuse folders that are not objects, or that are written to. Raises LatticeError."""
+def foreign(app: LockedApp) -> Iterator[Foreign]:
+    """Return the folders that are not objects, or that are written to."""
     for name, component in app.components.items():
-        for folder in component.grants.files:
+        for number, folder in enumerate(component.grants.files):
+            keys = ("grants", "files", number)
             if folder.write:
                 message = (
                     f"component {name} writes to the folder {folder.mount}: each host would have another one, and what"
                     " was written would be gone when the app moves"
                 )
-                raise LatticeError(message, hint="keep it in a store: `keyvalue`, `blobstore` or `sqlite`")
-            if not is_digest(folder.source):
+                hint = "keep it in a store: `keyvalue`, `blobstore` or `sqlite`"
+                yield Foreign(name, (*keys, "write"), message, hint)
+            elif not is_digest(folder.source):
                 message = f"component {name} has the folder {folder.mount}, which is one of a machine"
-                raise LatticeError(message, hint="deploy the app again")
+                yield Foreign(name, keys, message, "deploy the app again")
+        for number, target in enumerate(component.grants.http):
+            if target.roots and not is_digest(target.roots):
+                message = (
+                    f"component {name} trusts certificates in {target.roots}, which is a file of a machine"
+                )
+                yield Foreign(name, ("grants", "http", number, "roots"), message, "deploy the app again")
 
 
 def pack(locked: Mapping[str, Any], folder: Path) -> tuple[JsonObject, dict[str, Callable[[], bytes]]]:
@@ -71,7 +86,8 @@ def pack(locked: Mapping[str, Any], folder: Path) -> tuple[JsonObject, dict[str,
         moved = [
             grant if grant["write"] else _packed(name, grant, folder, packed) for grant in grants["files"]
         ]
-        components[name] = {**component, "grants": {**grants, "files": moved}}
+        trusting = [_trusting(name, target, folder, packed) for target in grants["http"]]
+        components[name] = {**component, "grants": {**grants, "files": moved, "http": trusting}}
     return {**locked, "components": components}, packed
 
 
@@ -79,14 +95,31 @@ def _packed(
     component: str, grant: Mapping[str, Any], folder: Path, packed: dict[str, Callable[[], bytes]]
 ) -> JsonObject:
     try:
-        found = archives.below(_inside(folder, str(grant["source"])))
-        sum_ = _Sum()
-        archives.pack(found, sum_)
+        digest = _object(archives.below(_inside(folder, str(grant["source"]))), packed)
     except (OSError, ValueError) as error:
         message = f"component {component}: the files for {grant['mount']} cannot be deployed: {error}"
         raise LatticeError(message) from error
+    return {**grant, "source": digest, "include": [], "exclude": []}
+
+
+def _trusting(
+    component: str, target: Mapping[str, Any], folder: Path, packed: dict[str, Callable[[], bytes]]
+) -> Mapping[str, Any]:
+    if not target["roots"]:
+        return target
+    try:
+        return {**target, "roots": _object({ROOTS: folder / target["roots"]}, packed)}
+    except OSError as error:
+        message = f"component {component}: the certificates for {target['text']} cannot be deployed: {error}"
+        raise LatticeError(message) from error
+
+
+def _object(found: Mapping[str, Path], packed: dict[str, Callable[[], bytes]]) -> str:
+    """Say how an object of these files is made, and return its digest. Raises OSError."""
+    sum_ = _Sum()
+    archives.pack(found, sum_)
     packed[sum_.digest] = functools.partial(_tar, found)
-    return {**grant, "source": sum_.digest, "include": [], "exclude": []}
+    return sum_.digest
 
 
 def _tar(found: Mapping[str, Path]) -> bytes:
@@ -153,15 +186,19 @@ def placed(locked: Mapping[str, Any], remembered: Remembered) -> JsonObject:
     return {
         **locked,
         "components": {
-            name: {
-                **component,
-                "grants": {**component["grants"], "files": list(_on_host(component, remembered))},
-            }
+            name: {**component, "grants": _on_host(component["grants"], remembered)}
             for name, component in locked["components"].items()
         },
     }
 
 
-def _on_host(component: Mapping[str, Any], remembered: Remembered) -> Iterator[JsonObject]:
-    for grant in component["grants"]["files"]:
-        yield {**grant, "source": str(remembered.unpacked_path(grant["source"]))}
+def _on_host(grants: Mapping[str, Any], remembered: Remembered) -> JsonObject:
+    def place(digest: str) -> Path:
+        return remembered.unpacked_path(digest)
+
+    files_ = [{**grant, "source": str(place(grant["source"]))} for grant in grants["files"]]
+    http = [
+        {**target, "roots": str(place(target["roots"]) / ROOTS)} if target["roots"] else target
+        for target in grants["http"]
+    ]
+    return {**grants, "files": files_, "http": http}

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from wisp.host.settings import HostSettings, JsonObject
     from wisp.lattice.records import App, Assignment, HostRecord, Placed
     from wisp.lattice.running.joining import Address
-    from wisp.lattice.running.onward import Identity
+    from wisp.lattice.running.onward import ShownIdentity
     from wisp.lattice.running.preparing import Prepared, Preparing
     from wisp.lattice.running.remembered import Remembered
     from wisp.manifest.locked import LockedApp
@@ -63,7 +63,7 @@ class Parts:
     advertise: str | None
     """Where others reach this host, if that is not where it listens."""
 
-    identity: Identity
+    identity: ShownIdentity
     """Who it is to other hosts, if it has a certificate."""
 
     relay: Relay | None = None
@@ -222,6 +222,7 @@ class LatticeHost:
         await self._route()
         self._complain(wrong)
         self._errors = {app: (self._wanted(placed[app]), why) for app, why in wrong.items()}
+        await self._membership.kept()
         self._observe(assignment, placed, preparing=False)
         await self._give()
         after = self._in_force()

@@ -37,8 +37,8 @@ RESPONSE_TIMEOUT_MS: Final = 30_000
 """What an answer may take that needs no component."""
 
 
-class Identity:
-    """The certificate of a host, in a folder, and whose certificates are worth nothing."""
+class ShownIdentity:
+    """What a host shows to others of its identity (`membership/identity.py`), as workers find it, and to whom it shows nothing."""
 
     def __init__(self, folder: Path, host: str, lattice: str) -> None:
         self._folder = folder
@@ -72,7 +72,7 @@ class Identity:
 class Onward:
     """What workers of one host are told about the others."""
 
-    def __init__(self, identity: Identity, host: str, log: Log) -> None:
+    def __init__(self, identity: ShownIdentity, host: str, log: Log) -> None:
         self._identity = identity
         self._host = host
         self._log = log
@@ -138,8 +138,8 @@ class Onward:
 
 
 def _answering(placed: Placed) -> Iterable[str]:
-    """Return the hosts that run it: not those that are still getting to it while others do."""
-    return [host for host in placed.everywhere if host not in placed.changing]
+    """Return the hosts that run it: not those that are still getting to it while others do; those that may still run it while nobody else does."""
+    return [*(host for host in placed.everywhere if host not in placed.changing), *placed.away]
 
 
 def _routes(apps: Iterable[LockedApp]) -> list[list[JsonObject]]:

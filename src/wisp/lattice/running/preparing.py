@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Final, cast
+from weakref import WeakValueDictionary
 
 from pydantic import ValidationError
 
@@ -15,6 +16,7 @@ from wisp.host.secrets import secrets
 from wisp.lattice.nats.tasks import gathered
 from wisp.lattice.running import folders
 from wisp.lattice.running.blobs import Blobs
+from wisp.lattice.running.foreign import Foreign
 from wisp.lattice.running.readiness import probe
 from wisp.lattice.running.tidying import Tidying
 from wisp.lattice.running.triggers import without
@@ -22,7 +24,7 @@ from wisp.manifest.locked import LockedApp
 from wisp.registry.artifacts import artifact, artifacts, forget
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from wisp.host.log import Log
@@ -86,6 +88,7 @@ class Preparing:
         self._environment = environment
         self._log = log
         self.keyring = keyring
+        self._arriving: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self.blobs = Blobs(keyring.host, cache, remembered)
         self.tidying = Tidying(remembered, cache)
 
@@ -141,23 +144,30 @@ class Preparing:
         return await self._locked(placed.digest, _Source(placed.everywhere, lattice))
 
     async def _locked(self, digest: str, source: _Source) -> LockedApp:
-        content = await asyncio.to_thread(self._remembered.locked, digest)
-        if content is None:
-            content = await self._fetched(digest, source)
-            await asyncio.to_thread(self._remembered.keep_locked, content)
-            await self.blobs.offer(digest, source.lattice)
+        async with self._alone(digest):
+            content = await asyncio.to_thread(self._remembered.locked, digest)
+            if content is None:
+                content = await self._fetched(digest, source)
+                await asyncio.to_thread(self._remembered.keep_locked, content)
+                await self.blobs.offer(digest, source.lattice)
         return read_locked(content)
 
     async def _component(self, digest: str, source: _Source) -> None:
-        if not self._cache.has(digest):
-            await asyncio.to_thread(self._cache.add, await self._fetched(digest, source))
-            await asyncio.to_thread(self._remembered.note_fetched, digest)
-            await self.blobs.offer(digest, source.lattice)
+        async with self._alone(digest):
+            if not self._cache.has(digest):
+                await asyncio.to_thread(self._cache.add, await self._fetched(digest, source))
+                await asyncio.to_thread(self._remembered.note_fetched, digest)
+                await self.blobs.offer(digest, source.lattice)
 
     async def _folder(self, digest: str, source: _Source) -> None:
-        if not await asyncio.to_thread(self._remembered.unpacked_path(digest).is_dir):
-            await folders.unpack(await self._fetched(digest, source), digest, self._remembered)
-            await self.blobs.offer(digest, source.lattice)
+        async with self._alone(digest):
+            if not await asyncio.to_thread(self._remembered.unpacked_path(digest).is_dir):
+                await folders.unpack(await self._fetched(digest, source), digest, self._remembered)
+                await self.blobs.offer(digest, source.lattice)
+
+    def _alone(self, digest: str) -> asyncio.Lock:
+        """Return what is held while a blob is fetched: apps share components, and routes are looked up while their app is prepared."""
+        return self._arriving.setdefault(digest, asyncio.Lock())
 
     async def _fetched(self, digest: str, source: _Source) -> bytes:
         self._report(f"fetching {digest[:19]}")
@@ -199,10 +209,21 @@ def read_locked(content: bytes) -> LockedApp:
 
 def refuse_foreign(app: LockedApp) -> None:
     """Refuse an app that needs what only the machine of its author has, or that would reach into the host. Raises LatticeError."""
-    folders.refuse_foreign(app)
-    hint = "`wisp up` serves it, on the machine where they are"
+    if one := next(foreign(app), None):
+        raise LatticeError(one.message, hint=one.hint)
+
+
+def foreign(app: LockedApp) -> Iterator[Foreign]:
+    """Return what an app needs that only the machine of its author has."""
+    yield from folders.foreign(app)
     for name, component in app.components.items():
-        for target in component.grants.http:
-            if target.roots or target.certificate or target.key:
-                message = f"component {name} has certificates for {target.text}, and files do not travel to the hosts of a lattice yet"
-                raise LatticeError(message, hint=hint)
+        for number, target in enumerate(component.grants.http):
+            if target.certificate or target.key:
+                message = (
+                    f"component {name} has a certificate of its own for {target.text}, whose key would not be kept from"
+                    " whoever reads the lattice's NATS"
+                )
+                yield Foreign(name, ("grants", "http", number, "certificate"), message, _SERVED_HERE)
+
+
+_SERVED_HERE: Final = "`wisp up` serves it, on the machine where the key is"

@@ -48,7 +48,7 @@ NAMES = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=4
 COUNT = iter(range(1_000_000))
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(objects=st.dictionaries(NAMES, st.binary(max_size=300), max_size=6))
 def test_any_objects_come_back_as_they_were(tmp_path: Path, objects: dict[str, bytes]) -> None:
     state = tmp_path / str(next(COUNT))

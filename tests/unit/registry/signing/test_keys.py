@@ -8,7 +8,7 @@ import json
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from wisp.errors import SignatureError
@@ -89,7 +89,6 @@ def test_what_is_no_private_key_is_said_to_be_none(content: bytes) -> None:
 
 
 @given(st.binary(max_size=300))
-@settings(deadline=None)
 def test_whatever_a_file_has_an_error_of_ours_comes_of_it(content: bytes) -> None:
     pem = b"-----BEGIN ENCRYPTED SIGSTORE PRIVATE KEY-----\n%b\n-----END ENCRYPTED SIGSTORE PRIVATE KEY-----"
 
