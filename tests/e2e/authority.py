@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from typing import TYPE_CHECKING
 
@@ -51,8 +52,8 @@ class Authority:
             *("-CAcreateserial", "-days", self._days, "-extfile", extensions, "-out", certificate),
         )
         (folder / "ca.pem").write_bytes((self._folder / "ca.pem").read_bytes())
-        key.replace(folder / "host.key")
-        certificate.replace(folder / "host.pem")
+        shutil.move(key, folder / "host.key")
+        shutil.move(certificate, folder / "host.pem")
 
     def _openssl(self, *words: str | Path) -> None:
         subprocess.run(["openssl", *map(str, words)], check=True, capture_output=True, env=self._variables)

@@ -287,7 +287,12 @@ class Cluster(Lattice):
         self._traffic.until_answered([name], PATIENCE)
 
     def _told(self) -> str:
-        return "\n".join(f"{name}: {host.lines[-8:]}" for name, host in self.hosts.items())
+        """Return what hosts have said last; all of it is in files."""
+        for name, host in self.hosts.items():
+            file = self.folder / f"{name}.said"
+            file.write_text("\n".join(map(json.dumps, list(host.lines))), encoding="utf-8")
+        last = [f"{name}: {host.lines[-4:]}" for name, host in self.hosts.items()]
+        return "\n".join([*last, f"all that they have said is in {self.folder}/*.said"])
 
 
 def authority(folder: Path) -> Authority:

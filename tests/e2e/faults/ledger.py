@@ -44,6 +44,8 @@ def write(folder: Path, version: str) -> Path:
     """Write the app; it tells its version as other apps of these tests do."""
     path = folder / f"{APP}-{version}" / "wisp.toml"
     path.parent.mkdir(parents=True, exist_ok=True)
+    # Of the stores of all components, NATS reserves the largest.
+    small = 'limits = { store = "1MiB" }'
     store = (
         'grants = { keyvalue = ["default"], messaging = [">"] }\nlimits = { timeout = "4s", store = "1MiB" }'
     )
@@ -53,7 +55,7 @@ def write(folder: Path, version: str) -> Path:
         f'[[http]]\nroute = "/{APP}/store/..."\ncomponent = "writer"',
         '[[messaging]]\nsubject = "orders.*"\ncomponent = "taker"',
         'attempts = 1000\nbackoff = "50ms"\nmost_backoff = "1s"',
-        f'[component.front]\nsource = "{component("http2")}"\nenvironment = {{ VERSION = "{version}" }}',
+        f'[component.front]\nsource = "{component("http2")}"\n{small}\nenvironment = {{ VERSION = "{version}" }}',
         f'[component.writer]\nsource = "{component("capabilities")}"\n{store}',
         f'[component.taker]\nsource = "{component("taker")}"\n{store}\nenvironment = {{ LOG = "{LOG}" }}',
     ]

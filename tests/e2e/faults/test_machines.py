@@ -44,8 +44,8 @@ def test_a_host_with_a_full_disk_goes_on_and_does_what_it_is_told_when_there_is_
 ) -> None:
     cluster = Cluster(tmp_path, cache, wires)
     disk = stack.enter_context(Disk(cluster.data("h1"), 1024))
-    cluster.certify("h1", disk.seen / "identity")
     stack.enter_context(cluster)
+    cluster.certify("h1", disk.seen / "identity")
     cluster.launch("h1", before=disk.words)
     cluster.up("h2", "h3")
 

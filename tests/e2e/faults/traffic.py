@@ -11,6 +11,7 @@ import math
 import threading
 import time
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, Literal, Self
 
 from tests.e2e.lattice import get
@@ -40,7 +41,8 @@ class Failure:
     def __str__(self) -> str:
         """Say what went wrong."""
         took = self.ended - self.began
-        return f"host {self.host} answered ({self.kind}) {self.answer} after {took:.2f} s"
+        when = datetime.fromtimestamp(time.time() - time.monotonic() + self.began, UTC)
+        return f"host {self.host} answered ({self.kind}, {when:%H:%M:%S.%f}) {self.answer} after {took:.2f} s"
 
 
 class Spans:

@@ -107,7 +107,9 @@ class Reader:
     def _lattice(self, line: str) -> Iterator[None]:
         """Run a lattice of its own, whose host is called as on the page."""
         os.environ["WISP_STATE_DIR"] = str(self._home / ".state")
-        words = f"--name berlin-1 --http {self._address} --nats-listen {free_address()}"
+        # The port beside NATS's, which it would take, may be in use on a machine that does other things.
+        listening = f"--nats-listen {free_address()} --join-listen {free_address()}"
+        words = f"--name berlin-1 --http {self._address} {listening}"
         try:
             with serving(
                 ["bash", "-c", f"exec {line} {words}"], folder=self._folder, ready='"event":"joined"'
