@@ -14,6 +14,7 @@ from tests.e2e.authority import Authority
 from tests.e2e.conftest import manifest_of
 from tests.e2e.host import PATIENCE
 from tests.e2e.lattice import Clients, Lattice
+from tests.e2e.wire import Connection
 from tests.e2e.wire2 import Connection2
 
 if TYPE_CHECKING:
@@ -61,6 +62,13 @@ def answered(lattice: Lattice, name: str) -> int:
     """Return how many requests the app has answered on a host."""
     found = lattice.hosts[name].admin("metrics")["components"]
     return sum(each["requests"] for each in found if each["component"] != "(elsewhere)")
+
+
+def answered_here(lattice: Lattice, name: str, path: str) -> bool:
+    """Ask a host, and return whether it has answered itself."""
+    before = answered(lattice, name)
+    assert lattice.get(name, path)[0] == 200
+    return answered(lattice, name) > before
 
 
 def test_every_host_answers_for_an_app_and_the_app_sees_its_client(lattice: Lattice, tmp_path: Path) -> None:
@@ -130,6 +138,23 @@ def test_a_host_is_asked_less_the_more_it_has_to_do(lattice: Lattice, tmp_path: 
         asked = {name: answered(lattice, name) - before[name] for name in "bc"}
     assert asked["b"] + asked["c"] == 60
     assert asked["b"] < 15, asked
+
+
+def test_a_request_that_came_before_the_app_did_is_passed_on_by_the_worker_that_has_it(
+    lattice: Lattice, tmp_path: Path
+) -> None:
+    [other] = deployed(lattice, tmp_path, "a", "b", on="b")
+    lattice.wisp("deploy", app(tmp_path, "more", "/more/..."), "--replicas", "1", "--require", "zone=there")
+    until(lambda: lattice.get(other, "/more/status")[0], 200)
+
+    with Connection(lattice.hosts[other].address) as connection:
+        connection.send(b"GET /more/status HTTP/1.1\r\nHost: a\r\n")
+        lattice.wisp("deploy", app(tmp_path, "more", "/more/..."), "--replicas", "per-host")
+        until(lambda: answered_here(lattice, other, "/more/status"), True)  # noqa: FBT003 - what is awaited
+        connection.send(b"\r\n")
+        answer = connection.answer()
+
+    assert answer.status == 200
 
 
 def test_without_nats_requests_go_where_they_went_also_after_a_restart(

@@ -136,10 +136,10 @@ class Supervisor:
         """Wait until the last slot has given up, and return its reason."""
         return await asyncio.shield(self._exhausted)
 
-    async def tell(self, order: JsonObject, lattice: JsonObject) -> None:
-        """Give an order to every worker, draining ones too. Those to come are told `lattice` with their start."""
+    async def tell(self, order: JsonObject, lattice: JsonObject, *, draining: bool) -> None:
+        """Give an order to every worker, to draining ones if that is said. Those to come are told `lattice` with their start."""
         self._start = replace(self._start, lattice=lattice)
-        workers = [*(slot.worker for slot in self._slots), *self._retiring]
+        workers = [*(slot.worker for slot in self._slots), *(self._retiring if draining else ())]
         await asyncio.gather(*(worker.tell(order) for worker in workers if worker is not None))
 
     async def metrics(self) -> list[JsonObject]:

@@ -142,13 +142,14 @@ class LatticeHost:
         """Have workers show other hosts the certificate that there is now, and have nothing to do with those that were revoked."""
         await asyncio.to_thread(self._parts.identity.refresh)
         if lattice := self._lattice(self._serving.served):
-            await self._supervisor.tell({"identity": lattice["identity"]}, lattice)
+            await self._supervisor.tell({"identity": lattice["identity"]}, lattice, draining=True)
 
     async def _route(self) -> None:
         """Have workers know what is known of what runs where."""
         lattice = self._lattice(self._serving.served)
         if lattice and lattice["table"]:
-            await self._supervisor.tell({"table": lattice["table"]}, lattice)
+            # A worker that drains has what it had: to learn that another app is here now would send its requests nowhere.
+            await self._supervisor.tell({"table": lattice["table"]}, lattice, draining=False)
 
     async def _learn(self, assignment: Assignment) -> None:
         """Get to know the routes of apps that run elsewhere."""
