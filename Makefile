@@ -78,9 +78,9 @@ audit: ## Look for known faults and forbidden licences in what we depend on
 	@uv="$$(scripts/bootstrap.sh)"; python="$$("$$uv" python find --no-project '>=3.11')"; set -x; \
 	"$$python" scripts/audit.py --uv "$$uv" --deny "$(DENY)" $(if $(COMPLETE),--complete)
 
-soak: build ## Let one fault after the other happen to a lattice of five machines: ten minutes, or SECONDS=...; SEED=... again
+soak: build ## Let one fault after the other happen to a lattice of five machines, or SERVERS=3: ten minutes, or SECONDS=...; SEED=... again
 	$(call say,Soaking; it wants the right to make network namespaces)
-	@$(RUST_WASI); $(PYTHON) -m tests.e2e.faults.soak --seconds $(or $(SECONDS),600) $(if $(SEED),--seed "$(SEED)")
+	@$(RUST_WASI); $(PYTHON) -m tests.e2e.faults.soak --seconds $(or $(SECONDS),600) $(if $(SEED),--seed "$(SEED)") $(if $(SERVERS),--servers)
 
 bench: build ## Measure, side by side with Wasmtime and with servers of other kinds: half an hour
 	$(call say,The worker as users get it: optimised across all of its crates$(comma) which takes minutes)

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 
+Outcome = Literal["done", "refused", "unknown"]
+
+
 @dataclass(frozen=True, slots=True)
 class Call:
     """One call of a client."""
@@ -25,7 +28,7 @@ class Call:
     key: str
     began: float
     ended: float
-    outcome: Literal["done", "refused", "unknown"]
+    outcome: Outcome
     word: str | None = None
     """What was appended to a list; None for an increment or a read."""
 
@@ -34,6 +37,14 @@ class Call:
 
     total: int | None = None
     """The sum that an increment has told."""
+
+
+def outcome(status: int, body: bytes) -> Outcome:
+    """Return what an answer of the guest `capabilities` says of a write."""
+    if status == 200:
+        return "done"
+    refused = body.startswith(b"changed: ") or body.endswith(b"nothing was done")
+    return "refused" if refused else "unknown"
 
 
 def faults_of_list(calls: Sequence[Call], final: Sequence[str]) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""What a lattice does when a host is killed, while an app is rolled out, and what passing a request on costs.
+"""What a lattice does when a host is killed, while an app is rolled out, and what passing a request on and calling another host cost.
 
 Hosts are processes of this machine, so the network costs next to nothing, and all of them share two processors: what is compiled or started
 after a death is compiled and started beside the load.
@@ -14,22 +14,30 @@ from statistics import median
 from typing import TYPE_CHECKING, Final, Self
 
 from harness.client import Connection
+from harness.components import built
 from harness.hosts import LIMIT, Hosts, variant
+from harness.paths import GUESTS
 from harness.section import Row, Section, of_rows
 from harness.servers import GREETING, MeasurementError
 from wisp.lattice.commands.standing import standing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
     from harness.part import Context
     from wisp.lattice.commands.control import View
 
 COUNT: Final = 5
-APPS: Final = 5
+TWICE: Final = [f"twice{number}" for number in range(5)]
+"""Apps with two replicas."""
+
 COMPONENTS: Final = 20
 ASKED: Final = 1000
-"""Requests here and there, in turn, for what passing on costs."""
+"""Requests here and there, in turn, for what passing on costs, and calls for what a call costs."""
+
+NUMBERS: Final = "bench:calls/numbers@0.1.0"
+"""What a guest calls on another host."""
 
 COMMANDS: Final = (
     "wisp host --name h1 --http 127.0.0.1:PORT --workers 1   # five of them",
@@ -41,8 +49,8 @@ def measure(context: Context) -> Section:
     """Measure all of it on one lattice of five hosts."""
     with Hosts(COUNT) as hosts:
         measured = Measured(hosts, context)
-        rows = [*measured.deaths(), measured.lone_death(), measured.rollout(), measured.deployment()]
-        rows.append(measured.forwarding())
+        rows = [*measured.deaths(), measured.planner_death(), measured.lone_death(), measured.rollout()]
+        rows += [measured.deployment(), measured.configuration(), measured.forwarding(), *measured.calls()]
     for row in rows:
         context.say(f"{row.title}: {row.told}")
     return of_rows(rows, f"a lattice of {COUNT} hosts", COMMANDS)
@@ -59,15 +67,14 @@ class Measured:
 
     def deaths(self) -> tuple[Row, Row]:
         """Kill hosts of apps with two replicas."""
-        apps = [f"twice{number}" for number in range(APPS)]
-        for app in apps:
+        for app in TWICE:
             self._deploy(app, "2")
         again, back = [], []
         for _ in range(self._rounds):
-            victim = self._hosts.on(apps[0], 2)[0]
-            with Clients(self._survivors(apps, victim)) as clients:
+            victim = self._hosts.on(TWICE[0], 2)[0]
+            with Clients(self._survivors(TWICE, victim)) as clients:
                 began = self._hosts.kill(victim)
-                self._hosts.until(_without(victim, apps))
+                self._hosts.until(_without(victim, TWICE))
                 back.append(time.monotonic() - began)
             again.append(1000 * max([0.0, *(failed - began for failed in clients.failed)]))
             self._revive(victim)
@@ -77,6 +84,18 @@ class Measured:
             Row(title + where, tuple(again), "ms", 1000),
             Row("... until there are two replicas of everything again", tuple(back), "s", 5),
         )
+
+    def planner_death(self) -> Row:
+        """Kill the host that plans: first another one has to."""
+        took = []
+        for _ in range(self._rounds):
+            victim = self._hosts.until(lambda view: view.planner).planner
+            began = self._hosts.kill(str(victim))
+            self._hosts.until(_without(str(victim), TWICE))
+            took.append(time.monotonic() - began)
+            self._revive(str(victim))
+        title = "the host that plans is killed: until there are two replicas of everything again"
+        return Row(title, tuple(took), "s", 5)
 
     def lone_death(self) -> Row:
         """Kill the only host of an app."""
@@ -124,6 +143,19 @@ class Measured:
         title = f"`wisp deploy` of a new component of {size} KB, from the start of the command until {COUNT} hosts answer"
         return Row(title, tuple(took), "ms", 1000)
 
+    def configuration(self) -> Row:
+        """Configure an app that runs on all hosts."""
+        folder = variant(self._hosts.folder, "configured", self._wasm)
+        with (folder / "wisp.toml").open("a", encoding="utf-8") as manifest:
+            manifest.write('[component.c0.grants]\nconfig = { greeting = "hello" }\n')
+        self._hosts.wisp("deploy", folder, "--replicas", "per-host")
+        took = [
+            self._hosts.wisp("config", "set", "configured", f"greeting={number}", "--json")
+            for number in range(self._rounds)
+        ]
+        title = f"`wisp config set`, from the start of the command until {COUNT} hosts answer with it"
+        return Row(title, tuple(took), "s", 2)
+
     def forwarding(self) -> Row:
         """Ask a host that has an app and one that has not, in turn."""
         title = "a request that is passed on to another host, beyond one that is not (p50)"
@@ -140,6 +172,23 @@ class Measured:
                 ]
             added.append(1000 * (median(far for _, far in pairs) - median(near for near, _ in pairs)))
         return Row(title, tuple(added), "us", 300)
+
+    def calls(self) -> tuple[Row, Row]:
+        """Have a guest on another host than what it calls, and one on the same, time one call for each request."""
+        title = "a call of another app's component on another host, as the guest that calls sees it (p50)"
+        local = "... of one on the same host"
+        if not self._forwards:
+            void = "these hosts have no peer address"
+            return Row(title, (), "us", 300, void=void), Row(local, (), "us", void=void)
+        for folder, replicas in zip(linked(self._hosts.folder), ("1", "per-host"), strict=True):
+            self._hosts.wisp("deploy", folder, "--replicas", replicas)
+        [near] = self._hosts.on("numbers", 1)
+        far = next(name for name in self._hosts.on("caller", COUNT) if name != near)
+        took: dict[str, list[float]] = {far: [], near: []}
+        for _ in range(self._rounds):
+            for host, medians in took.items():
+                medians.append(median(timed(self._hosts.ports[host], "/caller/add/1")) / 1000)
+        return Row(title, tuple(took[far]), "us", 300), Row(local, tuple(took[near]), "us")
 
     def _deploy(self, app: str, replicas: str, *, components: int = 1, number: int = 0) -> None:
         folder = variant(self._hosts.folder, app, self._wasm, components=components, number=number)
@@ -171,6 +220,44 @@ def _without(lost: str, apps: list[str]) -> Callable[[View], bool]:
         return lost not in view.hosts and whole
 
     return look
+
+
+def linked(folder: Path) -> tuple[Path, Path]:
+    """Write an app that offers an interface, and one whose guest calls it when it gets a request."""
+    wasm = built(GUESTS / "calls", "processor", "bridged")
+    offer = f'offer = {{ "{NUMBERS}" = ["caller"] }}'
+    link = f'link."{NUMBERS}" = {{ app = "numbers", component = "only" }}'
+    route = '[[http]]\nroute = "/caller/..."\ncomponent = "only"'
+    return (
+        _app(folder / "numbers", wasm["processor"], offer),
+        _app(folder / "caller", wasm["bridged"], f"{link}\n{route}"),
+    )
+
+
+def _app(folder: Path, wasm: Path, tables: str) -> Path:
+    folder.mkdir()
+    head = f'[app]\nname = "{folder.name}"\nversion = "0.1.0"\n[component.only]\nsource = "{wasm}"\n'
+    (folder / "wisp.toml").write_text(f"{head}{tables}\n", encoding="utf-8")
+    return folder
+
+
+def timed(port: int, path: str) -> list[int]:
+    """Return the nanoseconds that a guest says its call took, of each of many requests on one connection."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    try:
+        return [_told(connection, path) for _ in range(ASKED)]
+    finally:
+        connection.close()
+
+
+def _told(connection: http.client.HTTPConnection, path: str) -> int:
+    connection.request("GET", path)
+    response = connection.getresponse()
+    body = response.read()
+    if response.status != http.client.OK:
+        message = f"{path}: the host answered {response.status} {body[:200]!r}"
+        raise MeasurementError(message)
+    return int(body)
 
 
 def answers(port: int, path: str) -> bool:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import subprocess
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 KEY = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
@@ -14,12 +17,15 @@ KEY = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
 class Authority:
     """One authority, in a folder."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, days: int = 2, variables: Mapping[str, str] | None = None) -> None:
+        """Make it; what it signs is good for so many days, by the clock of a program with these variables."""
         self._folder = folder
+        self._days = str(days)
+        self._variables = {**os.environ, **(variables or {})}
         folder.mkdir(parents=True)
         usage = ("-addext", "keyUsage=critical,keyCertSign,cRLSign")
         self._openssl(
-            *("req", "-x509", *KEY, "-days", "2", "-subj", "/CN=lattice", *usage),
+            *("req", "-x509", *KEY, "-days", self._days, "-subj", "/CN=lattice", *usage),
             *("-keyout", folder / "ca.key", "-out", folder / "ca.pem"),
         )
 
@@ -43,11 +49,11 @@ class Authority:
                 "-CAkey",
                 self._folder / "ca.key",
             ),
-            *("-CAcreateserial", "-days", "2", "-extfile", extensions, "-out", certificate),
+            *("-CAcreateserial", "-days", self._days, "-extfile", extensions, "-out", certificate),
         )
         (folder / "ca.pem").write_bytes((self._folder / "ca.pem").read_bytes())
-        key.replace(folder / "host.key")
-        certificate.replace(folder / "host.pem")
+        shutil.move(key, folder / "host.key")
+        shutil.move(certificate, folder / "host.pem")
 
     def _openssl(self, *words: str | Path) -> None:
-        subprocess.run(["openssl", *map(str, words)], check=True, capture_output=True)
+        subprocess.run(["openssl", *map(str, words)], check=True, capture_output=True, env=self._variables)

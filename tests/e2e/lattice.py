@@ -22,10 +22,12 @@ from wisp.lattice.state import State
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
+    from contextlib import AbstractAsyncContextManager
     from pathlib import Path
     from typing import TypeVar
 
     from tests.e2e.authority import Authority
+    from wisp.lattice.nats.connection import Connection
 
     Found = TypeVar("Found")
 
@@ -114,10 +116,11 @@ class Lattice:
         self.hosts[name] = self._stack.enter_context(host)
         return host
 
-    def certify(self, name: str) -> None:
+    def certify(self, name: str, folder: Path | None = None) -> None:
         """Give a host a certificate, in place of one that it has."""
         assert self.authority is not None
-        self.authority.certify(name, "test", self.folder / "state" / "test" / "hosts" / name / "identity")
+        where = folder or self.folder / "state" / "test" / "hosts" / name / "identity"
+        self.authority.certify(name, "test", where)
         self.certified.add(name)
 
     def kill(self, name: str) -> Host:
@@ -150,10 +153,14 @@ class Lattice:
         """Do something with the state of the lattice."""
 
         async def connected() -> Found:
-            async with connect(self.nats.url, name="a test") as connection:
+            async with self.connected("a test") as connection:
                 return await work(await State.open(connection, "test"))
 
         return asyncio.run(connected())
+
+    def connected(self, name: str) -> AbstractAsyncContextManager[Connection]:
+        """Be connected to its NATS while a block runs."""
+        return connect(self.nats.url, name=name)
 
     def until(self, look: Callable[[control.View], object]) -> control.View:
         """Wait until the lattice looks so."""

@@ -17,6 +17,7 @@ import pytest
 from tests.e2e.conftest import manifest_of
 from tests.e2e.lattice import Clients, Nats, get
 from tests.e2e.machines import HOSTING, Machine
+from tests.e2e.wire2 import Connection2
 from wisp.errors import LatticeError
 from wisp.lattice.membership import certificates, claims
 from wisp.lattice.membership.access import OPEN, Access
@@ -219,6 +220,56 @@ def test_a_host_that_was_revoked_is_cut_off_and_its_certificate_is_not_renewed(
             assert "does not let us in" in refused(url_of(second), _access(second))
         assert clients.failures == []
     assert "somebody who is called b" in _join_again(first, second)
+
+
+def test_a_host_that_was_revoked_can_call_no_host_with_the_certificate_that_it_still_has(
+    first: Machine, second: Machine, app: Path
+) -> None:
+    with first.up() as host:
+        host.event("joined")
+        with second.join(first.invite()) as other:
+            other.event("joined")
+            first.wisp("deploy", app, "--replicas", "per-host")
+        with _calling(first, by=second) as calls:
+            assert calls.ask("GET", "/hello", *CALL).status == 200
+            unanswered = calls.begin("GET", "/slow?ms=20000", *CALL)
+            host.until_active(1)
+
+            first.wisp("lattice", "revoke", "b")
+
+            with pytest.raises(REFUSED):
+                calls.answer(unanswered)
+        _refuses(host, first, second)
+
+    with first.up() as host:
+        host.event("listening")
+        _refuses(host, first, second)
+
+
+CALL = (("wisp-kind", "request"), ("wisp-app", "app"), ("wisp-client", "127.0.0.1:7"), ("wisp-left", "20000"))
+"""What makes a request one that another host has passed on."""
+
+REFUSED = (EOFError, OSError)
+
+
+def _calling(machine: Machine, *, by: Machine) -> Connection2:
+    """Connect to the host of one machine with the certificate of another one's."""
+    context = ssl.create_default_context(cafile=by.papers / "ca.pem")
+    context.load_cert_chain(by.papers / "host.pem", by.papers / "host.key")
+    context.set_alpn_protocols(["h2"])
+    port = int((machine.papers.parent / "peer-port").read_bytes())
+    return Connection2(("127.0.0.1", port), tls=context, name=f"{machine.name}.default.wisp.internal")
+
+
+def _refuses(host: Host, machine: Machine, revoked: Machine) -> None:
+    """Find that a host takes nothing from one that was revoked, while it does from others."""
+    with pytest.raises(REFUSED), _calling(machine, by=revoked) as calls:
+        calls.ask("GET", "/hello", *CALL)
+    host.until(
+        lambda: any("b was revoked" in line.get("message", "") for line in host.lines), "why it was refused"
+    )
+    with _calling(machine, by=machine) as calls:
+        assert calls.ask("GET", "/hello", *CALL).status == 200
 
 
 def _access(machine: Machine) -> Access:

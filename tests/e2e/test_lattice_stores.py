@@ -7,13 +7,13 @@ import random
 import threading
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.e2e import sharing
 from tests.e2e.lattice import Lattice
-from tests.histories import Call, faults_of_counter, faults_of_list
+from tests.histories import Call, faults_of_counter, faults_of_list, outcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -174,13 +174,6 @@ class Client:
         began = time.monotonic()
         status, body = use(self.lattice, self.host, "compare", f"key={key}{version}", value)
         self.calls.append(Call(key, began, time.monotonic(), outcome(status, body), word=word))
-
-
-def outcome(status: int, body: bytes) -> Literal["done", "refused", "unknown"]:
-    if status == 200:
-        return "done"
-    refused = body.startswith(b"changed: ") or body.endswith(b"nothing was done")
-    return "refused" if refused else "unknown"
 
 
 def test_no_update_is_lost_or_done_twice_when_nats_is_killed_while_three_hosts_write_the_same_keys(

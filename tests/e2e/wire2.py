@@ -34,9 +34,11 @@ class Stream:
 class Connection2:
     """One connection of HTTP/2, with prior knowledge or by ALPN."""
 
-    def __init__(self, address: Address, *, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self, address: Address, *, tls: ssl.SSLContext | None = None, name: str = "localhost"
+    ) -> None:
         connected = socket.create_connection(address, PATIENCE)
-        self.socket = tls.wrap_socket(connected, server_hostname="localhost") if tls else connected
+        self.socket = tls.wrap_socket(connected, server_hostname=name) if tls else connected
         self._scheme = "https" if tls else "http"
         self._h2 = h2.connection.H2Connection(h2.config.H2Configuration(header_encoding="utf-8"))
         self._h2.initiate_connection()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from wisp.cli.prepare import PrepareOptions
-    from wisp.cli.prepared import PreparedApp
+    from wisp.cli.prepared import PreparedApp, Report
     from wisp.host.settings import JsonObject
     from wisp.lattice.commands.control import Bundle
     from wisp.lattice.records import App
@@ -88,8 +89,6 @@ class _Ready:
 
 async def _prepared(arguments: argparse.Namespace, progress: output.Progress) -> _Ready:
     from wisp.cli.prepare import PrepareOptions, prepare  # noqa: PLC0415 - the help does not need it
-    from wisp.lattice.running import folders  # noqa: PLC0415 - the same
-    from wisp.lattice.running.preparing import read_locked  # noqa: PLC0415
 
     options = PrepareOptions(
         profile=arguments.profile,
@@ -99,13 +98,48 @@ async def _prepared(arguments: argparse.Namespace, progress: output.Progress) ->
         policy=arguments.policy,
     )
     found = await _found(arguments.path, options, progress)
-    app = (await prepare([found.path], options, progress.report))[0]
+    meanwhile = _Meanwhile(progress.report)
+    app = (await prepare([found.path], options, meanwhile.report))[0]
+    await meanwhile.over()
+    return await _ready(app, found, arguments.profile, progress)
+
+
+async def _ready(app: PreparedApp, origin: _Origin, profile: str | None, progress: output.Progress) -> _Ready:
+    from wisp.lattice.running import folders  # noqa: PLC0415 - it is loaded while the app is compiled
+    from wisp.lattice.running.preparing import read_locked  # noqa: PLC0415 - the same
+
     locked, packed = await asyncio.to_thread(folders.pack, app.locked, app.folder)
-    ready = _Ready(app, _written(locked), packed, found)
-    await asyncio.to_thread(_refuse_foreign, read_locked(ready.locked), found.path, arguments.profile)
+    ready = _Ready(app, _written(locked), packed, origin)
+    await asyncio.to_thread(_refuse_foreign, read_locked(ready.locked), origin.path, profile)
     for remark in app.remarks:
         progress.say(f"note: {remark}")
     return ready
+
+
+class _Meanwhile:
+    """Loads what speaks to a lattice while something else is waited for: a tool that builds, or the compiler."""
+
+    def __init__(self, report: Report) -> None:
+        self._report = report
+        self._loading: threading.Thread | None = None
+        self._lock = threading.Lock()
+
+    def report(self, message: str) -> None:
+        """Pass on what is reported: something that takes a while has begun."""
+        self._report(message)
+        with self._lock:
+            if self._loading is None:
+                self._loading = threading.Thread(target=self._load, daemon=True)
+                self._loading.start()
+
+    async def over(self) -> None:
+        """Wait until it is loaded, if that has begun."""
+        if self._loading is not None:
+            await asyncio.to_thread(self._loading.join)
+
+    def _load(self) -> None:
+        import wisp.lattice.commands.control  # noqa: PLC0415 - it is what this is for
+        import wisp.lattice.commands.standing  # noqa: F401, PLC0415 - those who need it import it later
 
 
 def _refuse_foreign(app: LockedApp, path: Path, profile: str | None) -> None:

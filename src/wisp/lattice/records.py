@@ -162,6 +162,9 @@ class Placed(Record):
     extra: tuple[Name, ...] = ()
     """Those of its hosts that run it only while the app changes."""
 
+    away: tuple[Name, ...] = ()
+    """Hosts that ran it and are not there any more, while none that is there answers yet: cut off from NATS, they may still be reached."""
+
     changing: tuple[Name, ...] = ()
     """Those of its hosts that have not said yet that they answer with it, while the app has another version."""
 

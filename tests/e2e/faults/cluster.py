@@ -2,30 +2,46 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import itertools
 import json
 import os
+import shutil
 import signal
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
+from tests.e2e.authority import Authority
 from tests.e2e.conftest import manifest_of
-from tests.e2e.faults.invariants import Promises, Traffic, Witness
-from tests.e2e.lattice import Lattice, Nats, get
+from tests.e2e.faults import ledger
+from tests.e2e.faults.invariants import Promises, Witness
+from tests.e2e.faults.ledger import Ledger
+from tests.e2e.faults.machine import Clock, no_clocks
+from tests.e2e.faults.traffic import Traffic
+from tests.e2e.lattice import Lattice, Nats
+from wisp.errors import LatticeError
+from wisp.lattice.commands import control
+from wisp.lattice.commands.standing import standing
+from wisp.lattice.nats.connection import arrived
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
     from tests.e2e.faults.network import Network
     from tests.e2e.host import Host
+    from wisp.lattice.commands.control import View
 
 PATIENCE: Final = 90.0
 """Seconds in which all must be well again: long, as the machine may be busy. How fast it is, the benchmark says."""
 
 EVERYWHERE: Final = "everywhere"
 """An app on each host, so that each can be asked."""
+
+DAY: Final = 24 * 3600
+DAYS: Final = 30
+"""How far the clock of a host may be wrong without its certificate being so."""
 
 
 def names(count: int) -> list[str]:
@@ -43,11 +59,21 @@ class Cluster(Lattice):
 
     def __init__(self, folder: Path, cache: Path, network: Network, nats: Sequence[str] = ()) -> None:
         """Start NATS; `nats` are the words of a program that becomes it."""
-        self.network = network
         server = Nats(folder / "nats", network.address("nats"), (*network.through("nats"), *nats))
-        super().__init__(folder, cache, server)
+        self._begin(folder, cache, network, server, authority(folder))
+
+    def _begin(
+        self, folder: Path, cache: Path, network: Network, nats: Nats, signing: Authority | None
+    ) -> None:
+        self.network = network
+        super().__init__(folder, cache, nats, signing)
         self.promises = Promises()
-        self.witness = Witness(server.url, "test")
+        self.witness = Witness(self.connected, "test")
+        self.ledger = Ledger(lambda host: f"http://{network.address(host)}:3000")
+        self.goes_on = False
+        """Whether more traffic comes, so that messages may be taken meanwhile: one that a worker died with takes half a minute."""
+
+        self._traffic: Traffic | None = None
         self._versions = itertools.count(1)
         self.said: list[str] = []
         """What deployments have said."""
@@ -62,12 +88,13 @@ class Cluster(Lattice):
         super().__exit__(*error)
 
     def up(self, *hosts: str) -> None:
-        """Start hosts, all at once, and put an app on each of them."""
+        """Start hosts, all at once, and put an app on each of them, and the ledger on two."""
         for name in hosts:
             self.launch(name)
         for host in self.hosts.values():
             host.event("joined")
-        self.deploy(EVERYWHERE, "per-host")
+        assert self.deploy(EVERYWHERE, "per-host"), self.said
+        assert self.deploy(ledger.APP, "2"), self.said
 
     def launch(
         self, name: str, before: Sequence[str] = (), variables: Mapping[str, str] | None = None
@@ -80,12 +107,14 @@ class Cluster(Lattice):
         host.patience = PATIENCE
         return host
 
-    def url(self, name: str) -> str:
-        """Return where a host answers for the app that is everywhere."""
-        return f"http://{self.network.address(name)}:3000/{EVERYWHERE}/hello"
+    def url(self, name: str, app: str = EVERYWHERE) -> str:
+        """Return where a host answers for an app."""
+        return f"http://{self.network.address(name)}:3000/{app}/hello"
 
     def app(self, app: str, version: str) -> Path:
         """Write an app that tells its version at `/APP/environment`."""
+        if app == ledger.APP:
+            return ledger.write(self.folder / "apps", version)
         text = manifest_of("http2", f"/{app}/...", {"environment": {"VERSION": version}})
         folder = self.folder / "apps" / f"{app}-{version}"
         folder.mkdir(parents=True, exist_ok=True)
@@ -138,25 +167,99 @@ class Cluster(Lattice):
         """Return the folder of a host."""
         return self.folder / "state" / "test" / "hosts" / name
 
+    def lose_disk(self, name: str) -> None:
+        """Let all be gone that a host had; it is a member again."""
+        shutil.rmtree(self.data(name))
+        self.certified.discard(name)
+
+    def cut(self, minority: Collection[str], others: Collection[str] | None = None) -> None:
+        """Let nothing through between some machines and others, or all others."""
+        self.network.cut(minority, others)
+        self._part(minority, others)
+
+    def lose(self, share: float, of: Collection[str], *, seed: int = 1) -> None:
+        """Lose a share of the packets between some machines and all others."""
+        self.network.lose(share, of, seed=seed)
+        self._part(of, None)
+
+    def heal(self) -> None:
+        """Let everything through again."""
+        self.network.heal()
+        if self._traffic is not None:
+            self._traffic.join()
+
+    def _part(self, some: Collection[str], others: Collection[str] | None) -> None:
+        """Tell the traffic which hosts do not reach other hosts."""
+        apart = set(some) & set(self.hosts)
+        met = set(self.hosts) - apart if others is None else set(others) & set(self.hosts)
+        if self._traffic is not None and met:
+            self._traffic.part(*apart)
+
     @contextlib.contextmanager
     def traffic(self) -> Iterator[Traffic]:
-        """Ask every host while the block runs; afterwards all invariants must hold."""
-        with Traffic({name: self.url(name) for name in self.hosts}) as traffic:
-            yield traffic
-            self.settle()
-        assert traffic.count > 0
+        """Ask every host, and write and publish there, while the block runs; afterwards all invariants must hold."""
+        here, onward = (
+            {name: self.url(name, app) for name in self.hosts} for app in (EVERYWHERE, ledger.APP)
+        )
+        with Traffic(here, onward, lambda: self.witness.runners(ledger.APP)) as traffic:
+            self._traffic = traffic
+            try:
+                with self.ledger.writing(tuple(self.hosts), traffic.unanswered):
+                    self._all_goes(traffic)
+                    yield traffic
+                    self.settle()
+                    self._all_goes(traffic)
+            finally:
+                self._traffic = None
         assert not (broken := traffic.broken()), (
             f"{len(broken)} requests failed: {broken[:20]}\n{self._told()}"
         )
+        assert not (broken := self.ledger.broken(next(iter(self.hosts)))), f"{broken}\n{self._told()}"
+        if not self.goes_on:
+            self.until_taken()
+
+    def _all_goes(self, traffic: Traffic) -> None:
+        """Wait until requests, writes and messages go through at each host that is there."""
+        traffic.until_answered(tuple(self.hosts), PATIENCE)
+        self.ledger.until_written(tuple(self.hosts), PATIENCE)
+
+    def until_taken(self) -> None:
+        """Wait until every acknowledged message was taken."""
+
+        def untaken() -> list[str]:
+            return self.ledger.untaken(next(iter(self.hosts)), 0)
+
+        async def look() -> None:
+            async with self.connected("a test") as connection:
+                written = await connection.client.subscribe(ledger.WRITTEN)
+                await arrived(connection.client)
+                while await asyncio.to_thread(untaken):
+                    await written.next_msg(timeout=PATIENCE)
+
+        try:
+            asyncio.run(asyncio.wait_for(look(), PATIENCE))
+        except TimeoutError:
+            message = f"nobody has taken {untaken()}\n{self._told()}"
+            raise AssertionError(message) from None
 
     def settle(self) -> None:
         """Wait until every acknowledged state is in force. At most one planner may have written until then."""
+        with contextlib.suppress(LatticeError):  # which the command says too
+            self.ask(lambda state: control.until(state, self._stands, PATIENCE))
         end = time.monotonic() + PATIENCE
         while broken := self.broken():
             assert time.monotonic() < end, f"{broken}\n{self._told()}"
-            time.sleep(0.5)
         assert not (broken := self.witness.broken()), broken
         assert self.witness.seen
+        untaken = self.ledger.untaken(next(iter(self.hosts)), ledger.REDELIVERED)
+        assert not untaken, f"nobody has taken {untaken}\n{self._told()}"
+
+    def _stands(self, view: View) -> bool:
+        """Whether all hosts are there, and say of themselves that they run what they are to run."""
+        apps = [app for app, promise in self.promises.apps.items() if app in view.apps and promise.version]
+        return sorted(view.hosts) == sorted(self.hosts) and all(
+            standing(view, app, self.promises.apps[app].revision).complete for app in apps
+        )
 
     def broken(self) -> list[str]:
         """Return the promises that are not kept now."""
@@ -179,14 +282,26 @@ class Cluster(Lattice):
         )
 
     def well(self, name: str) -> None:
-        """Wait until a host answers for the app that is everywhere."""
-        end = time.monotonic() + PATIENCE
-        while get(self.url(name))[0] != 200:
-            assert time.monotonic() < end, f"{name} does not answer: {self.hosts[name].lines[-10:]}"
-            time.sleep(0.1)
+        """Wait until a host answers for all apps."""
+        assert self._traffic is not None, "nobody asks it"
+        self._traffic.until_answered([name], PATIENCE)
 
     def _told(self) -> str:
-        return "\n".join(f"{name}: {host.lines[-8:]}" for name, host in self.hosts.items())
+        """Return what hosts have said last; all of it is in files."""
+        for name, host in self.hosts.items():
+            file = self.folder / f"{name}.said"
+            file.write_text("\n".join(map(json.dumps, list(host.lines))), encoding="utf-8")
+        last = [f"{name}: {host.lines[-4:]}" for name, host in self.hosts.items()]
+        return "\n".join([*last, f"all that they have said is in {self.folder}/*.said"])
+
+
+def authority(folder: Path) -> Authority:
+    """Return who signs for hosts, also for such as have their clock wrong."""
+    if no_clocks():
+        return Authority(folder / "authority")
+    clock = Clock(folder / "clock-of-the-authority")
+    clock.set(-DAYS * DAY)
+    return Authority(folder / "authority", 2 * DAYS, clock.variables)
 
 
 def children(pid: int) -> list[int]:

@@ -2,9 +2,10 @@
 
 1. *Acknowledged desired state is in force*: what `wisp deploy`, `scale` and `delete` have answered for, hosts answer with.
 2. *At most one planner writes*: the assignments that were ever in the bucket are one chain, and each epoch has one planner.
-3. *Requests outside the fault succeed*: a host that nothing has happened to answers every request.
+3. *Requests outside the fault succeed*: a host that nothing has happened to answers every request, whichever host runs the app.
+4. *No acknowledged write or message is lost*: writes to the stores of the lattice are there, once, and messages were taken.
 
-`Promises` remembers what was acknowledged, `Witness` sees every assignment, `Traffic` asks each host all the time.
+`Promises` remembers what was acknowledged, `Witness` sees every assignment. Who asks each host all the time is in `traffic`, who writes and publishes in `ledger`.
 """
 
 from __future__ import annotations
@@ -14,19 +15,20 @@ import contextlib
 import itertools
 import re
 import threading
-import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
 from tests.e2e.lattice import get
 from wisp.errors import LatticeError
-from wisp.lattice.nats.connection import connect
 from wisp.lattice.nats.tasks import first
 from wisp.lattice.records import Assignment
 from wisp.lattice.state import ASSIGNMENT, State
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
+    from contextlib import AbstractAsyncContextManager
+
+    from wisp.lattice.nats.connection import Connection
 
 VERSION = re.compile(rb"VERSION\W+(\w+)")
 
@@ -106,8 +108,11 @@ def _answers(found: Mapping[str, Any], versions: set[str | None]) -> str | None:
 class Witness:
     """Sees every assignment that is written, for as long as the block runs, whatever happens to NATS."""
 
-    def __init__(self, url: str, lattice: str) -> None:
-        self._url, self._lattice = url, lattice
+    def __init__(
+        self, connected: Callable[[str], AbstractAsyncContextManager[Connection]], lattice: str
+    ) -> None:
+        """Make it; `connected` reaches NATS, under a name."""
+        self._connected, self._lattice = connected, lattice
         self.seen: list[Assignment] = []
         self._known: set[bytes] = set()
         self._stop = threading.Event()
@@ -124,7 +129,7 @@ class Witness:
     async def _look(self) -> None:
         while not self._stop.is_set():
             with contextlib.suppress(LatticeError):
-                async with connect(self._url, name="a witness") as connection:
+                async with self._connected("a witness") as connection:
                     state = await State.open(connection, self._lattice)
                     await first(
                         asyncio.create_task(self._follow(state)),
@@ -147,6 +152,12 @@ class Witness:
                         self.seen.append(Assignment.read(value))
                 await mirror.changed()
 
+    def runners(self, app: str) -> set[str]:
+        """Return the hosts that requests for an app go to, as it was written last."""
+        if not self.seen:
+            return set()
+        return {host for placed in self.seen[-1].versions(app) for host in placed.answering}
+
     def broken(self) -> list[str]:
         """Return where two planners have written."""
         wrong: list[str] = []
@@ -168,69 +179,3 @@ class Witness:
             if after.epoch < before.epoch
         ]
         return wrong
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """A request that did not succeed."""
-
-    host: str
-    began: float
-    ended: float
-    answer: tuple[int, bytes]
-
-
-class Traffic:
-    """Somebody who asks each host all the time, as long as the block runs."""
-
-    def __init__(self, urls: Mapping[str, str], pause: float = 0.05) -> None:
-        self.count = 0
-        self.failures: list[Failure] = []
-        self._pause = pause
-        self._urls = dict(urls)
-        self._excused: dict[str, list[tuple[float, float]]] = {}
-        self._stop = threading.Event()
-        self._threads = [threading.Thread(target=self._ask, args=(host,)) for host in urls]
-
-    def __enter__(self) -> Self:
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        for thread in self._threads:
-            thread.join()
-
-    def excuse(self, *hosts: str) -> Callable[[], None]:
-        """Something happens to these hosts from now on; call what is returned when they are well again."""
-        now = time.monotonic()
-        for host in hosts:
-            self._excused.setdefault(host, []).append((now, float("inf")))
-
-        def well() -> None:
-            for host in hosts:
-                self._excused[host][-1] = (now, time.monotonic())
-
-        return well
-
-    def broken(self) -> list[str]:
-        """Return the requests that failed while nothing was wrong with the host."""
-        failures = [one for one in self.failures if not self._excuse(one)]
-        return [
-            f"host {one.host} answered {one.answer} after {one.ended - one.began:.2f} s" for one in failures
-        ]
-
-    def _excuse(self, failure: Failure) -> bool:
-        return any(
-            failure.ended >= since and failure.began <= until
-            for since, until in self._excused.get(failure.host, ())
-        )
-
-    def _ask(self, host: str) -> None:
-        while not self._stop.wait(self._pause):
-            began = time.monotonic()
-            answer = get(self._urls[host])
-            self.count += 1
-            if answer[0] != 200:
-                self.failures.append(Failure(host, began, time.monotonic(), answer))

@@ -37,7 +37,7 @@ class Disk:
 
     def fill(self) -> None:
         """Leave no room, for data and for files."""
-        filler = self._seen() / "filler"
+        filler = self.seen / "filler"
         filler.mkdir()
         with contextlib.suppress(OSError), (filler / "data").open("wb", buffering=0) as file:
             while True:
@@ -48,9 +48,11 @@ class Disk:
 
     def free(self) -> None:
         """Make room again."""
-        shutil.rmtree(self._seen() / "filler")
+        shutil.rmtree(self.seen / "filler")
 
-    def _seen(self) -> Path:
+    @property
+    def seen(self) -> Path:
+        """Where the folder is for everybody else."""
         return Path(f"/proc/{self._holder.pid}/root{self._folder}")
 
 

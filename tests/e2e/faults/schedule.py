@@ -19,9 +19,16 @@ Kind: TypeAlias = Literal[
     "clock",
     "drain",
     "planner",
+    "server",
 ]
-KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
-NEEDS_NETWORK: Final[frozenset[Kind]] = frozenset({"cut", "isolate-nats", "slow", "lose"})
+_OF_NATS: Final = ("kill-nats", "isolate-nats")
+KINDS: Final[tuple[Kind, ...]] = tuple(kind for kind in get_args(Kind) if kind != "server")
+"""What happens to hosts that have their NATS elsewhere."""
+
+KINDS_OF_SERVERS: Final[tuple[Kind, ...]] = tuple(
+    kind for kind in get_args(Kind) if kind not in {*_OF_NATS, "clock"}
+)
+"""What happens to hosts that are their own NATS. Their certificates are of a real authority, and want a clock that is right."""
 LONGEST: Final = 8.0
 """Seconds that a fault lasts at most: longer than leases and a planner's patience together would be no other fault."""
 
@@ -52,17 +59,17 @@ class Fault:
 
 
 class Schedule:
-    """Faults without end; the same ones for the same seed and hosts."""
+    """Faults without end; the same ones for the same seed, hosts and kinds."""
 
-    def __init__(self, seed: int, hosts: list[str], apps: list[str]) -> None:
+    def __init__(self, seed: int, hosts: list[str], apps: list[str], kinds: tuple[Kind, ...] = KINDS) -> None:
         self._random = random.Random(seed)  # noqa: S311 - it is to be foreseen
-        self._hosts, self._apps = hosts, apps
+        self._hosts, self._apps, self._kinds = hosts, apps, kinds
         self._left: list[Kind] = []
 
     def next(self) -> Fault:
         """Return the next one. All kinds have their turn before one comes again."""
         if not self._left:
-            self._left = self._random.sample(KINDS, len(KINDS))
+            self._left = self._random.sample(self._kinds, len(self._kinds))
         chance = self._random
         minority = chance.randint(1, (len(self._hosts) - 1) // 2)
         return Fault(

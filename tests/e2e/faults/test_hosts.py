@@ -125,7 +125,7 @@ def test_a_host_that_has_lost_its_disk_joins_again_as_a_new_one_of_its_name(clus
     with cluster.traffic() as traffic:
         well = traffic.excuse(lost)
         cluster.kill(lost)
-        shutil.rmtree(cluster.data(lost))
+        cluster.lose_disk(lost)
         cluster.launch(lost)
         cluster.hosts[lost].event("joined")
         cluster.well(lost)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import subprocess
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.e2e.conftest import manifest_of
-from tests.e2e.faults.cluster import EVERYWHERE, Cluster, machines, names
+from tests.e2e.faults.cluster import DAY, EVERYWHERE, Cluster, machines, names
 from tests.e2e.faults.machine import Clock, Disk, no_clocks
 from tests.e2e.faults.network import Network, unavailable
 from tests.e2e.host import PROGRAM, Host, environment
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
     from wisp.lattice.state import State
 
 pytestmark = pytest.mark.timeout(400)
-DAY = 24 * 3600
 RENEWALS = 4
 
 
@@ -47,6 +45,7 @@ def test_a_host_with_a_full_disk_goes_on_and_does_what_it_is_told_when_there_is_
     cluster = Cluster(tmp_path, cache, wires)
     disk = stack.enter_context(Disk(cluster.data("h1"), 1024))
     stack.enter_context(cluster)
+    cluster.certify("h1", disk.seen / "identity")
     cluster.launch("h1", before=disk.words)
     cluster.up("h2", "h3")
 
@@ -63,7 +62,7 @@ def test_a_host_with_a_full_disk_goes_on_and_does_what_it_is_told_when_there_is_
 def test_nats_with_a_full_disk_refuses_what_it_cannot_keep_and_stops_nothing(
     stack: ExitStack, wires: Network, tmp_path: Path, cache: Path
 ) -> None:
-    disk = stack.enter_context(Disk(tmp_path / "nats", 8 * 1024))
+    disk = stack.enter_context(Disk(tmp_path / "nats", 64 * 1024))
     cluster = stack.enter_context(Cluster(tmp_path, cache, wires, nats=disk.words))
     cluster.up(*names(3))
 
@@ -151,10 +150,11 @@ def test_a_host_whose_clock_jumps_keeps_its_lease_and_plans_on(
 
 async def renewed(state: State, host: str) -> int:
     """Look until a host has renewed its lease some times without losing it, and return how often."""
-    key, seen = f"host.{host}", set[int]()
-    while len(seen) <= RENEWALS:
-        entry = await state.live.get(key)
-        assert entry is not None, f"{host} has lost its lease"
-        seen.add(entry.revision)
-        await asyncio.sleep(0.1)
+    key, seen = f"host.{host}", set[int | None]()
+    async for entry in state.live.told(await state.live._keys.watch(key), key):
+        if entry is not None:
+            assert entry.operation is None, f"{host} has lost its lease"
+            seen.add(entry.revision)
+        if len(seen) > RENEWALS:
+            break
     return len(seen) - 1

@@ -58,6 +58,7 @@ def test_what_nats_has_lost_is_written_back_and_nothing_was_stopped(cluster: Clu
     with cluster.traffic():
         cluster.nats.kill()
         shutil.rmtree(cluster.nats.folder)
+        cluster.ledger.lost()
         marks = {name: len(host.lines) for name, host in cluster.hosts.items()}
         cluster.nats.start()
         for name, mark in marks.items():
@@ -82,6 +83,7 @@ def test_nats_that_comes_back_with_old_data_takes_nothing_back(cluster: Cluster,
         cluster.nats.kill()
         shutil.rmtree(cluster.nats.folder)
         shutil.copytree(tmp_path / "old", cluster.nats.folder)
+        cluster.ledger.lost()
         restart(cluster)
         # A change of something else makes the planner plan: what is older than what runs is a loss, and no order.
         assert cluster.deploy(EVERYWHERE, "per-host"), cluster.said[-1]

@@ -20,11 +20,11 @@ def test_a_minority_that_is_cut_off_with_the_planner_goes_on_and_others_plan(clu
 
     # Whoever reaches a host that is cut off is answered, too: with what it ran.
     with cluster.traffic():
-        cluster.network.cut(minority)
+        cluster.cut(minority)
         cluster.until(lambda view: not {*view.hosts, view.planner} & {*minority, None})
         assert cluster.deploy("pair", "3"), cluster.said[-1]
         assert not set(minority) & set(cluster.until_complete("pair", 3))
-        cluster.network.heal()
+        cluster.heal()
         cluster.until(lambda view: len(view.hosts) == 5)
 
 
@@ -32,10 +32,10 @@ def test_a_majority_that_is_cut_off_from_nats_goes_on(cluster: Cluster) -> None:
     majority = names(5)[:4]
 
     with cluster.traffic():
-        cluster.network.cut(majority, ["nats"])
+        cluster.cut(majority, ["nats"])
         cluster.until(lambda view: not view.hosts.keys() & set(majority))
         assert cluster.deploy("pair", "1"), cluster.said[-1]
-        cluster.network.heal()
+        cluster.heal()
         cluster.until(lambda view: len(view.hosts) == 5)
 
 
@@ -43,16 +43,16 @@ def test_hosts_behind_slow_links_carry_out_what_is_deployed(cluster: Cluster) ->
     with cluster.traffic():
         cluster.network.slow(names(5)[:2], delay=0.15, rate=64 * 1024)
         assert cluster.deploy(EVERYWHERE, "per-host"), cluster.said[-1]
-        cluster.network.heal()
+        cluster.heal()
 
 
 def test_a_network_that_loses_a_third_of_its_packets_loses_nothing_that_was_acknowledged(
     cluster: Cluster,
 ) -> None:
     with cluster.traffic():
-        cluster.network.lose(0.3, names(5))
+        cluster.lose(0.3, names(5))
         cluster.deploy("pair", "2", timeout="10s")
         cluster.deploy(EVERYWHERE, "per-host", timeout="10s")
-        cluster.network.heal()
+        cluster.heal()
 
     assert cluster.deploy("pair", "2"), cluster.said[-1]

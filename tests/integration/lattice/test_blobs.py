@@ -98,6 +98,17 @@ async def test_a_host_that_comes_later_needs_no_store(server: Server, hosts: lis
     assert taken == []
 
 
+async def test_an_object_of_one_piece_costs_the_store_no_consumer(server: Server, hosts: list[Host]) -> None:
+    small, empty = content(1, 100_000), b""
+    digests = [await hosts[0].lattice.objects.put(one) for one in (small, empty)]
+
+    async with taken_from_store(server) as taken:
+        found = [await hosts[1].lattice.objects.get(digest) for digest in digests]
+
+    assert found == [small, empty]
+    assert taken == []
+
+
 async def test_what_a_host_gives_that_is_something_else_is_not_believed(hosts: list[Host]) -> None:
     one = content(1, 600_000)
     digest = await hosts[0].lattice.objects.put(one)

@@ -101,6 +101,17 @@ async def test_credentials_work_whether_tls_comes_first_or_when_the_server_asks(
             assert (await State.make(connection, "test")).name == "test"
 
 
+async def test_a_client_that_is_slow_to_begin_with_tls_is_waited_for(secured: tuple[str, Access]) -> None:
+    host, _, port = secured[0].removeprefix("tls://").rpartition(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+
+    # The server speaks in the clear when it waits no longer.
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(reader.read(1), 0.5)
+    writer.close()
+    await writer.wait_closed()
+
+
 async def test_of_several_servers_one_that_is_there_is_enough(secured: tuple[str, Access]) -> None:
     url, access = secured
 

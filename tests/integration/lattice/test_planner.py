@@ -86,6 +86,17 @@ async def running(*planners: Planner) -> AsyncIterator[list[asyncio.Task[None]]]
         await ended(tasks)
 
 
+async def waiting(state: State, count: int) -> None:
+    """Wait until so many planners wait for the lease."""
+    subject = "$KV.wisp-test-live.planner"
+    async with asyncio.timeout(20):
+        while True:
+            consumers = await state.live._jetstream.consumers_info("KV_wisp-test-live")
+            followed = [one for one in consumers if one.config.filter_subject == subject]
+            if len(followed) == count and all(one.num_pending == 0 for one in followed):
+                return
+
+
 async def test_two_planners_at_once_cannot_both_write(open_state: Connect) -> None:
     one, other = planner(await open_state(), "a"), planner(await open_state(), "b")
     await one.claim()
@@ -195,6 +206,62 @@ async def test_a_new_planner_waits_for_hosts_that_may_be_on_their_way_back(open_
             found = await until(state, lambda found: found.placed("blog") is not None)
 
     assert claimed.apps[0].hosts == ("a", "b")
+    assert found.placed("shop") == claimed.placed("shop")
+
+
+async def test_when_only_the_planner_is_gone_with_its_host_who_was_there_all_the_time_waits_for_nobody(
+    open_state: Connect,
+) -> None:
+    state, patient = await open_state(), replace(QUICK, settle=60.0)
+    successor = Planner(await open_state(), "b", lambda event, message: None, patient)
+    async with present(state, "a") as lease, present(state, "b"), running(planner(state, "a")) as first:
+        await state.desired.put("app.shop", app("shop", replicas=2).to_bytes())
+        before = await until(state, lambda found: found.placed("shop") is not None)
+        a_minute_ago = asyncio.get_running_loop().time() - patient.settle
+        following = asyncio.create_task(successor.run(since=a_minute_ago))
+        await ended([lease])
+        await state.live.remove("host.a")
+        await ended(first)
+
+        after = await until(state, lambda found: found.planner == "b" and found.apps != before.apps)
+        await ended([following])
+
+    assert before.apps[0].hosts == ("a", "b")
+    assert after.apps[0].hosts == ("b",)
+
+
+async def test_who_has_been_there_for_longer_plans_when_the_planner_is_gone(open_state: Connect) -> None:
+    state = await open_state()
+    async with present(state, "x"), running(planner(await open_state(), "a")) as first:
+        await until(state, lambda found: found.planner == "a")
+        others = [asyncio.create_task(planner(await open_state(), name).run()) for name in ("b", "c", "d")]
+        long_ago = asyncio.get_running_loop().time() - QUICK.settle
+        others.append(asyncio.create_task(planner(await open_state(), "old").run(since=long_ago)))
+        await waiting(state, len(others))
+        await ended(first)
+        found = await until(state, lambda found: found.planner != "a")
+        await ended(others)
+
+    assert found.planner == "old"
+
+
+async def test_a_planner_that_has_just_come_waits_for_the_planner_before_it(open_state: Connect) -> None:
+    state, patient = await open_state(), replace(QUICK, settle=60.0)
+    first = planner(state, "a")
+    await first.claim()
+    await first.step(situation(app("shop"), hosts=("a",)))
+    await state.desired.put("app.shop", app("shop").to_bytes())
+    await state.desired.put("app.blog", app("blog").to_bytes())
+    successor = Planner(await open_state(), "b", lambda event, message: None, patient)
+
+    async with present(state, "b"):
+        following = asyncio.create_task(successor.run())
+        claimed = await until(state, lambda found: found.epoch == 2)
+        async with present(state, "a"):
+            found = await until(state, lambda found: found.placed("blog") is not None)
+        await ended([following])
+
+    assert claimed.apps[0].hosts == ("a",)
     assert found.placed("shop") == claimed.placed("shop")
 
 

@@ -102,3 +102,12 @@ def test_version_imports_nothing_that_is_slow() -> None:
 
     loaded = set(finished.stdout.split())
     assert not loaded & {"argparse", "asyncio", "pydantic", "rich", "httpx", "tomlkit", "wisp._core"}
+
+
+def test_the_end_of_a_command_searches_for_no_garbage() -> None:
+    program = "import gc, sys; from wisp.cli import main; main.main(); print(gc.get_freeze_count() > 0)"
+    done = subprocess.run(
+        [sys.executable, "-c", program, "--version"], capture_output=True, text=True, check=True
+    )
+
+    assert done.stdout.splitlines()[-1] == "True"

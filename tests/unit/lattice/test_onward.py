@@ -13,6 +13,9 @@ from wisp.errors import LatticeError
 from wisp.host.address import Address
 from wisp.host.log import Log
 from wisp.host.settings import LogSettings
+from wisp.lattice.membership import trust
+from wisp.lattice.membership.authority import Authority
+from wisp.lattice.membership.trust import Trust
 from wisp.lattice.plan.peers import reachable
 from wisp.lattice.records import Assignment, HostRecord, Peer, Placed
 from wisp.lattice.running.onward import Onward, ShownIdentity, advertised, keep_port, usual
@@ -89,6 +92,19 @@ def test_the_table_says_who_runs_what_here_and_elsewhere(tmp_path: Path) -> None
     assert table(made, given)["number"] > found["number"]
 
 
+def test_a_host_that_ran_an_app_is_in_the_table_where_the_assignment_says_that_nobody_else_does_yet(
+    tmp_path: Path,
+) -> None:
+    placed = Placed(app="shop", revision=1, digest=TWO, hosts=("a",), away=("b",))
+    given = assignment(placed, a="1:1", b="2:2")
+    made = onward(tmp_path)
+
+    learnt(made, given, two=locked("shop", "/..."))
+
+    assert table(made, given)["apps"][0]["hosts"] == ["b"]
+    assert reachable(given, {}).keys() == {"a", "b"}
+
+
 def test_a_host_that_nobody_can_reach_is_in_no_table(tmp_path: Path) -> None:
     given = assignment(Placed(app="blog", revision=1, digest=ONE, hosts=("b",)))
     made = onward(tmp_path)
@@ -159,6 +175,21 @@ def test_an_identity_is_there_when_all_of_it_is(tmp_path: Path) -> None:
     assert (before["host"], before["key"]) == ("a", str(tmp_path / "host.key"))
     os.utime(tmp_path / "host.pem", ns=(0, before["generation"] + 1))
     assert identity.document()["generation"] != before["generation"]
+
+
+def test_an_identity_says_whom_the_authority_has_revoked(tmp_path: Path) -> None:
+    identity = ShownIdentity(tmp_path, "a", "l")
+    for name in ("ca.pem", "host.pem", "host.key"):
+        (tmp_path / name).write_text("")
+    identity.refresh()
+    assert identity.document()["revoked"] == []
+
+    authority = Authority.make("l")
+    claims = authority.account_claims({}, ("c", "b"))
+    trust.keep(tmp_path, Trust.of(authority).model_copy(update={"account": claims}))
+    identity.refresh()
+
+    assert identity.document()["revoked"] == ["b", "c"]
 
 
 def test_any_free_port_is_the_one_of_the_last_run_unless_somebody_has_it(tmp_path: Path) -> None:

@@ -75,6 +75,26 @@ def test_a_host_that_is_gone_does_not_go_on() -> None:
     assert (moved.apps[0].hosts, moved.apps[0].leaving) == (("b",), ())
 
 
+def test_hosts_that_are_lost_may_still_be_asked_until_one_that_is_there_answers() -> None:
+    placed = successor(NOTHING, situation(app(2), "a", "b", running=("a", "b")))
+
+    moving = successor(placed, situation(app(2), "c", "d"))
+    again = successor(moving, situation(app(2), "b", "c", "d"))
+    moved = successor(again, situation(app(2), "b", "c", "d", running=("c",)))
+
+    assert (moving.apps[0].hosts, moving.apps[0].away) == (("c", "d"), ("a", "b"))
+    assert again.apps[0].away == ("a",)
+    assert moved.apps[0].away == ()
+
+
+def test_a_host_that_is_lost_is_not_asked_where_another_one_answers() -> None:
+    placed = successor(NOTHING, situation(app(2), "a", "b", running=("a", "b")))
+
+    moving = successor(placed, situation(app(2), "b", "c", running=("b",)))
+
+    assert moving.apps[0].away == ()
+
+
 def test_fewer_replicas_end_at_once() -> None:
     placed = successor(NOTHING, situation(app(2), "a", "b"))
 

@@ -6,20 +6,16 @@
 
 use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};
-use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
-use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::Bytes;
 use http::request::Parts;
 use http::{Method, Request, Response, Version};
-use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt;
 use serde::Deserialize;
 use tokio::time::{Instant, timeout_at};
-use wasmtime_wasi_http::{Error as HttpError, WasiBody};
+use wasmtime_wasi_http::WasiBody;
 
 use super::Kind;
 use super::choice::{Fault, Known, OnItsWay, Peer, choose};
@@ -231,10 +227,7 @@ impl Gateway {
             Some(Outcome::Overloaded | Outcome::Elsewhere) => {}
             None => peer.succeeded(),
         }
-        let body = Answer {
-            body,
-            _on_its_way: on_its_way,
-        };
+        let body = body.holding(on_its_way);
         (Response::from_parts(parts, body.boxed_unsync()), outcome)
     }
 
@@ -255,31 +248,4 @@ fn attempt(parts: &Parts, told: &Told, body: &Replay) -> Request<WasiBody> {
     let mut parts = parts.clone();
     told.write(&mut parts.headers);
     Request::from_parts(parts, body.attempt())
-}
-
-/// The body of an answer, which is on its way until its end.
-#[derive(Debug)]
-struct Answer {
-    body: Received,
-    _on_its_way: OnItsWay,
-}
-
-impl Body for Answer {
-    type Data = Bytes;
-    type Error = HttpError;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, HttpError>>> {
-        Pin::new(&mut self.body).poll_frame(cx)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
 }

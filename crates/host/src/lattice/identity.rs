@@ -2,9 +2,13 @@
 //!
 //! The name in a certificate is `HOST.LATTICE.wisp.internal`. Whoever connects checks that the other end has the name of the host that it
 //! wants; whoever accepts takes the name of its caller from the certificate, and refuses one of another lattice, whoever signed it.
+//!
+//! A host that was revoked may have a certificate that is still good. So whoever has an identity also knows the names of those hosts, takes
+//! nothing from them and sends them nothing. A name is given once, so it means one host for ever.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
 use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject;
@@ -13,6 +17,7 @@ use rustls::server::WebPkiClientVerifier;
 use rustls::version::TLS13;
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use serde::Deserialize;
+use tokio::sync::watch;
 use webpki::EndEntityCert;
 
 use crate::error::HostError;
@@ -38,6 +43,9 @@ pub struct IdentitySettings {
     pub certificate: PathBuf,
     /// Its private key.
     pub key: PathBuf,
+    /// The names of hosts that were revoked.
+    #[serde(default)]
+    pub revoked: HashSet<String>,
 }
 
 /// The certificate of a host, ready to be used on both ends.
@@ -46,6 +54,7 @@ pub struct Identity {
     pub(super) generation: u64,
     host: String,
     lattice: String,
+    revoked: HashSet<String>,
     server: Arc<ServerConfig>,
     client: Arc<ClientConfig>,
 }
@@ -88,6 +97,7 @@ impl Identity {
             generation: settings.generation,
             host,
             lattice,
+            revoked: settings.revoked.clone(),
             server: Arc::new(server),
             client: Arc::new(client),
         })
@@ -116,6 +126,14 @@ impl Identity {
     /// The host that has shown these certificates, if it is one of this lattice. They have been verified.
     pub(super) fn caller(&self, chain: &[CertificateDer<'_>]) -> Option<String> {
         caller(chain, &self.lattice)
+    }
+
+    /// Why there is nothing to do with a host, if it was revoked.
+    pub(super) fn admits(&self, host: &str) -> Result<(), String> {
+        if self.revoked.contains(host) {
+            return Err(format!("{host} was revoked"));
+        }
+        Ok(())
     }
 }
 
@@ -162,24 +180,30 @@ fn roots(path: &Path) -> Result<Arc<RootCertStore>, HostError> {
 
 /// The identity of this moment. Clones share it.
 #[derive(Clone, Debug)]
-pub struct Identities(Arc<RwLock<Arc<Identity>>>);
+pub struct Identities(Arc<watch::Sender<Arc<Identity>>>);
 
 impl Identities {
     /// Begins with this one.
     pub fn new(identity: Identity) -> Self {
-        Self(Arc::new(RwLock::new(Arc::new(identity))))
+        Self(Arc::new(watch::Sender::new(Arc::new(identity))))
     }
 
     /// The newest.
     pub fn current(&self) -> Arc<Identity> {
-        self.0
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.0.borrow().clone()
     }
 
-    /// From now on new connections use this one; those that are there go on.
+    /// From now on new connections use this one; those that are there go on, but for those of hosts that were revoked.
     pub fn replace(&self, identity: Identity) {
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(identity);
+        self.0.send_replace(Arc::new(identity));
+    }
+
+    /// Waits until a host was revoked.
+    pub(super) async fn revoked(&self, host: &str) {
+        let mut identities = self.0.subscribe();
+        // The sender lives in `self`, so that this can only end by the name.
+        let _ = identities
+            .wait_for(|identity| identity.admits(host).is_err())
+            .await;
     }
 }

@@ -1,4 +1,5 @@
-//! The listener for other hosts: accepts connections of hosts of this lattice, and gives each request to who handles its kind.
+//! The listener for other hosts: accepts connections of hosts of this lattice, and gives each request to who handles its kind. What is in
+//! progress for a host when it is revoked is dropped with its connections.
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -170,7 +171,11 @@ impl Listener {
         match entered {
             Ok((socket, host)) => {
                 let caller = Arc::new(Caller { host, address });
-                self.speak(socket, caller, shutdown).await;
+                tokio::select! {
+                    biased;
+                    () = self.identities.revoked(&caller.host) => {}
+                    () = self.speak(socket, caller.clone(), shutdown) => {}
+                }
             }
             Err(reason) => self.refused(address.ip().to_canonical(), &reason),
         }
@@ -193,6 +198,7 @@ impl Listener {
             .peer_certificates()
             .and_then(|chain| identity.caller(chain))
             .ok_or("its certificate is of no host of this lattice")?;
+        identity.admits(&host)?;
         Ok((socket, host))
     }
 

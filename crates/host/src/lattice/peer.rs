@@ -2,7 +2,8 @@
 //!
 //! To each host there are as many connections as it has workers, made as they are needed: its kernel spreads them over its workers.
 //! Requests take them in turns. A connection of an earlier identity, or one that has ended, is replaced when its turn comes; one that
-//! nobody used for a while is closed. When a request fails, [`Unanswered`] says what is known of its fate.
+//! nobody used for a while is closed, and so is one to a host that was revoked, once what is on its way has been answered. When a request
+//! fails, [`Unanswered`] says what is known of its fate.
 
 use std::collections::HashMap;
 use std::error::Error;
@@ -24,7 +25,7 @@ use tokio::time::Instant;
 use tokio_rustls::TlsConnector;
 use wasmtime_wasi_http::{Error as HttpError, WasiBody};
 
-use super::identity::{Identities, Identity, PROTOCOL};
+use super::identity::{Identities, PROTOCOL};
 use super::listener::{CONNECTION_WINDOW, STREAM_WINDOW};
 use super::{KIND, Kind};
 
@@ -159,7 +160,7 @@ impl Peers {
                 Ok(response) => {
                     return Ok(response.map(|incoming| Received {
                         incoming,
-                        _token: token,
+                        held: token,
                     }));
                 }
                 Err(mut error) => match error.take_message() {
@@ -190,6 +191,7 @@ impl Peers {
         let asked = Instant::now();
         let mut place = slot.lock().await;
         let identity = self.identities.current();
+        identity.admits(&to.host)?;
         if let Some(link) = &place.link
             && !link.sender.is_closed()
             && link.generation == identity.generation
@@ -203,7 +205,7 @@ impl Peers {
             return Err(reason.clone());
         }
         *place = Place::default();
-        let connecting = tokio::time::timeout(CONNECT, connect(&identity, to));
+        let connecting = tokio::time::timeout(CONNECT, connect(&self.identities, to));
         let connected = connecting
             .await
             .unwrap_or_else(|_| Err(format!("no connection within {} s", CONNECT.as_secs())));
@@ -226,7 +228,8 @@ fn not_sent(to: &PeerAddress, reason: String, request: Option<Request<WasiBody>>
     }
 }
 
-async fn connect(identity: &Identity, to: &PeerAddress) -> Result<Link, String> {
+async fn connect(identities: &Identities, to: &PeerAddress) -> Result<Link, String> {
+    let identity = identities.current();
     let told = |error: std::io::Error| error.to_string();
     let name = identity
         .name_of(&to.host)
@@ -257,12 +260,15 @@ async fn connect(identity: &Identity, to: &PeerAddress) -> Result<Link, String> 
         used: Arc::new(AtomicBool::new(true)),
     };
     let (token, used) = (Arc::downgrade(&link.token), link.used.clone());
+    let (identities, host) = (identities.clone(), to.host.clone());
     tokio::spawn(async move {
         let mut connection = pin!(connection);
+        let mut revoked = pin!(identities.revoked(&host));
         loop {
             tokio::select! {
                 // Its errors are those of the requests on it.
                 _ = connection.as_mut() => return,
+                () = revoked.as_mut() => return,
                 () = tokio::time::sleep(IDLE) => {
                     // The place of the connection holds the token once.
                     let idle = token.strong_count() <= 1;
@@ -308,14 +314,25 @@ fn told(error: &hyper::Error) -> String {
         .map_or_else(|| error.to_string(), |cause| format!("{error}: {cause}"))
 }
 
-/// The body of an answer of another host, while it comes.
+/// The body of an answer of another host, and what is held while it comes.
 #[derive(Debug)]
-pub struct Received {
+pub struct Received<H = Arc<()>> {
     incoming: Incoming,
-    _token: Arc<()>,
+    /// Dropped with it.
+    held: H,
 }
 
-impl Body for Received {
+impl Received {
+    /// The same, with something more that is held.
+    pub(super) fn holding<H>(self, more: H) -> Received<(Arc<()>, H)> {
+        Received {
+            incoming: self.incoming,
+            held: (self.held, more),
+        }
+    }
+}
+
+impl<H: Unpin> Body for Received<H> {
     type Data = Bytes;
     type Error = HttpError;
 

@@ -1,5 +1,6 @@
 //! Listeners with handlers, and identities from files.
 
+use std::collections::HashSet;
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -36,11 +37,19 @@ pub(crate) fn settings(host: &str, file: &str, ca: &str) -> IdentitySettings {
         ca: pem(&format!("{ca}.pem")),
         certificate: pem(&format!("{file}.pem")),
         key: pem(&format!("{file}.key")),
+        revoked: HashSet::new(),
     }
 }
 
 pub(crate) fn identity(host: &str) -> Identity {
     Identity::read(&settings(host, host, "ca")).unwrap()
+}
+
+/// The same, when some hosts were revoked.
+pub(crate) fn without(host: &str, revoked: &[&str]) -> Identity {
+    let mut settings = settings(host, host, "ca");
+    settings.revoked = revoked.iter().map(|&name| name.to_owned()).collect();
+    Identity::read(&settings).unwrap()
 }
 
 pub(crate) fn text(text: impl Into<Bytes>) -> WasiBody {

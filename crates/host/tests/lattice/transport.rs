@@ -13,7 +13,7 @@ use wasmtime_wasi_http::{Error as HttpError, WasiBody};
 use wisp_host::lattice::{Fate, Identity, Kind};
 
 use crate::stranger;
-use crate::support::{Host, SOON, get, identity, peers, read, settings, text};
+use crate::support::{Host, SOON, get, identity, peers, read, settings, text, without};
 
 pub(crate) type Frames = mpsc::UnboundedSender<Frame<Bytes>>;
 
@@ -169,6 +169,63 @@ async fn new_connections_show_the_certificates_of_a_new_generation() {
     let to = host.known_as("c", 1);
     let anew = peers.send(&to, Kind::Request, get("/")).await;
     assert_eq!(read(anew.unwrap()).await, "c");
+}
+
+#[tokio::test]
+async fn a_host_that_was_revoked_is_let_in_no_more_whatever_its_certificate_says() {
+    let host = Host::polite(without("b", &["a"]));
+
+    assert!(stranger::asks(host.address, "b", Some("a")).await.is_err());
+    assert!(stranger::asks(host.address, "b", Some("c")).await.is_ok());
+
+    let callers = host.callers();
+    assert_eq!(callers.len(), 1);
+    assert_eq!(callers[0].host, "c");
+}
+
+#[tokio::test]
+async fn connections_of_a_host_end_when_it_is_revoked_with_what_is_in_progress_on_them() {
+    let (host, begun, _) = slow();
+    let (revoked, _) = peers(identity("a"));
+    let (other, _) = peers(identity("c"));
+    let to = host.known_as("b", 1);
+    other.send(&to, Kind::Request, get("/")).await.unwrap();
+
+    let (answer, ()) = tokio::join!(revoked.send(&to, Kind::Request, get("/slow")), async {
+        begun.notified().await;
+        host.identities.replace(without("b", &["a"]));
+    });
+
+    assert_eq!(answer.unwrap_err().fate, Fate::MayHaveRun);
+    revoked
+        .send(&to, Kind::Request, get("/"))
+        .await
+        .unwrap_err();
+    let answer = other.send(&to, Kind::Request, get("/")).await;
+    assert_eq!(read(answer.unwrap()).await, "done");
+    let callers: Vec<_> = host.callers().into_iter().map(|one| one.host).collect();
+    assert_eq!(callers, ["c", "a", "c"]);
+}
+
+#[tokio::test]
+async fn nothing_more_is_sent_to_a_host_that_was_revoked_and_what_was_sent_is_awaited() {
+    let (host, begun, go) = slow();
+    let (peers, ours) = peers(identity("a"));
+    let to = host.known_as("b", 1);
+
+    let (answer, unanswered) = tokio::join!(peers.send(&to, Kind::Request, get("/slow")), async {
+        begun.notified().await;
+        ours.replace(without("a", &["b"]));
+        let unanswered = peers.send(&to, Kind::Request, get("/a")).await.unwrap_err();
+        go.notify_one();
+        unanswered
+    });
+
+    assert_eq!(read(answer.unwrap()).await, "done");
+    assert_eq!(unanswered.fate, Fate::NotSent);
+    assert_eq!(unanswered.to_string(), "host b: b was revoked");
+    assert_eq!(unanswered.request.unwrap().uri().path(), "/a");
+    assert_eq!(host.callers().len(), 1);
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@ mod calls;
 #[path = "streams.rs"]
 mod streams;
 
+use std::collections::HashSet;
 use std::net::{SocketAddr, TcpListener};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
@@ -36,6 +37,7 @@ pub(crate) fn identity(host: &str) -> LatticeSettings {
             ca: pem("ca.pem"),
             certificate: pem(&format!("{host}.pem")),
             key: pem(&format!("{host}.key")),
+            revoked: HashSet::new(),
         },
         table: None,
     }

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def reachable(assignment: Assignment, hosts: Mapping[str, HostRecord]) -> dict[str, Peer]:
     """Return where the hosts of an assignment are. Of one that is away, what was known stays."""
     found: dict[str, Peer] = {}
-    for name in sorted({name for placed in assignment.apps for name in placed.everywhere}):
+    for name in sorted({name for placed in assignment.apps for name in (*placed.everywhere, *placed.away)}):
         host = hosts.get(name)
         if host is None and name in assignment.peers:
             found[name] = assignment.peers[name]

@@ -6,7 +6,8 @@ and who fails is no planner any more. A new planner writes the assignment once a
 decides anything: from then on its predecessor, who may only have been frozen, cannot write.
 
 A host that has just become planner may see fewer hosts than there are: NATS may have been away, and then all leases are gone. It
-decides nothing before every host that the last assignment knew is back, or has had the time to come back.
+decides nothing before every host that the last assignment knew is back, or has had the time to come back. When nobody but the planner before it is
+missing, that time begins when it has come itself, and is mostly over: that planner has died with its host, as all leases would have gone otherwise, ours too.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ PAUSE: Final = 0.5
 
 
 TOGETHER: Final = 0.2
-"""Seconds within which leases end that end at once."""
+"""Seconds within which leases end that end at once, and within which all hosts hear of an end."""
 
 
 class Fenced(LatticeError):  # noqa: N818 - says it all
@@ -60,16 +61,24 @@ class Planner:
         self._revision = 0
         self._current: Assignment | None = None
         self._known: Assignment | None = None
+        self._since = 0.0
+        """When this host has come, by the clock of the loop."""
+
+        self._before = host
+        """Who planned before us."""
+
         self._lost: frozenset[str] = frozenset()
 
-    async def run(self, known: Assignment | None = None) -> None:
+    async def run(self, known: Assignment | None = None, since: float | None = None) -> None:
         """Wait for the lease, plan, and begin anew when it is lost, until the connection breaks. Raises LatticeError.
 
         Args:
             known: The newest assignment that this host knows: NATS may have been set back to an older one.
+            since: When this host has come, by the clock of the loop; now, if that is not said.
 
         """
         self._known = known
+        self._since = asyncio.get_running_loop().time() if since is None else since
         while True:
             lease = await self._lease()
             try:
@@ -88,6 +97,13 @@ class Planner:
                     except Conflict:
                         pass  # another one was quicker, which the mirror will tell
                 await planner.changed()
+                if not planner.entries and self._is_new():
+                    # Who has been there for longer has nobody to wait for, and goes first.
+                    await asyncio.sleep(TOGETHER)
+
+    def _is_new(self) -> bool:
+        """Whether this host has come so lately that others may still be on their way."""
+        return asyncio.get_running_loop().time() - self._since < self._timing.settle
 
     async def _hold(self, lease: Lease) -> None:
         """Plan for as long as the lease can be renewed. Raises Conflict when another one plans, LatticeError."""
@@ -114,7 +130,8 @@ class Planner:
             )
             current = await self.claim()
             self._tell("planner", f"this host plans, from assignment {current.number} on")
-            await self._settle(current, live)
+            died = self._only_planner_died(current, live)
+            await self._settle(current, live, since=self._since if died else None)
             while True:
                 await self._believe(live)
                 now = _situation(desired, live)
@@ -131,6 +148,7 @@ class Planner:
             update={"number": current.number + 1, "epoch": current.epoch + 1, "planner": self._host}
         )
         await self._write(mine, found.revision if found else 0)
+        self._before = current.planner
         return mine
 
     async def step(self, now: Situation) -> Assignment:
@@ -197,10 +215,15 @@ class Planner:
             )
         self._lost = lost
 
-    async def _settle(self, current: Assignment, live: Mirror) -> None:
-        """Wait until the hosts that were there are, or have had the time to come back."""
+    def _only_planner_died(self, current: Assignment, live: Mirror) -> bool:
+        """Whether nobody is gone but who planned before us."""
+        missing = current.marks.keys() - state.hosts(live.entries).keys()
+        return missing == {self._before} - {self._host}
+
+    async def _settle(self, current: Assignment, live: Mirror, since: float | None = None) -> None:
+        """Wait until the hosts that were there are, or have had the time to come back, since a moment or now."""
         loop = asyncio.get_running_loop()
-        until = loop.time() + self._timing.settle
+        until = (loop.time() if since is None else since) + self._timing.settle
         while current.marks.keys() - state.hosts(live.entries).keys():
             try:
                 async with asyncio.timeout_at(until):

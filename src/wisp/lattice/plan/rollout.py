@@ -150,11 +150,19 @@ class _Board:
                 leaving=leaving,
                 share=shares.get(digest, 0),
                 extra=tuple(host for host in hosts if host in self._extra),
+                away=self._away(digest),
                 changing=tuple(host for host in hosts if several and not self._runs(host)),
                 jobs=digest == jobs,
                 proven=self._proven(digest),
                 since=self._since() if digest == self._wanted else None,
             )
+
+    def _away(self, digest: str) -> tuple[str, ...]:
+        """Return the hosts that ran a version and are lost, as long as nobody who is there answers: a host that is only cut off from NATS still does."""
+        before = self._known.get(digest)
+        if before is None or any(map(self._answers, self._at)):
+            return ()
+        return tuple(host for host in (*before.everywhere, *before.away) if host not in self._ground.present)
 
     def _for_newcomers(self) -> str:
         """Return the version of a host that has none."""

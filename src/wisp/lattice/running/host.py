@@ -119,6 +119,7 @@ class LatticeHost:
         return Membership(parts.address, record, parts.remembered, parts.preparing.keyring, parts.log)
 
     async def _up(self) -> None:
+        await asyncio.to_thread(self._parts.identity.refresh)
         await self._supervisor.open()
         admin = await self._admin.open(self._parts.admin) if self._parts.admin else None
         if hosts := self._supervisor.for_hosts:
@@ -138,7 +139,8 @@ class LatticeHost:
         return self._onward.document(self._membership.assignment, apps)
 
     async def renewed(self) -> None:
-        """Have workers show other hosts the certificate that there is now."""
+        """Have workers show other hosts the certificate that there is now, and have nothing to do with those that were revoked."""
+        await asyncio.to_thread(self._parts.identity.refresh)
         if lattice := self._lattice(self._serving.served):
             await self._supervisor.tell({"identity": lattice["identity"]}, lattice)
 
@@ -220,6 +222,7 @@ class LatticeHost:
         await self._route()
         self._complain(wrong)
         self._errors = {app: (self._wanted(placed[app]), why) for app, why in wrong.items()}
+        await self._membership.kept()
         self._observe(assignment, placed, preparing=False)
         await self._give()
         after = self._in_force()

@@ -89,6 +89,9 @@ class Membership:
         self.assignment: Assignment | None = remembered.assignment()
         """The newest that is known."""
 
+        self._keeping: asyncio.Task[None] | None = None
+        """What writes the newest assignment to the disk, which may take longer than fetching what is in it."""
+
         self.beside: Callable[[State], Coroutine[Any, Any, None]] | None = None
         """What else is done while NATS is there."""
 
@@ -231,9 +234,12 @@ class Membership:
             if name not in before or before[name].revision <= app.revision
         }
         self.apps = {**before, **newer}
-        if any(app != before.get(name) for name, app in self.apps.items()):
-            self.changed.set()
+        changed = {name for name, app in self.apps.items() if app != before.get(name)}
+        if changed:
             self._wanted.set()
+        # What is new has nothing to be carried out before the planner has said where.
+        if self.assignment is not None and any(self.assignment.placed(name) for name in changed):
+            self.changed.set()
 
     async def _keys(self, lattice: State) -> None:
         """See to it that we can open the secrets of what we may run, before we are to run it."""
@@ -250,10 +256,21 @@ class Membership:
         known = self.assignment
         if known is not None and known.lattice == found.lattice and known.number >= found.number:
             return
-        with self._tried():
-            self._remembered.keep_assignment(found)
         self.assignment = found
         self.changed.set()
+        self._keeping = asyncio.create_task(self._keep(found, self._keeping))
+
+    async def _keep(self, found: Assignment, before: asyncio.Task[None] | None) -> None:
+        """Remember an assignment, after the one before it."""
+        if before is not None:
+            await before
+        with self._tried():
+            await asyncio.to_thread(self._remembered.keep_assignment, found)
+
+    async def kept(self) -> None:
+        """Wait until the newest assignment that is known is on the disk: before this host says that it carries it out."""
+        if self._keeping is not None:
+            await self._keeping
 
     @contextlib.contextmanager
     def _tried(self) -> Iterator[None]:

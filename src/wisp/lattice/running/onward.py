@@ -1,7 +1,8 @@
 """Requests for apps that other hosts run: what this host's workers are told, so that they can send them on.
 
-Workers need a certificate of the lattice for this host, and a table: which hosts run which apps, and by which routes. The table is made of the
-newest assignment that this host knows and of locked apps, which it has on its disk; so it is there without NATS, too.
+Workers need a certificate of the lattice for this host, the names of hosts that were revoked, whose own certificates may be good for a
+while, and a table: which hosts run which apps, and by which routes. The table is made of the newest assignment that this host knows and of
+locked apps, which it has on its disk; so it is there without NATS, too.
 """
 
 from __future__ import annotations
@@ -15,11 +16,12 @@ from typing import TYPE_CHECKING, Final, cast
 from wisp.errors import ArtifactError, WispError
 from wisp.host.address import Address
 from wisp.host.clashes import first_speaks
+from wisp.lattice.membership import trust
 from wisp.lattice.membership.identity import AUTHORITY_FILE, CERTIFICATE_FILE, KEY_FILE
 from wisp.registry import files
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Collection, Iterable
+    from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
     from pathlib import Path
 
     from wisp.host.log import Log
@@ -36,12 +38,18 @@ RESPONSE_TIMEOUT_MS: Final = 30_000
 
 
 class ShownIdentity:
-    """What a host shows to others of its identity (`membership/identity.py`): where workers find it, and whether it is another one now."""
+    """What a host shows to others of its identity (`membership/identity.py`), as workers find it, and to whom it shows nothing."""
 
     def __init__(self, folder: Path, host: str, lattice: str) -> None:
         self._folder = folder
         self._host = host
         self._lattice = lattice
+        self._revoked: Sequence[str] = ()
+
+    def refresh(self) -> None:
+        """Know who was revoked, as the lattice's authority says it now. Raises LatticeError."""
+        believed = trust.read(self._folder)
+        self._revoked = sorted(believed.known().gone) if believed else ()
 
     @property
     def exists(self) -> bool:
@@ -57,6 +65,7 @@ class ShownIdentity:
             "ca": str(self._folder / AUTHORITY_FILE),
             "certificate": str(self._folder / CERTIFICATE_FILE),
             "key": str(self._folder / KEY_FILE),
+            "revoked": list(self._revoked),
         }
 
 
@@ -129,8 +138,8 @@ class Onward:
 
 
 def _answering(placed: Placed) -> Iterable[str]:
-    """Return the hosts that run it: not those that are still getting to it while others do."""
-    return [host for host in placed.everywhere if host not in placed.changing]
+    """Return the hosts that run it: not those that are still getting to it while others do; those that may still run it while nobody else does."""
+    return [*(host for host in placed.everywhere if host not in placed.changing), *placed.away]
 
 
 def _routes(apps: Iterable[LockedApp]) -> list[list[JsonObject]]:

@@ -6,6 +6,7 @@ import asyncio
 import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, cast
+from weakref import WeakValueDictionary
 
 from pydantic import ValidationError
 
@@ -87,6 +88,7 @@ class Preparing:
         self._environment = environment
         self._log = log
         self.keyring = keyring
+        self._arriving: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self.blobs = Blobs(keyring.host, cache, remembered)
         self.tidying = Tidying(remembered, cache)
 
@@ -142,23 +144,30 @@ class Preparing:
         return await self._locked(placed.digest, _Source(placed.everywhere, lattice))
 
     async def _locked(self, digest: str, source: _Source) -> LockedApp:
-        content = await asyncio.to_thread(self._remembered.locked, digest)
-        if content is None:
-            content = await self._fetched(digest, source)
-            await asyncio.to_thread(self._remembered.keep_locked, content)
-            await self.blobs.offer(digest, source.lattice)
+        async with self._alone(digest):
+            content = await asyncio.to_thread(self._remembered.locked, digest)
+            if content is None:
+                content = await self._fetched(digest, source)
+                await asyncio.to_thread(self._remembered.keep_locked, content)
+                await self.blobs.offer(digest, source.lattice)
         return read_locked(content)
 
     async def _component(self, digest: str, source: _Source) -> None:
-        if not self._cache.has(digest):
-            await asyncio.to_thread(self._cache.add, await self._fetched(digest, source))
-            await asyncio.to_thread(self._remembered.note_fetched, digest)
-            await self.blobs.offer(digest, source.lattice)
+        async with self._alone(digest):
+            if not self._cache.has(digest):
+                await asyncio.to_thread(self._cache.add, await self._fetched(digest, source))
+                await asyncio.to_thread(self._remembered.note_fetched, digest)
+                await self.blobs.offer(digest, source.lattice)
 
     async def _folder(self, digest: str, source: _Source) -> None:
-        if not await asyncio.to_thread(self._remembered.unpacked_path(digest).is_dir):
-            await folders.unpack(await self._fetched(digest, source), digest, self._remembered)
-            await self.blobs.offer(digest, source.lattice)
+        async with self._alone(digest):
+            if not await asyncio.to_thread(self._remembered.unpacked_path(digest).is_dir):
+                await folders.unpack(await self._fetched(digest, source), digest, self._remembered)
+                await self.blobs.offer(digest, source.lattice)
+
+    def _alone(self, digest: str) -> asyncio.Lock:
+        """Return what is held while a blob is fetched: apps share components, and routes are looked up while their app is prepared."""
+        return self._arriving.setdefault(digest, asyncio.Lock())
 
     async def _fetched(self, digest: str, source: _Source) -> bytes:
         self._report(f"fetching {digest[:19]}")
