@@ -97,8 +97,7 @@ class Bucket:
 
     async def kept(self) -> Kept:
         """Say which servers keep it. Raises LatticeError."""
-        with explained():
-            info = await self._jetstream.stream_info(f"KV_{self._name}")
+        info = await patiently(self._info)
         wanted = info.config.num_replicas or 1
         if info.cluster is None or not info.cluster.name:
             return Kept((), wanted, wanted)
@@ -106,6 +105,10 @@ class Bucket:
         names = [*filter(None, [info.cluster.leader]), *(one.name or "" for one in others)]
         current = sum(1 for one in others if one.current and not one.offline) + bool(info.cluster.leader)
         return Kept(tuple(sorted(names)), wanted, current)
+
+    async def _info(self) -> api.StreamInfo:
+        with explained():
+            return await self._jetstream.stream_info(f"KV_{self._name}")
 
     async def get(self, key: str) -> Entry | None:
         """Return the newest value of a key, None when it has none. Raises LatticeError."""
@@ -156,6 +159,9 @@ class Bucket:
 
     async def history(self, key: str) -> list[bytes]:
         """Return the values that a key has had, as far back as the bucket keeps them, the oldest first. Raises LatticeError."""
+        return await patiently(lambda: self._history(key))
+
+    async def _history(self, key: str) -> list[bytes]:
         found: list[bytes] = []
         with explained():
             watcher = await self._keys.watch(key, include_history=True)
