@@ -16,6 +16,11 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.timeout(400)
 
 
+def deployed(trio: Trio, replicas: str) -> bool:
+    """Deploy until that is acknowledged: while servers elect one that leads, hosts cannot renew their leases, and are missed for a moment."""
+    return any(trio.deploy("pair", replicas) for _ in range(3))
+
+
 def test_a_machine_is_killed_whose_server_leads_the_others_and_they_go_on(trio: Trio) -> None:
     lost = trio.leader()
 
@@ -23,7 +28,7 @@ def test_a_machine_is_killed_whose_server_leads_the_others_and_they_go_on(trio: 
         well = traffic.excuse(lost)
         trio.kill(lost)
         trio.reach([name for name in HOSTS if name != lost])
-        assert trio.deploy("pair", "2"), trio.said[-1]
+        assert deployed(trio, "2"), trio.said
         trio.settle()
         assert trio.leader() != lost
         trio.launch(lost)
@@ -40,7 +45,7 @@ def test_a_machine_is_killed_whose_server_follows_another_and_comes_back(trio: T
         well = traffic.excuse(lost)
         trio.kill(lost)
         trio.reach([name for name in HOSTS if name != lost])
-        assert trio.deploy("pair", "2"), trio.said[-1]
+        assert deployed(trio, "2"), trio.said
         trio.launch(lost)
         trio.well(lost)
         well()
@@ -55,7 +60,7 @@ def test_the_server_that_leads_is_killed_and_no_request_notices(trio: Trio) -> N
         since = len(host.lines)
         os.kill(trio.server(leader), signal.SIGKILL)
         host.event("nats", since=since)
-        assert trio.deploy("pair", "3"), trio.said[-1]
+        assert deployed(trio, "3"), trio.said
 
 
 def test_a_minority_is_cut_off_with_the_server_that_leads_and_the_others_elect_another(trio: Trio) -> None:
@@ -65,7 +70,7 @@ def test_a_minority_is_cut_off_with_the_server_that_leads_and_the_others_elect_a
         trio.cut([minority])
         trio.reach([name for name in HOSTS if name != minority])
         trio.until(lambda view: minority not in view.hosts and view.planner not in {None, minority})
-        assert trio.deploy("pair", "2"), trio.said[-1]
+        assert deployed(trio, "2"), trio.said
         assert trio.leader() != minority
         trio.heal()
         trio.until(lambda view: len(view.hosts) == len(HOSTS))
