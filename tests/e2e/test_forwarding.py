@@ -149,7 +149,7 @@ def test_a_request_that_came_before_the_app_did_is_passed_on_by_the_worker_that_
 
     with Connection(lattice.hosts[other].address) as connection:
         connection.send(b"GET /more/status HTTP/1.1\r\nHost: a\r\n")
-        lattice.wisp("deploy", app(tmp_path, "more", "/more/..."), "--replicas", "per-host")
+        lattice.wisp("deploy", app(tmp_path, "more", "/more/..."), "--replicas", "per-host", "--require", "")
         until(lambda: answered_here(lattice, other, "/more/status"), True)
         connection.send(b"\r\n")
         answer = connection.answer()

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from wisp.host.rehearsal import Probe
-from wisp.lattice.running.readiness import _without, probe
+from wisp.lattice.running.readiness import _for_calls, probe
 from wisp.manifest.load import loads
 from wisp.manifest.locked import LockedApp, lock_app
 
@@ -54,15 +54,16 @@ def test_an_app_that_names_none_is_locked_as_it_always_was() -> None:
     assert LockedApp.model_validate_json(app.to_json()) == app
 
 
-def test_a_version_that_is_tried_out_may_call_other_apps_and_sends_its_own_requests_nowhere() -> None:
+def test_a_version_that_is_tried_out_may_call_other_apps_and_sends_requests_nowhere() -> None:
+    blog = {"app": "blog", "hosts": ["b"], "routes": [{"route": "/..."}]}
     lattice = {
         "identity": {},
-        "table": {"number": 1, "peers": [], "apps": [{"app": "shop"}, {"app": "blog"}]},
+        "table": {"number": 1, "peers": [], "apps": [{"app": "shop"}, blog]},
     }
 
-    assert _without("shop", lattice) == {
+    assert _for_calls("shop", lattice) == {
         "identity": {},
-        "table": {"number": 1, "peers": [], "apps": [{"app": "blog"}]},
+        "table": {"number": 1, "peers": [], "apps": [{**blog, "routes": []}]},
     }
-    assert _without("shop", {"identity": {}, "table": None}) == {"identity": {}, "table": None}
-    assert _without("shop", None) is None
+    assert _for_calls("shop", {"identity": {}, "table": None}) == {"identity": {}, "table": None}
+    assert _for_calls("shop", None) is None

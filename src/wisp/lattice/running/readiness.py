@@ -61,7 +61,7 @@ class Readiness:
             raise known[2]
         told = without(prepared.told, TRIGGERS)
         try:
-            lattice = _without(prepared.app, self._lattice(()))
+            lattice = _for_calls(prepared.app, self._lattice(()))
             await rehearse(
                 self._settings, Start((told,), prepared.artifacts, lattice=lattice), prepared.probe
             )
@@ -70,13 +70,14 @@ class Readiness:
             raise
 
 
-def _without(app: str, lattice: JsonObject | None) -> JsonObject | None:
-    """Return what workers are told about other hosts, so that they can call other apps there, and send no request for this one there."""
+def _for_calls(app: str, lattice: JsonObject | None) -> JsonObject | None:
+    """Return what workers are told about other hosts, so that they can call other apps there: every request is for this one."""
     table = cast("JsonObject | None", lattice["table"]) if lattice else None
     if lattice is None or table is None:
         return lattice
     apps = cast("list[JsonObject]", table["apps"])
-    return {**lattice, "table": {**table, "apps": [one for one in apps if one["app"] != app]}}
+    others = [{**one, "routes": []} for one in apps if one["app"] != app]
+    return {**lattice, "table": {**table, "apps": others}}
 
 
 def _difficulty(route: LockedRoute) -> tuple[int, bool, int, str]:
