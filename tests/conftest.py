@@ -1,15 +1,14 @@
 """What holds for all tests."""
 
-import os
 import signal
 
 from hypothesis import settings
+from hypothesis.database import InMemoryExampleDatabase
 
-# How long an example takes says how busy the machine is: speed is measured in benches, not asserted in tests. Hypothesis has a profile of its own for
-# continuous integration, which says so too, and takes the same examples each time.
-if "CI" not in os.environ:
-    settings.register_profile("wisp", deadline=None, database=None)
-    settings.load_profile("wisp")
+# How long an example takes says how busy the machine is: speed is measured in benches, not asserted in tests.
+# With no database at all, settings of a test with a thousand parameters become a chain that is too long to follow.
+settings.register_profile("wisp", deadline=None, database=InMemoryExampleDatabase())
+settings.load_profile("wisp")
 
 
 def pytest_configure() -> None:
