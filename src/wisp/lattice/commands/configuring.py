@@ -168,8 +168,9 @@ def reached(view: View, name: str) -> Reached:
     """Return how far the newest configuration of an app has come."""
     app = view.apps.get(name)
     digest = app.configuration if app else None
-    placed = [one for one in (view.assignment.apps if view.assignment else ()) if one.app == name]
-    hosts = {host: _why_not(view, name, host, digest) for one in placed for host in one.everywhere}
+    hosts = {
+        host: _why_not(view, name, host, digest) for one in view.versions(name) for host in one.everywhere
+    }
     return Reached(name, digest, dict(sorted(hosts.items())))
 
 
