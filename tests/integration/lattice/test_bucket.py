@@ -178,3 +178,15 @@ async def test_a_lease_that_is_renewed_wakes_nobody_and_its_end_does(open_state:
         await bucket.put("host.b", b"new")
         await asyncio.wait_for(mirror.changed(), 20)
         assert mirror.entries.keys() == {"host.b"}
+
+
+async def test_a_server_soon_forgets_a_mirror_that_was_closed(server: Server, open_state: Connect) -> None:
+    bucket = (await open_state()).live
+    await bucket.put("host.a", b"here")
+    async with connect(server.url, name="one who listens") as listening:
+        ends = await listening.client.subscribe("$JS.EVENT.ADVISORY.CONSUMER.DELETED.>")
+        await listening.client.flush()
+        assert (await bucket.entries("host.*")).keys() == {"host.a"}
+
+        # The client's own default is five minutes.
+        await ends.next_msg(timeout=20)

@@ -29,6 +29,10 @@ if TYPE_CHECKING:
 PATIENCE: Final = 10.0
 """Seconds in which the server must have told a mirror all there is."""
 
+FORGOTTEN_SECONDS: Final = 5.0
+"""How long a server keeps what it knows of a mirror that is gone. The client's own default is five minutes, in which everybody who
+reads a bucket once a second leaves three hundred behind; and a connection that breaks is not taken up again."""
+
 MARKER_SECONDS: Final = 60.0
 """How long the marker of an expired value stays."""
 
@@ -164,7 +168,9 @@ class Bucket:
     async def _history(self, key: str) -> list[bytes]:
         found: list[bytes] = []
         with explained():
-            watcher = await self._keys.watch(key, include_history=True)
+            watcher = await self._keys.watch(
+                key, include_history=True, inactive_threshold=FORGOTTEN_SECONDS
+            )
             try:
                 async with asyncio.timeout(PATIENCE):
                     async for entry in self.told(watcher, key):
@@ -221,7 +227,7 @@ class Bucket:
         async with contextlib.AsyncExitStack() as stack:
             for pattern in patterns:
                 with explained():
-                    watcher = await self._keys.watch(pattern)
+                    watcher = await self._keys.watch(pattern, inactive_threshold=FORGOTTEN_SECONDS)
                 stack.push_async_callback(_stopped, watcher)
                 following = asyncio.create_task(mirror.follow(self.told(watcher, pattern)))
                 stack.push_async_callback(ended, [following])
