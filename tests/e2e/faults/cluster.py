@@ -101,7 +101,7 @@ class Cluster(Lattice):
     ) -> Host:
         """Start a host on its machine; `before` are the words of a program that becomes it."""
         address = self.network.address(name)
-        fixed = ("--http", f"{address}:3000", "--drain-timeout", "2s", "--no-access-log")
+        fixed = ("--http", f"{address}:3000", "--drain-timeout", "10s", "--no-access-log")
         through = (*self.network.through(name), *before)
         host = self.begin_host(name, *fixed, through=through, **(variables or {}))
         host.patience = PATIENCE

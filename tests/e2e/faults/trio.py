@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 LATTICE: Final = "test"
 HOSTS: Final = names(3)
 FIRST: Final = HOSTS[0]
-HOSTING: Final = ("--drain-timeout", "2s", "--no-access-log", "--workers", "1", "--log-format", "json")
+HOSTING: Final = ("--drain-timeout", "10s", "--no-access-log", "--workers", "1", "--log-format", "json")
 
 
 class Theirs(Nats):

@@ -6,17 +6,19 @@ import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
+from nats.errors import ConnectionClosedError
 from nats.js.client import JetStreamContext
 
 from wisp.errors import LatticeError
 from wisp.lattice.nats.bucket import Conflict
-from wisp.lattice.nats.connection import connect
+from wisp.lattice.nats.connection import arrived, connect
 from wisp.lattice.nats.objects import digest_of
 from wisp.lattice.nats.tasks import ended
 from wisp.lattice.plan.lease import Lease
 from wisp.lattice.state import State, Timing
 
 if TYPE_CHECKING:
+    from nats.aio.msg import Msg
     from nats.js.api import ConsumerInfo
 
     from tests.integration.lattice.conftest import Connect
@@ -125,6 +127,25 @@ async def test_a_connection_is_over_when_the_server_ends(server: Server) -> None
         await server.stop()
         async with asyncio.timeout(10):
             await connection.over.wait()
+
+
+async def test_nobody_waits_for_an_answer_when_the_connection_has_ended(server: Server) -> None:
+    asked = asyncio.Event()
+
+    async def heard(_: Msg) -> None:
+        asked.set()
+
+    async with connect(server.url, name="who is silent") as silent, connect(server.url, name="who asks") as asks:
+        await silent.client.subscribe("question", cb=heard)
+        await arrived(silent.client)
+        question = asyncio.create_task(asks.client.request("question", timeout=3600))
+        async with asyncio.timeout(20):
+            await asked.wait()
+
+            await server.stop()
+
+            with pytest.raises(ConnectionClosedError):
+                await question
 
 
 async def test_where_nobody_listens_the_message_says_so_without_the_token(server: Server) -> None:

@@ -69,16 +69,20 @@ class Bucket:
     """One bucket. Made with `open`."""
 
     def __init__(self, connection: Connection, name: str, keys: KeyValue) -> None:
-        self._jetstream = connection.jetstream
+        self._jetstream, self._reads = connection.jetstream, connection.reads
         self._name = name
         self._keys = keys
 
     @classmethod
     async def open(cls, connection: Connection, name: str) -> Bucket | None:
         """Return a bucket, None when there is none of that name. Raises LatticeError."""
+        return await patiently(lambda: cls._opened(connection, name))
+
+    @classmethod
+    async def _opened(cls, connection: Connection, name: str) -> Bucket | None:
         with explained():
             try:
-                return cls(connection, name, await connection.jetstream.key_value(name))
+                return cls(connection, name, await connection.reads.key_value(name))
             except nats.js.errors.NotFoundError:
                 return None
 
@@ -112,7 +116,7 @@ class Bucket:
 
     async def _info(self) -> api.StreamInfo:
         with explained():
-            return await self._jetstream.stream_info(f"KV_{self._name}")
+            return await self._reads.stream_info(f"KV_{self._name}")
 
     async def get(self, key: str) -> Entry | None:
         """Return the newest value of a key, None when it has none. Raises LatticeError."""
@@ -201,7 +205,7 @@ class Bucket:
 
     async def _has_any(self, pattern: str) -> bool:
         with explained():
-            info = await self._jetstream.stream_info(
+            info = await self._reads.stream_info(
                 f"KV_{self._name}", subjects_filter=f"$KV.{self._name}.{pattern}"
             )
         return bool(info.state.subjects)
@@ -241,17 +245,19 @@ class Bucket:
     async def _last_now(self, key: str) -> api.RawStreamMsg | None:
         with explained():
             try:
-                return await self._jetstream.get_msg(
+                return await self._reads.get_msg(
                     f"KV_{self._name}", subject=f"$KV.{self._name}.{key}", direct=False
                 )
             except nats.js.errors.NotFoundError:
                 return None
 
     async def _publish(self, key: str, value: bytes, headers: dict[str, str], lease: float | None) -> int:
+        subject = f"$KV.{self._name}.{key}"
         with explained():
             try:
+                # Of a lease, an answer comes too late when it has ended.
                 answer = await self._jetstream.publish(
-                    f"$KV.{self._name}.{key}", value, headers=headers or None, msg_ttl=lease
+                    subject, value, headers=headers or None, msg_ttl=lease, timeout=lease
                 )
             except nats.js.errors.APIError as error:
                 if error.err_code in WRONG_REVISION:

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 CONNECT_TIMEOUT: Final = 3
 REQUEST_TIMEOUT: Final = 5.0
+READ_TIMEOUT: Final = 2.0
+"""Seconds after which somebody who only reads asks again: while there is no leader, requests are lost rather than refused."""
 
 ELECTION: Final = 15.0
 """Seconds within which a cluster that has lost a server has other leaders."""
@@ -83,20 +85,30 @@ class Connection:
     over: asyncio.Event
     """Set when the connection has broken, or was closed."""
 
+    reads: JetStreamContext
+    """The same, for what is read patiently."""
+
     client: Client
     replicas: int = 1
     """How often data are kept that are made now."""
 
 
 class _Client(Client):
-    """A client that does not speak in the clear when it was told not to: whoever stands in between could ask for that."""
+    """A client that does not speak in the clear when it was told not to, and that lets nobody wait for answers that cannot come any more."""
 
     encrypted = False
 
     async def _process_info(self, info: dict[str, Any], initial_connection: bool = False) -> None:
+        # Whoever stands in between could ask for that.
         if self.encrypted and not info.get("tls_required"):
             raise nats.errors.Error("nats: the server does not speak TLS")
         await super()._process_info(info, initial_connection)
+
+    async def _close(self, status: int, do_cbs: bool = True) -> None:
+        for answer in list(self._resp_map.values()):
+            if not answer.done():
+                answer.set_exception(nats.errors.ConnectionClosedError())
+        await super()._close(status, do_cbs)
 
     def replicas(self) -> int:
         """Return how often a cluster keeps data, or a server that is alone."""
@@ -148,7 +160,8 @@ async def connect(url: str, *, name: str, access: Access = OPEN) -> AsyncIterato
                 error_cb=trouble,
                 **access.options(url),
             )
-        yield Connection(client.jetstream(timeout=REQUEST_TIMEOUT), over, client, client.replicas())
+        writes, reads = (client.jetstream(timeout=seconds) for seconds in (REQUEST_TIMEOUT, READ_TIMEOUT))
+        yield Connection(writes, over, reads, client, client.replicas())
     finally:
         await client.ended()
 
@@ -181,7 +194,7 @@ def explained(subject: str = "", troubles: Sequence[Exception] = ()) -> Iterator
         yield
     except nats.errors.NoServersError as error:
         raise _unreachable(subject, troubles) from error
-    except (nats.errors.TimeoutError, TimeoutError) as error:
+    except (nats.errors.TimeoutError, TimeoutError, nats.js.errors.NoStreamResponseError) as error:
         raise Silence from error
     except nats.js.errors.ServiceUnavailableError as error:
         if error.err_code == NO_LEADER:
