@@ -16,6 +16,7 @@ from wisp.errors import LatticeError
 from wisp.lattice.membership.access import Access
 from wisp.lattice.nats.connection import connect
 from wisp.lattice.state import bucket_name
+from wisp.registry import files
 
 if TYPE_CHECKING:
     import subprocess
@@ -115,7 +116,8 @@ class Trio(Cluster):
         """Let the client know the servers of these hosts only."""
         known = json.loads(self._reach.read_bytes())
         known["nats"] = urls([self.network.address(name) for name in hosts])
-        self._reach.write_text(json.dumps(known), encoding="utf-8")
+        # Others read it at any time.
+        files.write(self._reach, json.dumps(known).encode())
 
     def connected(self, name: str) -> AbstractAsyncContextManager[Connection]:
         """Be connected to the servers that the client knows, as its commands are."""

@@ -92,6 +92,9 @@ def _clustered(cluster: Cluster, identity: Path) -> list[str]:
         # Each is both ends of its connections, and shows its certificate on both.
         f"  tls {{ {_files(identity)}, verify: true }}",
         f"  routes: [{routes}]",
+        # A way that was cut off is made anew soon after it is there again. Otherwise the old connection is waited for, which tries less and less often.
+        '  ping_interval: "2s"',
+        "  ping_max: 2",
         "}",
     ]
 
