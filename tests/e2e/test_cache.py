@@ -37,8 +37,8 @@ def folder(tmp_path: Path, http2: Path) -> Path:
     return tmp_path
 
 
-def up(folder: Path) -> Host:
-    return Host(folder=folder / "app", variables=environment(folder / "cache"))
+def up(folder: Path, *words: str | Path, **variables: str) -> Host:
+    return Host(*words, folder=folder / "app", variables=environment(folder / "cache", **variables))
 
 
 FULL = """\
@@ -143,3 +143,17 @@ def test_a_component_that_is_gone_from_the_cache_is_kept_again(folder: Path) -> 
         answer = get(host.address, "/").text
 
     assert answer == "Hello, world!"
+
+
+@pytest.mark.parametrize("words", [(), ("./",), ("../app",)], ids=["this folder", "with a slash", "elsewhere"])
+def test_a_start_where_nothing_has_changed_loads_nothing_that_is_slow(
+    folder: Path, words: tuple[str, ...]
+) -> None:
+    with up(folder, *words) as host:
+        get(host.address, "/")
+    with up(folder, *words, PYTHONPROFILEIMPORTTIME="1") as host:
+        get(host.address, "/")
+        loaded = {line.rpartition("|")[2].strip() for line in host.stderr.splitlines()}
+
+    assert "wisp.cli.memory" in loaded
+    assert not loaded & {"pydantic", "wisp._core", "wisp.cli.assemble", "wisp.manifest.models", "rich", "httpx"}

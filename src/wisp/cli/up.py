@@ -274,7 +274,8 @@ class _Up:
 
 def _is_remote(place: str) -> bool:
     """Whether a word is the reference of an app in a registry."""
-    if "/" not in place:
+    # What a reference looks like takes long to load, which most starts do not need.
+    if "/" not in place or Path(place).exists():
         return False
     from wisp.manifest import references  # noqa: PLC0415 - few apps come from registries
 
