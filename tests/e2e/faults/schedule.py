@@ -65,6 +65,8 @@ class Schedule:
         self._random = random.Random(seed)  # noqa: S311 - it is to be foreseen
         self._hosts, self._apps, self._kinds = hosts, apps, kinds
         self._left: list[Kind] = []
+        # A host can only be left when the others can take what it runs.
+        self._replicas = [*map(str, range(1, min(4, len(hosts)))), "per-host"]
 
     def next(self) -> Fault:
         """Return the next one. All kinds have their turn before one comes again."""
@@ -78,7 +80,7 @@ class Schedule:
             hosts=tuple(sorted(chance.sample(self._hosts, minority))),
             lasts=chance.uniform(0, LONGEST),
             deploys=tuple(
-                (chance.choice(self._apps), chance.choice(["1", "2", "3", "per-host"]))
+                (chance.choice(self._apps), chance.choice(self._replicas))
                 for _ in range(chance.randint(0, 2))
             ),
             amount=chance.uniform(0.05, 0.5),

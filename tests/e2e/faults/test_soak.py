@@ -31,6 +31,14 @@ def test_every_kind_of_fault_has_its_turn_and_happens_to_a_minority() -> None:
     assert {len(fault.hosts) for fault in faults} == {1, 2}
 
 
+def test_no_app_is_wanted_so_often_that_a_host_of_three_could_not_be_left() -> None:
+    schedule = Schedule(1, HOSTS[:3], ["blog"])
+
+    wanted = {replicas for _ in range(200) for _, replicas in schedule.next().deploys}
+
+    assert wanted == {"1", "2", "per-host"}
+
+
 @pytest.mark.timeout(300)
 def test_a_soak_says_its_seed_and_what_happens_and_ends_well() -> None:
     if reason := network.unavailable():
