@@ -50,10 +50,19 @@ class Sample:
 
 def measure(server: Server, seconds: int) -> Sample:
     """Check what the server answers, warm it up, then load it with all it bears. Any other answer voids the measurement."""
+    return _measured(server, seconds, awake=False)
+
+
+def measure_awake(server: Server, seconds: int) -> Sample:
+    """Do the same with a load generator that never sleeps: waking it would be charged to the server."""
+    return _measured(server, seconds, awake=True)
+
+
+def _measured(server: Server, seconds: int, *, awake: bool) -> Sample:
     for port in server.ports:
         check_greeting(port)
-    closed_loop(server.ports, WARM_UP, CONNECTIONS)
-    return _sampled(server, lambda: closed_loop(server.ports, seconds, CONNECTIONS))
+    closed_loop(server.ports, WARM_UP, CONNECTIONS, awake=awake)
+    return _sampled(server, lambda: closed_loop(server.ports, seconds, CONNECTIONS, awake=awake))
 
 
 def measure_at(rate: int) -> Callable[[Server, int], Sample]:

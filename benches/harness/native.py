@@ -47,9 +47,13 @@ class Seen:
     """One for each of the percentiles."""
 
 
-def closed_loop(ports: Sequence[int], seconds: int, connections: int) -> Seen:
-    """Load ports with all they bear; the connections are split between them. Raises MeasurementError for any wrong answer."""
-    return _seen(("closed-loop", ",".join(map(str, ports)), seconds, connections), seconds)
+def closed_loop(ports: Sequence[int], seconds: int, connections: int, *, awake: bool = False) -> Seen:
+    """Load ports with all they bear; the connections are split between them. Raises MeasurementError for any wrong answer.
+
+    A generator that is `awake` never sleeps, so that waking it is no work of the server's.
+    """
+    words = ["closed-loop", ",".join(map(str, ports)), str(seconds), str(connections)]
+    return _seen([*words, "awake"] if awake else words, seconds)
 
 
 def open_loop(ports: Sequence[int], rate: int, seconds: int, connections: int) -> Seen:

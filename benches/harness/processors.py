@@ -3,8 +3,8 @@
 Processes that shared something would get into each other's way, and each request would cost more. What the system itself costs with
 more processes is in native hyper's figure too, so each is told in times of hyper's with as many processes, in the same round.
 
-Beside one worker the load generator sleeps most of the time, beside two it does not, and who wakes it is charged for that: docs/benchmarks/ideas.md
-says what that comes to.
+Beside one worker the load generator would sleep most of the time, beside two it would not, and who wakes it is charged for that (docs/benchmarks/ideas.md).
+So here it never sleeps, beside any of them.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Final
 
 from harness import peers, series
+from harness.load import measure_awake
 from harness.section import Row, Section, of_rows
 from harness.servers import wisp
 
@@ -36,7 +37,7 @@ def measure(context: Context) -> Section:
         subjects[f"hyper-{count}"] = peers.hyper(count)
         name = f"fresh, workers: {count}"
         subjects[f"wisp-{count}"] = wisp(context.components.rust_p2, name, workers=count)
-    found = series.take_turns("processors", subjects, context)
+    found = series.take_turns("processors", subjects, context, measure_awake)
     rows = [*(_normalised(found, count) for count in COUNTS)]
     rows.append(difference(*rows))
     table = of_rows(rows, "processors").tables[0]

@@ -145,7 +145,9 @@ def test_a_component_that_is_gone_from_the_cache_is_kept_again(folder: Path) -> 
     assert answer == "Hello, world!"
 
 
-@pytest.mark.parametrize("words", [(), ("./",), ("../app",)], ids=["this folder", "with a slash", "elsewhere"])
+@pytest.mark.parametrize(
+    "words", [(), ("./",), ("../app",)], ids=["this folder", "with a slash", "elsewhere"]
+)
 def test_a_start_where_nothing_has_changed_loads_nothing_that_is_slow(
     folder: Path, words: tuple[str, ...]
 ) -> None:
@@ -156,4 +158,11 @@ def test_a_start_where_nothing_has_changed_loads_nothing_that_is_slow(
         loaded = {line.rpartition("|")[2].strip() for line in host.stderr.splitlines()}
 
     assert "wisp.cli.memory" in loaded
-    assert not loaded & {"pydantic", "wisp._core", "wisp.cli.assemble", "wisp.manifest.models", "rich", "httpx"}
+    assert not loaded & {
+        "pydantic",
+        "wisp._core",
+        "wisp.cli.assemble",
+        "wisp.manifest.models",
+        "rich",
+        "httpx",
+    }

@@ -4,6 +4,7 @@ They are compiled when they are needed, in the folder where the benchmark compil
 """
 
 import asyncio
+import resource
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 
@@ -72,8 +73,8 @@ def once(said: bytes) -> Answer:
     return answer
 
 
-async def closed_loop(port: int) -> Seen:
-    return await asyncio.to_thread(native.closed_loop, [port], 1, 4)
+async def closed_loop(port: int, *, awake: bool = False) -> Seen:
+    return await asyncio.to_thread(native.closed_loop, [port], 1, 4, awake=awake)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -104,6 +105,26 @@ async def test_a_server_that_is_gone_is_told() -> None:
 
     with pytest.raises(MeasurementError, match="refused"):
         await closed_loop(port)
+
+
+async def test_a_generator_that_is_awake_does_not_sleep_while_it_waits_for_answers() -> None:
+    async def late() -> bytes:
+        await asyncio.sleep(0.1)
+        return GOOD
+
+    def used() -> float:
+        spent = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return spent.ru_utime + spent.ru_stime
+
+    async with serving(late) as port:
+        began = used()
+        seen = await closed_loop(port)
+        asleep, began = used() - began, used()
+        also_seen = await closed_loop(port, awake=True)
+        awake = used() - began
+
+    assert 0 < also_seen.requests <= seen.requests + 4
+    assert awake > 5 * asleep
 
 
 async def test_the_connections_are_split_between_the_ports() -> None:

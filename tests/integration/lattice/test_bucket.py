@@ -135,7 +135,10 @@ async def test_nobody_waits_for_an_answer_when_the_connection_has_ended(server: 
     async def heard(_: Msg) -> None:
         asked.set()
 
-    async with connect(server.url, name="who is silent") as silent, connect(server.url, name="who asks") as asks:
+    async with (
+        connect(server.url, name="who is silent") as silent,
+        connect(server.url, name="who asks") as asks,
+    ):
         await silent.client.subscribe("question", cb=heard)
         await arrived(silent.client)
         question = asyncio.create_task(asks.client.request("question", timeout=3600))

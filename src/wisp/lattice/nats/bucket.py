@@ -172,9 +172,7 @@ class Bucket:
     async def _history(self, key: str) -> list[bytes]:
         found: list[bytes] = []
         with explained():
-            watcher = await self._keys.watch(
-                key, include_history=True, inactive_threshold=FORGOTTEN_SECONDS
-            )
+            watcher = await self._keys.watch(key, include_history=True, inactive_threshold=FORGOTTEN_SECONDS)
             try:
                 async with asyncio.timeout(PATIENCE):
                     async for entry in self.told(watcher, key):
