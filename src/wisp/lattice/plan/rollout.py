@@ -3,7 +3,8 @@
 All that it knows of earlier steps is in the assignment, so it does not matter who makes the next one. A host serves one version of an app
 at a time, and one that changes answers with its old version until the new one has answered a probe there. A step is made of:
 
-1. *Settle* who is there: a host that takes the place of a lost one gets the new version once that has answered anywhere, the old one before.
+1. *Settle* who is there: a host that was to change, and still answers with what is wanted now, stays as it is. One that takes the place of a
+   lost one gets the new version once that has answered anywhere, the old one before.
 2. *Advance*: the new version starts on hosts beyond those that are wanted (surge) where there are such, and takes over others in place, as
    long as enough answer. First on one host; on the others when it has answered there for a while, and a canary only when it is promoted.
 3. *Release* the hosts that were only needed meanwhile, and those that others have taken over from.
@@ -104,7 +105,11 @@ class _Board:
         }
 
     def settle(self) -> None:
-        """Give hosts on which the app was not yet a version."""
+        """Leave hosts at what is wanted if they have not left it yet, and give hosts on which the app was not yet a version."""
+        for host in self._at:
+            said = self._ground.said(host)
+            if said is not None and said.running == self._wanted:
+                self._at[host] = self._wanted
         version = self._for_newcomers()
         for host in self._ground.hosts:
             self._at.setdefault(host, version)
@@ -133,7 +138,8 @@ class _Board:
         """Yield each version with its hosts."""
         shares = self._shares()
         jobs = self._with_jobs()
-        several = any(self._hosts(old.digest) for old in self._olds)
+        # As long as nobody answers with what it is to run, whoever answers with anything does.
+        told_apart = any(self._hosts(old.digest) for old in self._olds) and any(map(self._runs, self._at))
         for digest in (self._wanted, *(old.digest for old in self._olds)):
             hosts = self._hosts(digest)
             leaving = tuple(host for host in self._leaving() if self._at[host] == digest)
@@ -151,7 +157,7 @@ class _Board:
                 share=shares.get(digest, 0),
                 extra=tuple(host for host in hosts if host in self._extra),
                 away=self._away(digest),
-                changing=tuple(host for host in hosts if several and not self._runs(host)),
+                changing=tuple(host for host in hosts if told_apart and not self._runs(host)),
                 jobs=digest == jobs,
                 proven=self._proven(digest),
                 since=self._since() if digest == self._wanted else None,
