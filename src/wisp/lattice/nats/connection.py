@@ -82,11 +82,11 @@ class Connection:
     """One stretch of being connected."""
 
     jetstream: JetStreamContext
-    over: asyncio.Event
-    """Set when the connection has broken, or was closed."""
-
     reads: JetStreamContext
     """The same, for what is read patiently."""
+
+    over: asyncio.Event
+    """Set when the connection has broken, or was closed."""
 
     client: Client
     replicas: int = 1
@@ -161,7 +161,7 @@ async def connect(url: str, *, name: str, access: Access = OPEN) -> AsyncIterato
                 **access.options(url),
             )
         writes, reads = (client.jetstream(timeout=seconds) for seconds in (REQUEST_TIMEOUT, READ_TIMEOUT))
-        yield Connection(writes, over, reads, client, client.replicas())
+        yield Connection(writes, reads, over, client, client.replicas())
     finally:
         await client.ended()
 
