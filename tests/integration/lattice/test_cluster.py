@@ -24,7 +24,8 @@ from wisp.lattice.membership.papers import Papers, Place
 from wisp.lattice.nats.connection import Silence, connect
 from wisp.lattice.nats_server.keeping import Wanted, secured
 from wisp.lattice.nats_server.server import Server
-from wisp.lattice.state import State
+from wisp.lattice.records import Identity
+from wisp.lattice.state import IDENTITY, State
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -155,6 +156,22 @@ async def eventually(place: Site, name: str, work: Callable[[State], Awaitable[F
             with contextlib.suppress(Silence):
                 async with reached(place, name) as lattice:
                     return await work(lattice)
+
+
+async def test_machines_that_found_a_lattice_at_once_found_one(tmp_path: Path) -> None:
+    async with site(tmp_path) as place:
+        for name in "abc":
+            await place.start(name)
+        async with AsyncExitStack() as stack:
+            reached_by = [await stack.enter_async_context(reached(place, name)) for name in "abcabc"]
+            for number in range(20):
+                founded = await asyncio.gather(*(lattice.founded() for lattice in reached_by))
+
+                assert len({identity.id for identity in founded}) == 1, number
+                written = await reached_by[0].desired.get(IDENTITY)
+                assert written is not None
+                assert Identity.read(written.value) == founded[0]
+                await reached_by[0].desired.remove(IDENTITY)
 
 
 async def test_two_of_three_servers_keep_nothing_before_the_third_is_there(tmp_path: Path) -> None:
