@@ -107,8 +107,7 @@ class _Board:
     def settle(self) -> None:
         """Leave hosts at what is wanted if they have not left it yet, and give hosts on which the app was not yet a version."""
         for host in self._at:
-            said = self._ground.said(host)
-            if said is not None and said.running == self._wanted:
+            if self._running(host) == self._wanted:
                 self._at[host] = self._wanted
         version = self._for_newcomers()
         for host in self._ground.hosts:
@@ -271,8 +270,12 @@ class _Board:
 
     def _answers(self, host: str) -> bool:
         """Whether a host answers with any version."""
+        return self._running(host) is not None
+
+    def _running(self, host: str) -> str | None:
+        """Return the version that a host answers with."""
         said = self._ground.said(host)
-        return said is not None and said.running is not None
+        return said.running if said is not None else None
 
     def _failed(self, host: str) -> bool:
         said = self._ground.said(host)
