@@ -16,7 +16,6 @@ wisp-NAME        objects: locked apps, components and configurations by digest
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import secrets
 from dataclasses import dataclass
@@ -24,7 +23,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from wisp.errors import LatticeError
 from wisp.lattice.nats.bucket import Bucket, Conflict
-from wisp.lattice.nats.connection import PAUSE, Silence
+from wisp.lattice.nats.connection import Silence, patiently
 from wisp.lattice.nats.objects import Objects
 from wisp.lattice.nats.requests import Requests
 from wisp.lattice.records import App, Assignment, HostRecord, Identity, Observed, Record
@@ -42,8 +41,6 @@ ASSIGNMENT: Final = "assignment"
 PLANNER: Final = "planner"
 COLLECTED: Final = "collected"
 HISTORY: Final = 10
-ATTEMPTS: Final = 40
-"""How often who was not the first to found a lattice looks who was, with a pause between."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,17 +97,19 @@ class State:
         if self.identity is not None:
             return self.identity
         identity = Identity(id=secrets.token_hex(8))
-        for _ in range(ATTEMPTS):
-            try:
-                await self.desired.create(IDENTITY, identity.to_bytes())
-            except Conflict:
+        # Tried again it does no harm: who has been the first finds its own.
+        return await patiently(lambda: self._found(identity))
+
+    async def _found(self, identity: Identity) -> Identity:
+        try:
+            await self.desired.create(IDENTITY, identity.to_bytes())
+        except Conflict as error:
+            found = await self.desired.get(IDENTITY)
+            if found is None:
                 # A cluster refuses a second writer before it lets anybody read what the first one wrote.
-                if found := await self.desired.get(IDENTITY):
-                    return Identity.read(found.value)
-                await asyncio.sleep(PAUSE)
-            else:
-                return identity
-        raise Silence
+                raise Silence from error
+            return Identity.read(found.value)
+        return identity
 
     async def assignment(self) -> Assignment | None:
         """Return the newest assignment. Raises LatticeError."""
