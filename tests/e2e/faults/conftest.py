@@ -32,12 +32,16 @@ class Shared(Generic[Made]):
 
     @contextlib.contextmanager
     def given(self, request: pytest.FixtureRequest) -> Iterator[Made]:
-        """Give a test a lattice that is well; when it leaves it otherwise, the next one is given another."""
+        """Give a test a lattice that is well; when it leaves it otherwise, the next one is given another. The last one ends it."""
         failed = request.session.testsfailed
         with self._entered() as given:
             yield given
         if request.session.testsfailed > failed or sorted(given.hosts) != self._hosts:
             self._drop()
+        items = request.session.items
+        following = items[items.index(request.node) + 1 :]
+        if not any(request.fixturename in getattr(item, "fixturenames", ()) for item in following):
+            self.end()
 
     def end(self) -> None:
         """End it well: what any test was told must have come about by then."""

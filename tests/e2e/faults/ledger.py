@@ -72,6 +72,9 @@ class Page:
     sent: list[str] = field(default_factory=list)
     """Messages that were acknowledged."""
 
+    taken: set[str] = field(default_factory=set)
+    """Messages that were seen to be taken: of this page, and of others."""
+
     @property
     def counter(self) -> str:
         """The key that is incremented."""
@@ -121,7 +124,11 @@ class Ledger:
             stop.set()
             for client in clients:
                 client.join()
-            self._waiting |= dict.fromkeys(self.page.sent, time.monotonic())
+            self.expect(self.page.sent)
+
+    def expect(self, sent: Collection[str]) -> None:
+        """Wait for these messages from now on, as all is well."""
+        self._waiting |= dict.fromkeys(sent, time.monotonic())
 
     def until_written(self, hosts: Collection[str], patience: float) -> None:
         """Wait until writes and messages go through at these hosts, as far as they have clients: such as began after now."""
@@ -163,12 +170,12 @@ class Ledger:
         """Read what was taken, and begin anew what it is written to, unless somebody has written there meanwhile."""
         status, body = self.ask(host, f"keyvalue/entry?key={LOG}")
         assert status == 200, (host, status, body)
-        if not (entry := json.loads(body)) or not entry["value"]:
-            return
-        # Of each message its subject, its attempt, and its body.
-        taken = {line.rpartition(" ")[2] for line in entry["value"].splitlines()}
+        taken = self.page.taken
+        if (entry := json.loads(body)) and entry["value"]:
+            # Of each message its subject, its attempt, and its body.
+            taken |= {line.rpartition(" ")[2] for line in entry["value"].splitlines()}
+            self.ask(host, f"keyvalue/compare?key={LOG}&version={entry['version']}", b"")
         self._waiting = {word: since for word, since in self._waiting.items() if word not in taken}
-        self.ask(host, f"keyvalue/compare?key={LOG}&version={entry['version']}", b"")
 
     def _value(self, host: str, key: str) -> bytes:
         status, body = self.ask(host, f"keyvalue/get?key={key}")

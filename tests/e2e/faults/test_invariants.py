@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.e2e.faults.cluster import PATIENCE
 from tests.e2e.faults.traffic import Failure, Kind, Traffic
 
 if TYPE_CHECKING:
@@ -76,3 +77,19 @@ def test_an_acknowledged_write_that_is_lost_and_a_message_that_nobody_took_are_n
     assert "increments were acknowledged" in str(raised.value)
     assert "nobody.took" in ledger.untaken("h1", 0)
     ledger.lost()
+
+
+@pytest.mark.timeout(400)
+def test_a_message_that_was_seen_to_be_taken_before_its_client_had_ended_is_not_waited_for(
+    cluster: Cluster,
+) -> None:
+    ledger = cluster.ledger
+
+    with cluster.traffic():
+        ledger.until_written(["h1"], PATIENCE)
+        ledger.expect(ledger.page.sent[:1])
+        cluster.until_taken()
+
+    cluster.until_taken()
+    ledger.expect(ledger.page.sent)  # when nothing more is written
+    cluster.until_taken()
