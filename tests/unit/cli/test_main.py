@@ -18,6 +18,14 @@ def test_version_is_printed_alone(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out == f"wisp {wisp.__version__}\n"
 
 
+def test_the_package_can_be_run_as_the_command() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "wisp", "--version"], capture_output=True, text=True, check=True
+    )
+
+    assert done.stdout == f"wisp {wisp.__version__}\n"
+
+
 def test_no_argument_shows_the_commands(capsys: pytest.CaptureFixture[str]) -> None:
     code = main.main([])
 
