@@ -20,6 +20,7 @@ from wisp.host.address import Address
 from wisp.host.log import Log
 from wisp.host.service import Service, Surroundings
 from wisp.host.settings import HostSettings, HttpSettings, LogSettings, Start, TlsSettings
+from wisp.manifest.references import is_remote
 
 if TYPE_CHECKING:
     import argparse
@@ -195,7 +196,7 @@ class _Up:
 
     async def _path(self, place: str) -> Path:
         """Return what is to be served: what lies at a path, or an app of a registry that was put on this machine."""
-        if not _is_remote(place):
+        if not is_remote(place):
             return Path(place)
         from wisp.cli import registries, remote  # noqa: PLC0415 - the same
 
@@ -270,16 +271,6 @@ class _Up:
     def _failed(self, error: WispError) -> None:
         for line in errors.describe(error):
             self._progress.say(line)
-
-
-def _is_remote(place: str) -> bool:
-    """Whether a word is the reference of an app in a registry."""
-    # What a reference looks like takes long to load, which most starts do not need.
-    if "/" not in place or Path(place).exists():
-        return False
-    from wisp.manifest import references  # noqa: PLC0415 - few apps come from registries
-
-    return references.is_remote(place)
 
 
 def _settings(arguments: argparse.Namespace) -> HostSettings:

@@ -13,8 +13,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from wisp.errors import LatticeError
 from wisp.lattice.plan.placement import Demand, Last, Member
 from wisp.lattice.plan.versions import Strategy, Version, Window
-from wisp.manifest.digests import Digest
-from wisp.manifest.values import parse_name
+from wisp.manifest.values import Digest, parse_name
 
 NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 DEFAULT_CAPACITY: Final = 100

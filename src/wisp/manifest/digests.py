@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Final, TypeAlias
-
-from pydantic import AfterValidator, Field
+from typing import Final
 
 DIGEST_PATTERN: Final = r"^sha256:[0-9a-f]{64}$"
 """What a digest looks like, for the JSON Schema."""
@@ -24,9 +22,3 @@ def parse_digest(text: str) -> str:
 def is_digest(text: str) -> bool:
     """Whether a text is a digest."""
     return re.fullmatch(DIGEST_PATTERN, text) is not None
-
-
-Digest: TypeAlias = Annotated[
-    str, AfterValidator(parse_digest), Field(json_schema_extra={"pattern": DIGEST_PATTERN})
-]
-"""A string that has been checked to be a digest."""

@@ -17,9 +17,9 @@ from pydantic import BaseModel, ConfigDict, Field, Strict, ValidationError
 from wisp.errors import ManifestError
 from wisp.manifest import files
 from wisp.manifest.checks import local_sources, registry_sources, remote_sources
-from wisp.manifest.digests import Digest
 from wisp.manifest.problems import shown
 from wisp.manifest.toml import write_text
+from wisp.manifest.values import Digest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 
 from wisp.manifest import copies, templates
-from wisp.manifest.digests import Digest
 from wisp.manifest.targets import SOCKET_SCHEMES, Target, TargetKind, parse_target
 from wisp.manifest.triggers import Convention, HttpTrigger
 from wisp.manifest.units import to_milliseconds
+from wisp.manifest.values import Digest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

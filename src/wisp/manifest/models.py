@@ -22,10 +22,9 @@ from pydantic import (
     Tag,
 )
 
-from wisp.manifest.digests import Digest
 from wisp.manifest.grants import Grants
 from wisp.manifest.linking import Links, Offers
-from wisp.manifest.references import SCHEME, OciSource, Reference
+from wisp.manifest.references import SCHEME, Reference
 from wisp.manifest.schedules import Cron
 from wisp.manifest.secrets import Secret
 from wisp.manifest.subscriptions import Subscription
@@ -41,9 +40,11 @@ from wisp.manifest.values import (
     VERSION_PATTERN,
     WASM32_MEMORY,
     WASM_PAGE,
+    Digest,
     Duration,
     Environment,
     Name,
+    OciSource,
     RelativePath,
     RequestPath,
     Size,

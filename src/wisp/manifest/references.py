@@ -9,9 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Final, TypeAlias
-
-from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
+from typing import Final
 
 from wisp.manifest.digests import DIGEST_PATTERN
 
@@ -128,16 +126,3 @@ def _split(name: str, text: str) -> tuple[str, str]:
     if registry in _HUB_NAMES:
         return _HUB, repository if "/" in repository else f"library/{repository}"
     return registry, repository
-
-
-def _source(value: object) -> object:
-    return parse_reference(value) if isinstance(value, str) else value
-
-
-OciSource: TypeAlias = Annotated[
-    Reference,
-    BeforeValidator(_source),
-    PlainSerializer(lambda reference: f"{SCHEME}{reference}", return_type=str),
-    WithJsonSchema({"type": "string", "pattern": f"^{SCHEME}"}),
-]
-"""A reference as the manifest writes it, with `oci://` before it."""

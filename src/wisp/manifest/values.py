@@ -6,9 +6,11 @@ import re
 from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Final, TypeAlias, TypeVar
 
-from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, Strict
+from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, Strict, WithJsonSchema
 
+from wisp.manifest.digests import DIGEST_PATTERN, parse_digest
 from wisp.manifest.hosts import parse_host
+from wisp.manifest.references import SCHEME, Reference, parse_reference
 from wisp.manifest.routes import parse_route
 from wisp.manifest.units import (
     DURATION_PATTERN,
@@ -176,6 +178,17 @@ Name: TypeAlias = Annotated[
     AfterValidator(parse_name),
     Field(json_schema_extra={"pattern": NAME_PATTERN, "maxLength": _NAME_LENGTH}),
 ]
+Digest: TypeAlias = Annotated[
+    str, AfterValidator(parse_digest), Field(json_schema_extra={"pattern": DIGEST_PATTERN})
+]
+OciSource: TypeAlias = Annotated[
+    Reference,
+    BeforeValidator(lambda value: parse_reference(value) if isinstance(value, str) else value),
+    PlainSerializer(lambda reference: f"{SCHEME}{reference}", return_type=str),
+    WithJsonSchema({"type": "string", "pattern": f"^{SCHEME}"}),
+]
+"""A reference as the manifest writes it, with `oci://` before it."""
+
 StoreName: TypeAlias = Annotated[
     str,
     AfterValidator(_parse_store),

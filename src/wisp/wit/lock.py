@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field, Strict, ValidationError
 
 from wisp.errors import WitError
-from wisp.manifest.digests import Digest
 from wisp.manifest.toml import write_text
+from wisp.manifest.values import Digest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -7,19 +7,19 @@ import json
 import os
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from wisp.cli import output
 from wisp.cli.parser import UsageError, add_registries
 from wisp.errors import WitError
+from wisp.manifest.digests import parse_digest
+from wisp.manifest.references import SCHEME
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
     from wisp.wit.dependencies import Dependencies, Event, Source
-
-_REGISTRY: Final = "oci://"
 
 
 def configure_add(parser: argparse.ArgumentParser) -> None:
@@ -90,7 +90,7 @@ def _dependencies(arguments: argparse.Namespace) -> Dependencies:
 
 
 def _fetch(arguments: argparse.Namespace, url: str, digest: str) -> Path:
-    if url.startswith(_REGISTRY):
+    if url.startswith(SCHEME):
         return _pulled(arguments, url).path
     from wisp.registry.cache import Cache  # noqa: PLC0415 - rarely needed
     from wisp.registry.fetch import fetch  # noqa: PLC0415 - rarely needed
@@ -122,18 +122,17 @@ def _pulled(arguments: argparse.Namespace, text: str) -> _Pulled:
         async with registries.accessible(options, output.Progress().report) as client:
             found = await components.find(client, reference, registries.gate(options))
             digest = await components.pull(client, found, cache)
-            return _Pulled(f"{_REGISTRY}{found.reference}", digest, cache.component(digest))
+            return _Pulled(f"{SCHEME}{found.reference}", digest, cache.component(digest))
 
     return asyncio.run(pull())
 
 
 def _source(text: str, arguments: argparse.Namespace) -> Source:
-    from wisp.manifest.digests import parse_digest  # noqa: PLC0415 - `wisp wit show` needs no pydantic
-    from wisp.manifest.urls import parse_url  # noqa: PLC0415
+    from wisp.manifest.urls import parse_url  # noqa: PLC0415 - `wisp wit show` does without
     from wisp.wit import shipped  # noqa: PLC0415
     from wisp.wit.dependencies import Source  # noqa: PLC0415
 
-    if text.startswith(_REGISTRY):
+    if text.startswith(SCHEME):
         pulled = _pulled(arguments, text)
         return Source(pulled.place, pulled.digest)
     if shipped.NAME.fullmatch(text) and not Path(text).exists():

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple, TypedDict
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from wisp.manifest.digests import Digest
+from wisp.manifest.values import Digest
 
 WINDOW_SECONDS: Final = 5
 WINDOWS: Final = 60

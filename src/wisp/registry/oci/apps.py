@@ -19,8 +19,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from wisp.errors import RegistryError
 from wisp.manifest import written
-from wisp.manifest.digests import Digest
 from wisp.manifest.models import FILE_NAME, Manifest
+from wisp.manifest.values import Digest
 from wisp.registry import files
 from wisp.registry.oci import archives, components, documents, packing
 from wisp.registry.oci.components import Pushed

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from wisp.errors import RegistryError
-from wisp.manifest.digests import Digest
+from wisp.manifest.values import Digest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
