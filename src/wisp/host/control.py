@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 LARGEST_FRAME = 64 * 1024 * 1024
 LENGTH = struct.Struct(">I")
+PIECE = 64 * 1024
+"""Bytes of a frame that are written at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,13 +130,20 @@ class Channel:
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
         self._writer = writer
+        self._sending = asyncio.Lock()
 
     async def send(self, message: Mapping[str, object]) -> None:
         """Send a message. A worker that is gone does not hear it: its end is noticed elsewhere."""
-        frame = encode(message)
+        # Whoever waits may be cancelled; a frame is never cut short for that.
+        await asyncio.shield(self._write(encode(message)))
+
+    async def _write(self, frame: bytes) -> None:
+        """Write a frame piece by piece: asyncio copies what the system does not take at once, and an app may have megabytes of orders."""
         with contextlib.suppress(ConnectionError):
-            self._writer.write(frame)
-            await self._writer.drain()
+            async with self._sending:
+                for begin in range(0, len(frame), PIECE):
+                    self._writer.write(frame[begin : begin + PIECE])
+                    await self._writer.drain()
 
     async def read(self) -> Reply | None:
         """Return the next reply, None when the worker has closed its end."""

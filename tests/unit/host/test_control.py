@@ -135,3 +135,25 @@ async def test_sending_to_a_worker_that_is_gone_is_not_an_error() -> None:
 
     channel.close()
     assert json.loads(frame({"a": 1})[4:]) == {"a": 1}
+
+
+async def test_messages_that_are_sent_at_once_arrive_one_after_the_other_also_when_their_senders_give_up() -> (
+    None
+):
+    ours, theirs = socket.socketpair()
+    channel = await control.connect(ours)
+    other = await asyncio.open_unix_connection(sock=theirs)
+    large = {"large": "x" * 3_000_000}
+    sending = [asyncio.create_task(channel.send({**large, "number": number})) for number in range(3)]
+    await asyncio.sleep(0)  # until they have begun
+    sending[0].cancel()
+    sending[1].cancel()
+
+    read = []
+    for _ in sending:
+        (length,) = control.LENGTH.unpack(await other[0].readexactly(control.LENGTH.size))
+        read.append(json.loads(await other[0].readexactly(length))["number"])
+
+    assert read == [0, 1, 2]
+    channel.close()
+    other[1].close()
