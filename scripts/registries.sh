@@ -17,6 +17,8 @@ here="$(cd "$(dirname "$0")/.." && pwd)"
 
 say() { printf 'registries: %s\n' "$*" >&2; }
 fail() { say "$*"; exit 1; }
+# shellcheck source=scripts/debian.sh
+. "$here/scripts/debian.sh"
 
 # What the folder was made of: the recipe, and the program that is ours.
 recipe() { { echo "$RECIPE $ORAS"; cat "$here"/tests/registries/referrers/{main.go,go.mod,go.sum}; } | sha256sum | cut -d' ' -f1; }
@@ -24,18 +26,9 @@ recipe() { { echo "$RECIPE $ORAS"; cat "$here"/tests/registries/referrers/{main.
 ready() { [ "$(cat "$home/recipe" 2>/dev/null)" = "$(recipe)" ]; }
 
 debian_registry() {
-    command -v apt-get >/dev/null && command -v dpkg-deb >/dev/null || fail "docker-registry is had with apt, which is not here"
-    local options=(-o APT::Sandbox::User=root)
-    if ! apt-cache show docker-registry >/dev/null 2>&1; then
-        # Package lists of our own, when the machine has none.
-        mkdir -p "$stage/apt/lists/partial" "$stage/apt/cache/archives/partial"
-        options+=(-o "Dir::State=$stage/apt" -o "Dir::State::lists=$stage/apt/lists" -o "Dir::State::status=/var/lib/dpkg/status"
-            -o "Dir::Cache=$stage/apt/cache" -o Debug::NoLocking=1 -o APT::Get::List-Cleanup=0)
-        say "reading Debian's package lists"
-        apt-get "${options[@]}" -qq update >/dev/null 2>&1 || true
-    fi
+    debian_has docker-registry || fail "Debian's package docker-registry was not found; it is had with apt"
     say "downloading docker-registry"
-    (cd "$stage" && apt-get "${options[@]}" -qq download docker-registry) >&2 || fail "docker-registry cannot be downloaded"
+    (cd "$stage" && debian_download docker-registry) || fail "docker-registry cannot be downloaded"
     dpkg-deb --fsys-tarfile "$stage"/docker-registry_*.deb | tar -x -C "$stage" ./usr/bin/docker-registry
     mv "$stage/usr/bin/docker-registry" "$stage/bin/"
     rm -rf "$stage/usr" "$stage/apt" "$stage"/*.deb

@@ -20,6 +20,8 @@ home="$cache/rust-wasi"
 
 say() { printf 'rust-wasi: %s\n' "$*" >&2; }
 fail() { say "$*"; exit 1; }
+# shellcheck source=scripts/debian.sh
+. "$(dirname "$0")/debian.sh"
 
 # Whether the user's own rustc (not our wrapper) has the target's standard library.
 own_toolchain_has_target() {
@@ -30,21 +32,6 @@ own_toolchain_has_target() {
 }
 
 ready() { [ "$(cat "$home/recipe" 2>/dev/null)" = "$RECIPE" ]; }
-
-# apt with package lists of our own when the machine's are missing or too old to know the packages.
-apt_options=()
-use_own_lists() {
-    local state="$stage/apt"
-    mkdir -p "$state/lists/partial" "$state/cache/archives/partial"
-    apt_options=(-o "Dir::State=$state" -o "Dir::State::lists=$state/lists" -o "Dir::State::status=/var/lib/dpkg/status"
-        -o "Dir::Cache=$state/cache" -o Debug::NoLocking=1 -o APT::Get::List-Cleanup=0)
-    [ "$(id -u)" != 0 ] || apt_options+=(-o APT::Sandbox::User=root)
-    say "reading Debian's package lists"
-    # A third-party source of the machine may be away; what counts is whether our packages are found.
-    apt-get "${apt_options[@]}" -qq update >/dev/null 2>&1 || true
-}
-
-apt_has() { apt-cache "${apt_options[@]}" show --no-all-versions "$1" 2>/dev/null | grep '^Package:' >/dev/null; }
 
 # `depends PACKAGE REGEX`: the first direct dependency whose name matches.
 depends() {
@@ -75,16 +62,12 @@ package_names() {
 
 download() {
     local packages
-    command -v apt-get >/dev/null && command -v dpkg-deb >/dev/null ||
-        fail "this machine has no apt; add the target by hand: rustup target add $TARGET"
-    apt_has rust-web-src || use_own_lists
-    apt_has rust-web-src || fail "Debian's package rust-web-src was not found; run 'apt-get update' as root, or: rustup target add $TARGET"
+    debian_has rust-web-src || fail "Debian's package rust-web-src was not found; add the target by hand: rustup target add $TARGET"
     mapfile -t packages < <(package_names)
     [ "${#packages[@]}" -gt 5 ] || fail "the packages of Debian's Rust were not understood; add the target with rustup"
     say "downloading ${#packages[@]} packages (about 150 MB)"
     mkdir "$stage/packages"
-    # Run as root, apt drops to a user that may not enter our folder, and says so at length.
-    (cd "$stage/packages" && apt-get "${apt_options[@]}" -o APT::Sandbox::User=root -qq download "${packages[@]}") >&2 ||
+    (cd "$stage/packages" && debian_download "${packages[@]}") ||
         fail "the download failed"
 }
 
