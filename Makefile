@@ -16,7 +16,9 @@ export UV_PYTHON_DOWNLOADS := never
 $(shell mkdir -p -m 700 "$(CACHE)")
 
 comma := ,
-# What the wheels' worker is linked with (decision 005). Tests and the demo do without: it takes minutes after each change.
+# How the wheels' worker is compiled: by a profile of what workers do (decision 021), and as one across all crates when it is linked (decision 005).
+# Tests and the demo do without: the one takes as long as compiling Wasmtime twice, the other minutes after each change.
+BY_PROFILE = profile="$$(scripts/profile.sh | tail -n 1)"; export CARGO_TARGET_DIR="$(CARGO_TARGET_DIR)/profiled/target" RUSTFLAGS="-C embed-bitcode=yes -C profile-use=$$profile"
 ACROSS_CRATES := -C lto=fat
 PYTHON := .venv/bin/python
 DENY := $(CACHE)/toolchains/cargo-deny/bin/cargo-deny
@@ -67,9 +69,9 @@ build: ## Build wisp and its worker into .venv
 	"$$uv" sync --locked
 
 dist: build ## Make the wheels that users install, in dist/
-	$(call say,Wheels: the worker is optimised across all of its crates$(comma) which takes minutes)
+	$(call say,Wheels: the worker is optimised by a profile and across all of its crates$(comma) which takes minutes; half an hour the first time)
 	$(PYTHON) -m maturin build --release --locked --out dist
-	$(PYTHON) -m maturin build --release --locked --out dist --manifest-path crates/worker/Cargo.toml -- $(ACROSS_CRATES)
+	@$(RUST_WASI); $(BY_PROFILE); set -x; $(PYTHON) -m maturin build --release --locked --out dist --manifest-path crates/worker/Cargo.toml -- $(ACROSS_CRATES)
 	"$$(scripts/bootstrap.sh)" build --package wisp-guest --wheel --out-dir dist
 
 audit: ## Look for known faults and forbidden licences in what we depend on
@@ -82,10 +84,11 @@ soak: build ## Let one fault after the other happen to a lattice of five machine
 	$(call say,Soaking; it wants the right to make network namespaces)
 	@$(RUST_WASI); $(PYTHON) -m tests.e2e.faults.soak --seconds $(or $(SECONDS),600) $(if $(SEED),--seed "$(SEED)") $(if $(SERVERS),--servers)
 
-bench: build ## Measure, side by side with Wasmtime and with servers of other kinds: half an hour
-	$(call say,The worker as users get it: optimised across all of its crates$(comma) which takes minutes)
-	cargo rustc --release --locked -p wisp-worker --bin wisp-worker -- $(ACROSS_CRATES)
-	install "$(CARGO_TARGET_DIR)/release/wisp-worker" "$(CACHE)/work/wisp-worker"
+bench: build ## Measure, side by side with Wasmtime and with servers of other kinds: half an hour, and as long for a worker as in wheels
+	$(call say,The worker as users get it: optimised by a profile and across all of its crates$(comma) which takes minutes; half an hour the first time)
+	@$(RUST_WASI); $(BY_PROFILE); set -x; \
+	cargo rustc --release --locked -p wisp-worker --bin wisp-worker -- $(ACROSS_CRATES); \
+	install "$$CARGO_TARGET_DIR/release/wisp-worker" "$(CACHE)/work/wisp-worker"
 	"$$(scripts/bootstrap.sh)" sync --locked --group bench
 	$(call say,Measuring)
 	@$(RUST_WASI); WISP_WORKER="$(CACHE)/work/wisp-worker" $(PYTHON) benches/run.py
