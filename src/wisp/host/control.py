@@ -134,16 +134,23 @@ class Channel:
 
     async def send(self, message: Mapping[str, object]) -> None:
         """Send a message. A worker that is gone does not hear it: its end is noticed elsewhere."""
-        # Whoever waits may be cancelled; a frame is never cut short for that.
-        await asyncio.shield(self._write(encode(message)))
+        frame = encode(message)
+        if len(frame) <= PIECE and not self._sending.locked():
+            await self._write(frame)
+        else:
+            # Whoever waits may be cancelled; a frame is never cut short for that.
+            await asyncio.shield(self._write_in_pieces(frame))
 
-    async def _write(self, frame: bytes) -> None:
-        """Write a frame piece by piece: asyncio copies what the system does not take at once, and an app may have megabytes of orders."""
+    async def _write_in_pieces(self, frame: bytes) -> None:
+        """Write what may be megabytes of orders when it is its turn: asyncio copies what the system does not take at once."""
+        async with self._sending:
+            for begin in range(0, len(frame), PIECE):
+                await self._write(frame[begin : begin + PIECE])
+
+    async def _write(self, piece: bytes) -> None:
         with contextlib.suppress(ConnectionError):
-            async with self._sending:
-                for begin in range(0, len(frame), PIECE):
-                    self._writer.write(frame[begin : begin + PIECE])
-                    await self._writer.drain()
+            self._writer.write(piece)
+            await self._writer.drain()
 
     async def read(self) -> Reply | None:
         """Return the next reply, None when the worker has closed its end."""

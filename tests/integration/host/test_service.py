@@ -269,8 +269,11 @@ async def test_a_request_that_was_accepted_is_answered_while_the_host_drains() -
         reader, writer = await asyncio.open_connection(*address)
         writer.write(b"GET /nothing HTTP/1.1\r\nhost: test\r\n")  # the head is not complete yet
         await until_accepted(host)
+        idle = [await kept(address) for _ in range(32)]
         os.kill(os.getpid(), signal.SIGTERM)
-        await host.event("draining")
+        for answers, asks in idle:  # which a worker closes once it drains
+            await asyncio.wait_for(answers.read(), PATIENCE)
+            asks.close()
         writer.write(b"\r\n")
         answer = (await asyncio.wait_for(reader.read(), PATIENCE)).lower()
         writer.close()
@@ -280,6 +283,14 @@ async def test_a_request_that_was_accepted_is_answered_while_the_host_drains() -
 
     assert answer.startswith(b"http/1.1 404")
     assert b"connection: close" in answer
+
+
+async def kept(address: tuple[str, int]) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """Return a connection on which a request was answered."""
+    reader, writer = await asyncio.open_connection(*address)
+    writer.write(b"GET /nothing HTTP/1.1\r\nhost: test\r\n\r\n")
+    await asyncio.wait_for(reader.readuntil(b"}"), PATIENCE)
+    return reader, writer
 
 
 async def until_accepted(host: Running) -> None:
