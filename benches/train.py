@@ -8,7 +8,6 @@ rare, and makes it small instead of fast: so every way that a request, a call or
 from __future__ import annotations
 
 import argparse
-import socket
 import subprocess
 import sys
 import time
@@ -22,14 +21,13 @@ from counting.served import Client, ServingError
 from harness import bodies, lattice
 from harness.call_rows import OURS, ROWS
 from harness.client import Connection, request
-from harness.components import app_of, built, guests, workplace
+from harness.components import app_of, built, guests
 from harness.hosts import Hosts, variant
 from harness.paths import GUESTS, program
-from harness.processes import running
-from harness.servers import GREETING, START_LIMIT, MeasurementError, free_port
+from harness.servers import ADDRESS, GREETING, MeasurementError, Subject, await_connection, serving
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
 TIMES: Final = 20_000
 """Requests of a kind that takes some microseconds; of dearer ones there are fewer, so that no kind is rare."""
@@ -130,30 +128,9 @@ def hosts(times: int) -> None:
 @contextmanager
 def up(app: Path) -> Iterator[int]:
     """Serve an app until the block ends, on a port that takes connections."""
-    port, log = free_port(), workplace() / "train.log"
-    words = ("up", app, "--listen", f"{LOOPBACK}:{port}", "--workers", "1", "--no-access-log")
-    with running((program("wisp"), *words), log) as process:
-        until(lambda: takes_connections(port), process, log)
-        yield port
-
-
-def until(look: Callable[[], bool], process: subprocess.Popen[bytes], log: Path) -> None:
-    """Wait until it looks so, as long as a program runs. Raises MeasurementError."""
-    limit = time.monotonic() + START_LIMIT
-    while not look():
-        if process.poll() is not None or time.monotonic() > limit:
-            message = f"wisp does not serve: {log.read_text(encoding='utf-8', errors='replace')[-2000:]}"
-            raise MeasurementError(message)
-        time.sleep(0.01)
-
-
-def takes_connections(port: int) -> bool:
-    """Whether somebody listens at a port."""
-    try:
-        socket.create_connection((LOOPBACK, port), START_LIMIT).close()
-    except ConnectionError:
-        return False
-    return True
+    words = ("up", app, "--listen", ADDRESS, "--workers", "1", "--no-access-log")
+    with serving(Subject("train", (program("wisp"), *words)), await_connection) as server:
+        yield server.ports[0]
 
 
 def ask(client: Client, path: str, body: bytes | None = None, contains: bytes = b"") -> None:

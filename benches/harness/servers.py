@@ -16,7 +16,7 @@ from harness.processes import anonymous, memory, processor_seconds, running
 
 if TYPE_CHECKING:
     import subprocess
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from harness.components import Component
 
@@ -123,9 +123,21 @@ def apart(subject: Subject) -> Subject:
     )
 
 
+def await_greeting(process: subprocess.Popen[bytes], port: int) -> None:
+    """Wait until a server answers."""
+    _await_success(process, lambda: check_greeting(port))
+
+
+def await_connection(process: subprocess.Popen[bytes], port: int) -> None:
+    """Wait until a server takes connections: not every one greets."""
+    _await_success(process, lambda: socket.create_connection(("127.0.0.1", port), START_LIMIT).close())
+
+
 @contextmanager
-def serving(subject: Subject) -> Iterator[Server]:
-    """Run a server, from its first good answer to the end of the block."""
+def serving(
+    subject: Subject, await_ready: Callable[[subprocess.Popen[bytes], int], None] = await_greeting
+) -> Iterator[Server]:
+    """Run a server, from its first good answer, or what else is waited for, to the end of the block."""
     ports = tuple(free_port() for _ in range(subject.processes if subject.split else 1))
     output = workplace() / "server.log"
     with ExitStack() as stack:
@@ -135,7 +147,7 @@ def serving(subject: Subject) -> Iterator[Server]:
         )
         try:
             for number, port in enumerate(ports):
-                await_greeting(processes[number], port)
+                await_ready(processes[number], port)
         except MeasurementError as error:
             last = output.read_text(encoding="utf-8", errors="replace")[-2000:]
             message = f"{subject.name}: {error}\n{last}"
@@ -143,15 +155,15 @@ def serving(subject: Subject) -> Iterator[Server]:
         yield Server(ports, processes)
 
 
-def await_greeting(process: subprocess.Popen[bytes], port: int) -> None:
-    """Wait until a server answers."""
+def _await_success(process: subprocess.Popen[bytes], ask: Callable[[], None]) -> None:
+    """Ask until there is no error of the connection. Raises MeasurementError."""
     limit = time.monotonic() + START_LIMIT
     while time.monotonic() < limit:
         if process.poll() is not None:
             message = f"it ended with code {process.returncode}"
             raise MeasurementError(message)
         try:
-            check_greeting(port)
+            ask()
         except (ConnectionError, http.client.HTTPException):
             time.sleep(0.01)
         else:
