@@ -69,7 +69,7 @@ build: ## Build wisp and its worker into .venv
 	"$$uv" sync --locked
 
 dist: build ## Make the wheels that users install, in dist/
-	$(call say,Wheels: the worker is optimised by a profile and across all of its crates$(comma) which takes minutes; half an hour the first time)
+	$(call say,Wheels: the worker is optimised by a profile and across all of its crates$(comma) which takes minutes; twenty the first time)
 	$(PYTHON) -m maturin build --release --locked --out dist
 	@$(RUST_WASI); $(BY_PROFILE); set -x; $(PYTHON) -m maturin build --release --locked --out dist --manifest-path crates/worker/Cargo.toml -- $(ACROSS_CRATES)
 	"$$(scripts/bootstrap.sh)" build --package wisp-guest --wheel --out-dir dist
@@ -84,8 +84,8 @@ soak: build ## Let one fault after the other happen to a lattice of five machine
 	$(call say,Soaking; it wants the right to make network namespaces)
 	@$(RUST_WASI); $(PYTHON) -m tests.e2e.faults.soak --seconds $(or $(SECONDS),600) $(if $(SEED),--seed "$(SEED)") $(if $(SERVERS),--servers)
 
-bench: build ## Measure, side by side with Wasmtime and with servers of other kinds: half an hour, and as long for a worker as in wheels
-	$(call say,The worker as users get it: optimised by a profile and across all of its crates$(comma) which takes minutes; half an hour the first time)
+bench: build ## Measure, side by side with Wasmtime and with servers of other kinds: half an hour, and at first twenty minutes for a worker as in wheels
+	$(call say,The worker as users get it: optimised by a profile and across all of its crates$(comma) which takes minutes; twenty the first time)
 	@$(RUST_WASI); $(BY_PROFILE); set -x; \
 	cargo rustc --release --locked -p wisp-worker --bin wisp-worker -- $(ACROSS_CRATES); \
 	install "$$CARGO_TARGET_DIR/release/wisp-worker" "$(CACHE)/work/wisp-worker"
